@@ -1,0 +1,57 @@
+# telemetry: built by PGXS. `make` builds, `make stage` installs into ./build,
+# `make install` is for the DBA, `make test` and `make demo` need nothing else typed before.
+
+EXTENSION  = telemetry
+EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" telemetry.control)
+
+MODULE_big = telemetry
+OBJS       = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
+DATA_built = telemetry--$(EXTVERSION).sql
+SQL_PARTS  = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
+
+PG_CPPFLAGS = -Isrc $(shell pkg-config --cflags rdkafka libcjson)
+# Only what SQL calls is exported: other extensions have a hll_add, too.
+PG_CFLAGS   = -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers \
+              -fvisibility=hidden '-DPGDLLEXPORT=__attribute__((visibility("default")))' $(WERROR)
+SHLIB_LINK  = $(shell pkg-config --libs rdkafka libcjson)
+
+REGRESS        = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
+REGRESS_OPTS   = --inputdir=test --outputdir=$(or $(OUTPUTDIR),.)
+ISOLATION      = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
+ISOLATION_OPTS = --inputdir=test --outputdir=$(or $(OUTPUTDIR),.)
+
+EXTRA_CLEAN = telemetry--*.sql build results output_iso tmp_check
+# Bitcode for JIT inlining would gain nothing here: our hot loops call no SQL functions.
+override with_llvm = no
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+$(DATA_built): $(SQL_PARTS) telemetry.control
+	cat $(SQL_PARTS) > $@
+
+# Header dependencies: without them a changed struct would link against old objects.
+DEPFLAGS = -MMD -MP
+override CPPFLAGS += $(DEPFLAGS)
+-include $(OBJS:.o=.d)
+
+STAGE = $(CURDIR)/build/stage
+.PHONY: stage test demo bench lint format deps soak fuzz
+stage: all
+	$(MAKE) --no-print-directory install DESTDIR=$(STAGE) >/dev/null
+
+deps:
+	tools/install_dependencies
+
+test:
+	test/run
+
+demo:
+	examples/demo/run
+
+lint:
+	test/lint/run
+
+format:
+	clang-format -i $(shell git ls-files 'src/*.c' 'src/*.h' 'test/*.c' 'bench/*.c')

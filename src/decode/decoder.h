@@ -1,0 +1,122 @@
+/*
+ * From the bytes of one message to the Datums of one row.
+ *
+ * A decoder is made once per source from its columns and then used for every message. The common
+ * types are parsed here without ereport, so that a bad value costs no subtransaction: the caller
+ * gets a DecodeError. Columns of other types call the type's input function, which may throw; then
+ * decoder_may_throw() is true, and the caller guards the call (see fdw/source.h).
+ *
+ * Knows nothing of Kafka, SPI or foreign tables.
+ */
+#ifndef TELEMETRY_DECODE_DECODER_H
+#define TELEMETRY_DECODE_DECODER_H
+
+#include "postgres.h"
+
+/* A header of a message; the value may be NULL (length 0). Bytes need not be valid text. */
+typedef struct MessageHeader
+{
+	const char *name;
+	const char *value; /* NULL: the header has no value */
+	size_t value_length;
+} MessageHeader;
+
+/* One message as a decoder sees it. All pointers belong to the caller and outlive the row. */
+typedef struct MessageView
+{
+	const char *value; /* NULL: a tombstone */
+	size_t value_length;
+	const char *key; /* NULL: the message has no key */
+	size_t key_length;
+	int64 offset;
+	int64 timestamp_ms; /* Unix epoch; -1: the topic has none */
+	bool append_time;   /* timestamp is the broker's LogAppendTime, not the producer's CreateTime */
+	int32 partition;
+	int nheaders; /* filled only when decoder_needs_headers() */
+	const MessageHeader *headers;
+} MessageView;
+
+typedef enum DecodeFormat
+{
+	FORMAT_JSON,  /* value is one JSON object; columns take fields by path */
+	FORMAT_TEXT,  /* value is text; columns take it as metadata 'value' */
+	FORMAT_BYTES, /* value is bytes; same, bytea */
+} DecodeFormat;
+
+typedef enum ColumnOrigin
+{
+	ORIGIN_FIELD, /* a JSON field, by path */
+	ORIGIN_KEY,
+	ORIGIN_VALUE,
+	ORIGIN_PARTITION,
+	ORIGIN_OFFSET,
+	ORIGIN_TIMESTAMP,
+	ORIGIN_HEADERS, /* jsonb/json: array of {"name": ..., "value": ...} objects (order, duplicates
+					   kept) */
+	ORIGIN_REST     /* jsonb/json: every top-level field that no column names */
+} ColumnOrigin;
+
+typedef enum TimestampFormat
+{
+	TIMESTAMP_ISO8601, /* a string; a number is an error */
+	TIMESTAMP_EPOCH_S, /* a number (or a string of one), fractions exact to the microsecond */
+	TIMESTAMP_EPOCH_MS,
+	TIMESTAMP_EPOCH_US,
+	TIMESTAMP_EPOCH_NS
+} TimestampFormat;
+
+typedef struct DecoderColumn
+{
+	const char *name;
+	int index; /* position in the values array (attnum - 1) */
+	Oid type;
+	int32 typmod;
+	ColumnOrigin origin;
+	const char
+		*path; /* ORIGIN_FIELD: as written in the option; NULL: the column's name, verbatim */
+	TimestampFormat timestamp_format;
+} DecoderColumn;
+
+typedef struct DecoderSpec
+{
+	DecodeFormat format;
+	int natts; /* length of the values arrays; attributes without a column (dropped) become NULL */
+	int ncolumns;
+	const DecoderColumn *columns;
+} DecoderSpec;
+
+/* What is wrong with a message. Texts live in the context that was current in decoder_row(). */
+typedef struct DecodeError
+{
+	int sqlstate;           /* as MAKE_SQLSTATE() */
+	char *message;          /* primary message, with the value (shortened) */
+	const char *column;     /* the column it was meant for, or NULL: the document as a whole */
+	const char *constraint; /* name of the violated constraint, or NULL */
+} DecodeError;
+
+typedef struct Decoder Decoder;
+
+/* Compiles the columns. Errors (an unparsable path, a type that cannot be decoded) are ereported.
+ */
+extern Decoder *decoder_create(const DecoderSpec *spec, MemoryContext context);
+
+/* Checks the syntax of a path option: ereports with a hint if it cannot be parsed. */
+extern void decoder_check_path(const char *path);
+
+extern bool decoder_needs_headers(const Decoder *decoder);
+
+/* True when a column's type is parsed by its own input function, which may ereport. */
+extern bool decoder_may_throw(const Decoder *decoder);
+
+/*
+ * Decodes one message into values[]/isnull[] (both of spec.natts), allocating in the current
+ * memory context. False: the message is bad, *error says why, and the arrays hold nothing of use.
+ * A tombstone gives NULL for every field. Cheap to call: no allocation besides the values.
+ */
+extern bool decoder_row(Decoder *decoder, const MessageView *message, Datum *values, bool *isnull,
+						DecodeError *error);
+
+/* The column whose input function was running when an error was thrown out of decoder_row(). */
+extern const char *decoder_current_column(const Decoder *decoder);
+
+#endif

@@ -1,0 +1,99 @@
+/*
+ * One batch of messages becomes rows of a target table.
+ *
+ * The caller owns the transaction: it opens one, calls ingest_write(), records dead letters and
+ * offsets, and commits, so that all of it happens or nothing does. Rows are written by one of two
+ * paths that mean the same (ingest/README.md): our own multi-insert, or INSERT ... SELECT from the
+ * batch where the target needs all of the executor.
+ */
+#ifndef TELEMETRY_INGEST_INGEST_H
+#define TELEMETRY_INGEST_INGEST_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+#include "decode/decoder.h"
+#include "fdw/source.h"
+
+typedef enum PartitionUnit
+{
+	PARTITIONS_BY_HAND, /* a row without a partition is a bad row */
+	PARTITIONS_BY_HOUR,
+	PARTITIONS_BY_DAY,
+	PARTITIONS_BY_MONTH
+} PartitionUnit;
+
+typedef struct IngestOptions
+{
+	Oid source;
+	Oid target;
+	Oid owner;             /* everything is done as this role */
+	bool ignore_conflicts; /* on_conflict 'ignore' */
+	PartitionUnit create_partitions;
+	const char
+		*event_time_column; /* a source column of type timestamptz, timestamp or date; or NULL */
+	int64 max_ahead_us;     /* how far an event time may lie in the future; -1: any */
+} IngestOptions;
+
+typedef enum IngestVerdict
+{
+	INGEST_PENDING = 0, /* not looked at yet */
+	INGEST_STORED,  /* handed to the target (a trigger or a conflict may still have left it out) */
+	INGEST_SKIPPED, /* a tombstone that means nothing here */
+	INGEST_DEAD     /* bad: *error says why */
+} IngestVerdict;
+
+/* A message and what became of it. */
+typedef struct IngestMessage
+{
+	const MessageView *view; /* set by the caller */
+	IngestVerdict verdict;
+	TimestampTz event_time; /* DT_NOBEGIN: none. Set for stored rows */
+	DecodeError error;      /* INGEST_DEAD */
+} IngestMessage;
+
+typedef struct IngestCounts
+{
+	int64 stored;     /* rows that the target took */
+	int64 duplicates; /* rows that on_conflict 'ignore' left out */
+	int64 suppressed; /* rows that a BEFORE trigger or rule left out */
+	int64 dead;
+	int64 skipped;
+} IngestCounts;
+
+typedef struct Ingest Ingest;
+
+/*
+ * Opens source and target and checks that they fit: columns map by name; each source column must
+ * have a target column of the same name to which its type is assignment-castable... exactly what
+ * fits is said in docs/pipelines.md. ereports with the whole list of what does not fit, so
+ * create_pipeline() calls it as well. Needs a transaction; lives in a new context below parent.
+ */
+extern Ingest *ingest_open(const IngestOptions *options, MemoryContext parent);
+extern void ingest_close(Ingest *ingest);
+
+/* False once a relcache or syscache invalidation touched source or target: close and open anew. */
+extern bool ingest_is_valid(const Ingest *ingest);
+
+extern Source *ingest_source(const Ingest *ingest);
+
+/* "fast" or "executor", and why not fast (NULL for fast); for stat_pipeline. */
+extern const char *ingest_path(const Ingest *ingest, const char **reason);
+
+/*
+ * Decodes and writes messages[0..n). Inside the caller's transaction, under the owner's rights in a
+ * security-restricted operation; deferred constraints and triggers have fired on return.
+ *
+ * careful = false is the happy path: no subtransaction; errors that decoding sees by itself become
+ * verdicts, anything else is thrown. On a data error (base/sqlstate.h) the caller aborts and calls
+ * again, in a new transaction, with careful = true: now rows go in by chunks in subtransactions
+ * until the bad ones are known. At most 60 subtransactions are left behind, so it may stop early:
+ * returns how many messages (a prefix) are done; the caller commits those and calls again for the
+ * rest. An error that no single row reproduces is thrown in either mode.
+ *
+ * *counts is added to, for the messages done.
+ */
+extern int ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful,
+						IngestCounts *counts);
+
+#endif

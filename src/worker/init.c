@@ -1,0 +1,8 @@
+#include "postgres.h"
+
+#include "worker/worker.h"
+
+void
+worker_init(void)
+{
+}
