@@ -55,3 +55,12 @@ lint:
 
 format:
 	clang-format -i $(shell git ls-files 'src/*.c' 'src/*.h' 'test/*.c' 'bench/*.c')
+
+# Helpers of the tests: an embedded broker, and what administers a broker quickly.
+TEST_TOOLS = $(patsubst test/brokers/%.c,build/test/%,$(wildcard test/brokers/*.c))
+.PHONY: test-tools
+test-tools: $(TEST_TOOLS)
+
+build/test/%: test/brokers/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu99 -O2 -Wall -Wextra $(WERROR) $< -o $@ $(shell pkg-config --cflags --libs rdkafka)
