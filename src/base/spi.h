@@ -1,0 +1,37 @@
+/*
+ * SPI on the extension's own tables, with the rights of the bootstrap superuser, a pinned
+ * search_path and no trace in the caller's settings. Only for statements that we wrote ourselves:
+ * nothing of a user's (his triggers, functions, operators) may run inside.
+ */
+#ifndef TELEMETRY_BASE_SPI_H
+#define TELEMETRY_BASE_SPI_H
+
+#include "postgres.h"
+
+#include "executor/spi.h"
+
+typedef struct OwnSpi
+{
+	Oid saved_user;
+	int saved_context;
+	int guc_level;
+} OwnSpi;
+
+extern void own_spi_begin(OwnSpi *scope);
+extern void own_spi_end(OwnSpi *scope);
+
+/*
+ * Runs a statement whose plan is kept in *plan (prepared at first use). nulls as in SPI_execp: a
+ * char per argument, 'n' for NULL, or NULL. Checks that the result is what the statement promises;
+ * returns the number of rows.
+ */
+extern uint64 own_spi_run(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
+						  Datum *values, const char *nulls);
+
+/* Column of the current result, by position from 1. */
+extern Datum own_spi_datum(uint64 row, int column, bool *isnull);
+
+/* The same as text, palloc'd in context; NULL for NULL. */
+extern char *own_spi_text(uint64 row, int column, MemoryContext context);
+
+#endif

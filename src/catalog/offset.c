@@ -1,0 +1,161 @@
+#include "catalog/offset.h"
+
+#include "catalog/pg_type.h"
+#include "base/spi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+static int64
+bigint_or(uint64 row, int column, int64 otherwise)
+{
+	bool isnull;
+	Datum value = own_spi_datum(row, column, &isnull);
+
+	return isnull ? otherwise : DatumGetInt64(value);
+}
+
+List *
+offset_all(int pipeline_id, MemoryContext context)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(pipeline_id)};
+	List *list = NIL;
+	OwnSpi scope;
+	uint64 n;
+
+	own_spi_begin(&scope);
+	n = own_spi_run(&plan,
+					"SELECT partition, next_offset, cluster_id, last_offset, last_timestamp, "
+					"last_checksum, max_event_time, watermark, pause_reason "
+					"FROM telemetry.partition_offset WHERE pipeline_id = $1 ORDER BY partition",
+					1, types, values, NULL);
+	for (uint64 row = 0; row < n; row++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+		PartitionOffset *offset = palloc0(sizeof(PartitionOffset));
+		bool isnull;
+
+		offset->partition = DatumGetInt32(own_spi_datum(row, 1, &isnull));
+		offset->next_offset = DatumGetInt64(own_spi_datum(row, 2, &isnull));
+		offset->cluster_id = own_spi_text(row, 3, context);
+		offset->last_offset = bigint_or(row, 4, -1);
+		offset->last_timestamp = bigint_or(row, 5, -1);
+		offset->last_checksum = bigint_or(row, 6, 0);
+		offset->max_event_time = bigint_or(row, 7, DT_NOBEGIN);
+		offset->watermark = bigint_or(row, 8, DT_NOBEGIN);
+		offset->pause_reason = own_spi_text(row, 9, context);
+		list = lappend(list, offset);
+		MemoryContextSwitchTo(old);
+	}
+	own_spi_end(&scope);
+	return list;
+}
+
+void
+offset_insert(int pipeline_id, int32 partition, int64 next_offset)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, INT4OID, INT8OID};
+	Datum values[] = {Int32GetDatum(pipeline_id), Int32GetDatum(partition),
+					  Int64GetDatum(next_offset)};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"INSERT INTO telemetry.partition_offset (pipeline_id, partition, next_offset) "
+				"VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+				3, types, values, NULL);
+	own_spi_end(&scope);
+}
+
+bool
+offset_update(int pipeline_id, const PartitionOffset *new, int64 expected_next,
+			  const OffsetCounts *counts)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, INT4OID, INT8OID,        INT8OID,        TEXTOID, INT8OID,
+				   INT8OID, INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, INT8OID,
+				   INT8OID, INT8OID, INT8OID,        INT8OID};
+	char nulls[lengthof(types) + 1];
+	Datum values[lengthof(types)];
+	OwnSpi scope;
+	bool found;
+
+	memset(nulls, ' ', lengthof(types));
+	nulls[lengthof(types)] = '\0';
+	values[0] = Int32GetDatum(pipeline_id);
+	values[1] = Int32GetDatum(new->partition);
+	values[2] = Int64GetDatum(expected_next);
+	values[3] = Int64GetDatum(new->next_offset);
+	values[4] = new->cluster_id ? CStringGetTextDatum(new->cluster_id) : (Datum) 0;
+	values[5] = Int64GetDatum(new->last_offset);
+	values[6] = Int64GetDatum(new->last_timestamp);
+	values[7] = Int64GetDatum(new->last_checksum);
+	values[8] = TimestampTzGetDatum(new->max_event_time);
+	values[9] = TimestampTzGetDatum(new->watermark);
+	values[10] = Int64GetDatum(counts->stored);
+	values[11] = Int64GetDatum(counts->duplicates);
+	values[12] = Int64GetDatum(counts->suppressed);
+	values[13] = Int64GetDatum(counts->skipped);
+	values[14] = Int64GetDatum(counts->dead);
+	values[15] = Int64GetDatum(counts->late);
+	if (new->cluster_id == NULL)
+		nulls[4] = 'n';
+	if (new->last_offset < 0)
+		nulls[5] = nulls[6] = nulls[7] = 'n';
+	if (new->max_event_time == DT_NOBEGIN)
+		nulls[8] = 'n';
+	if (new->watermark == DT_NOBEGIN)
+		nulls[9] = 'n';
+
+	own_spi_begin(&scope);
+	found = own_spi_run(&plan,
+						"UPDATE telemetry.partition_offset SET next_offset = $4, cluster_id = $5, "
+						"last_offset = $6, last_timestamp = $7, last_checksum = $8, "
+						"max_event_time = $9, watermark = $10, stored = stored + $11, "
+						"duplicates = duplicates + $12, suppressed = suppressed + $13, "
+						"skipped = skipped + $14, dead = dead + $15, late = late + $16, "
+						"updated_at = clock_timestamp() "
+						"WHERE pipeline_id = $1 AND partition = $2 AND next_offset = $3",
+						lengthof(types), types, values, nulls) == 1;
+	own_spi_end(&scope);
+	return found;
+}
+
+void
+offset_set_paused(int pipeline_id, int32 partition, const char *reason)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, INT4OID, TEXTOID};
+	Datum values[] = {Int32GetDatum(pipeline_id), Int32GetDatum(partition),
+					  reason ? CStringGetTextDatum(reason) : (Datum) 0};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"UPDATE telemetry.partition_offset SET pause_reason = $3, "
+				"updated_at = clock_timestamp() WHERE pipeline_id = $1 AND partition = $2",
+				3, types, values, reason ? "   " : "  n");
+	own_spi_end(&scope);
+}
+
+void
+offset_seek(int pipeline_id, int32 partition, int64 next_offset)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, INT4OID, INT8OID};
+	Datum values[] = {Int32GetDatum(pipeline_id), Int32GetDatum(partition),
+					  Int64GetDatum(next_offset)};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"INSERT INTO telemetry.partition_offset (pipeline_id, partition, next_offset) "
+				"VALUES ($1, $2, $3) ON CONFLICT (pipeline_id, partition) DO UPDATE SET "
+				"next_offset = excluded.next_offset, cluster_id = NULL, last_offset = NULL, "
+				"last_timestamp = NULL, last_checksum = NULL, pause_reason = NULL, "
+				"updated_at = clock_timestamp()",
+				3, types, values, NULL);
+	own_spi_end(&scope);
+}

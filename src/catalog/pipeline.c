@@ -1,0 +1,264 @@
+#include "catalog/pipeline.h"
+
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "commands/extension.h"
+#include "base/spi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/timestamp.h"
+
+#define MICROSECONDS(column) "(extract(epoch FROM p." column ") * 1000000)::bigint, "
+
+static const char select_pipeline[] =
+	"SELECT p.pipeline_id, p.name, p.owner::oid, p.source::oid, p.target::oid, p.start_position, "
+	"p.event_time_column, " MICROSECONDS("allowed_lateness") MICROSECONDS("idle_timeout")
+		MICROSECONDS("max_ahead") "p.batch_rows, " MICROSECONDS(
+			"batch_interval") "p.workers, "
+							  "p.partitions, p.dead_letter_limit, p.on_conflict = 'ignore', "
+							  "p.create_partitions, "
+							  "p.consumer_group, p.paused, p.pause_reason, p.revision, "
+							  "a.database_oid, w.watermark "
+							  "FROM telemetry.pipeline p LEFT JOIN telemetry.activation a USING "
+							  "(pipeline_id) "
+							  "LEFT JOIN telemetry.pipeline_watermark w USING (pipeline_id) "
+							  "WHERE ($1::int IS NULL OR p.pipeline_id = $1) AND ($2::text IS NULL "
+							  "OR p.name = $2) "
+							  "ORDER BY p.pipeline_id";
+
+/* True while the extension's tables are there: DROP EXTENSION may have come in between. */
+static bool
+catalog_exists(void)
+{
+	Oid schema = get_namespace_oid("telemetry", true);
+
+	return OidIsValid(schema) && OidIsValid(get_relname_relid("pipeline_watermark", schema));
+}
+
+static int64
+int64_or(uint64 row, int column, int64 otherwise)
+{
+	bool isnull;
+	Datum value = own_spi_datum(row, column, &isnull);
+
+	return isnull ? otherwise : DatumGetInt64(value);
+}
+
+static int32
+int32_or(uint64 row, int column, int32 otherwise)
+{
+	bool isnull;
+	Datum value = own_spi_datum(row, column, &isnull);
+
+	return isnull ? otherwise : DatumGetInt32(value);
+}
+
+static Oid
+oid_of(uint64 row, int column)
+{
+	bool isnull;
+	Datum value = own_spi_datum(row, column, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
+static bool
+bool_of(uint64 row, int column)
+{
+	bool isnull;
+	Datum value = own_spi_datum(row, column, &isnull);
+
+	return !isnull && DatumGetBool(value);
+}
+
+static void
+read_partitions(Pipeline *pipeline, uint64 row, int column, MemoryContext context)
+{
+	bool isnull;
+	Datum value = own_spi_datum(row, column, &isnull);
+	Datum *elements;
+	bool *nulls;
+	int n;
+
+	pipeline->npartitions = -1;
+	pipeline->partitions = NULL;
+	if (isnull)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(value), INT4OID, sizeof(int32), true, TYPALIGN_INT,
+					  &elements, &nulls, &n);
+	pipeline->partitions = MemoryContextAlloc(context, sizeof(int32) * Max(n, 1));
+	pipeline->npartitions = 0;
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			pipeline->partitions[pipeline->npartitions++] = DatumGetInt32(elements[i]);
+}
+
+static Pipeline *
+read_pipeline(uint64 row, MemoryContext context)
+{
+	Pipeline *pipeline = MemoryContextAllocZero(context, sizeof(Pipeline));
+
+	pipeline->id = int32_or(row, 1, 0);
+	pipeline->name = own_spi_text(row, 2, context);
+	pipeline->owner = oid_of(row, 3);
+	pipeline->source = oid_of(row, 4);
+	pipeline->target = oid_of(row, 5);
+	pipeline->start_position = own_spi_text(row, 6, context);
+	pipeline->event_time_column = own_spi_text(row, 7, context);
+	pipeline->allowed_lateness = int64_or(row, 8, 0);
+	pipeline->idle_timeout = int64_or(row, 9, 0);
+	pipeline->max_ahead = int64_or(row, 10, -1);
+	pipeline->batch_rows = int32_or(row, 11, 1);
+	pipeline->batch_interval = int64_or(row, 12, 0);
+	pipeline->workers = int32_or(row, 13, 1);
+	read_partitions(pipeline, row, 14, context);
+	pipeline->dead_letter_limit = int32_or(row, 15, 0);
+	pipeline->ignore_conflicts = bool_of(row, 16);
+	pipeline->create_partitions = own_spi_text(row, 17, context);
+	pipeline->consumer_group = own_spi_text(row, 18, context);
+	pipeline->paused = bool_of(row, 19);
+	pipeline->pause_reason = own_spi_text(row, 20, context);
+	pipeline->revision = int64_or(row, 21, 0);
+	pipeline->activated = oid_of(row, 22) == MyDatabaseId;
+	pipeline->watermark = int64_or(row, 23, DT_NOBEGIN);
+	return pipeline;
+}
+
+/* Pipelines by id or by name, or all of them. */
+static List *
+select_pipelines(const int *id, const char *name, MemoryContext context)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, TEXTOID};
+	char nulls[] = {id ? ' ' : 'n', name ? ' ' : 'n', '\0'};
+	Datum values[] = {id ? Int32GetDatum(*id) : (Datum) 0,
+					  name ? CStringGetTextDatum(name) : (Datum) 0};
+	List *list = NIL;
+	OwnSpi scope;
+	uint64 n;
+
+	if (!catalog_exists())
+		return NIL;
+	own_spi_begin(&scope);
+	n = own_spi_run(&plan, select_pipeline, 2, types, values, nulls);
+	for (uint64 row = 0; row < n; row++)
+	{
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		list = lappend(list, read_pipeline(row, context));
+		MemoryContextSwitchTo(old);
+	}
+	own_spi_end(&scope);
+	return list;
+}
+
+Pipeline *
+pipeline_by_id(int id, MemoryContext context)
+{
+	List *found = select_pipelines(&id, NULL, context);
+
+	return found ? linitial(found) : NULL;
+}
+
+Pipeline *
+pipeline_by_name(const char *name, MemoryContext context)
+{
+	List *found = select_pipelines(NULL, name, context);
+
+	return found ? linitial(found) : NULL;
+}
+
+List *
+pipeline_all(MemoryContext context)
+{
+	return select_pipelines(NULL, NULL, context);
+}
+
+Pipeline *
+pipeline_must_exist(const char *name, MemoryContext context)
+{
+	Pipeline *pipeline = pipeline_by_name(name, context);
+	StringInfoData names;
+	ListCell *cell;
+
+	if (pipeline)
+		return pipeline;
+	initStringInfo(&names);
+	foreach (cell, pipeline_all(CurrentMemoryContext))
+		appendStringInfo(&names, "%s\"%s\"", names.len ? ", " : "",
+						 ((Pipeline *) lfirst(cell))->name);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("pipeline \"%s\" does not exist", name),
+			 names.len ? errhint("The pipelines of this database are: %s.", names.data)
+					   : errhint("There is none yet: SELECT telemetry.create_pipeline(...).")));
+	return NULL;
+}
+
+void
+pipeline_lock(int id, bool exclusive)
+{
+	/* The table's own OID as class: no catalogued object has it there, so it is ours alone. */
+	Oid table = get_relname_relid("pipeline", get_namespace_oid("telemetry", false));
+
+	LockDatabaseObject(table, (Oid) id, 0, exclusive ? AccessExclusiveLock : RowExclusiveLock);
+	/* The batch must see what the last change committed, not what its plans remember. */
+	AcceptInvalidationMessages();
+}
+
+void
+pipeline_set_paused(int id, bool paused, const char *reason)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, BOOLOID, TEXTOID};
+	Datum values[] = {Int32GetDatum(id), BoolGetDatum(paused),
+					  reason ? CStringGetTextDatum(reason) : (Datum) 0};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"UPDATE telemetry.pipeline SET paused = $2, pause_reason = $3, "
+				"paused_at = CASE WHEN $2 THEN clock_timestamp() END, revision = revision + 1 "
+				"WHERE pipeline_id = $1",
+				3, types, values, reason ? "   " : "  n");
+	own_spi_end(&scope);
+}
+
+void
+pipeline_activate(int id)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, OIDOID};
+	Datum values[] = {Int32GetDatum(id), ObjectIdGetDatum(MyDatabaseId)};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"INSERT INTO telemetry.activation VALUES ($1, $2) "
+				"ON CONFLICT (pipeline_id) DO UPDATE SET database_oid = excluded.database_oid",
+				2, types, values, NULL);
+	own_spi_end(&scope);
+}
+
+bool
+pipeline_advance_watermark(int id, TimestampTz watermark)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, TIMESTAMPTZOID};
+	Datum values[] = {Int32GetDatum(id), TimestampTzGetDatum(watermark)};
+	OwnSpi scope;
+	bool moved;
+
+	own_spi_begin(&scope);
+	moved = own_spi_run(&plan,
+						"INSERT INTO telemetry.pipeline_watermark AS w VALUES ($1, $2) "
+						"ON CONFLICT (pipeline_id) DO UPDATE SET watermark = excluded.watermark "
+						"WHERE w.watermark < excluded.watermark",
+						2, types, values, NULL) > 0;
+	own_spi_end(&scope);
+	return moved;
+}
