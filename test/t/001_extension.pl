@@ -1,0 +1,76 @@
+# CREATE EXTENSION with and without preloading, dump and restore of it, DROP EXTENSION; and that the
+# brokers which other tests rely on work.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use TelemetryTest;
+
+my $objects = q{SELECT count(*) FROM pg_depend
+	WHERE refclassid = 'pg_extension'::regclass AND deptype = 'e'
+	AND refobjid = (SELECT oid FROM pg_extension WHERE extname = 'telemetry')};
+
+sub check_life_cycle
+{
+	my ($node, $how) = @_;
+	my ($dump, $again) = ("$PostgreSQL::Test::Utils::tmp_check/dump_$how.sql", 'restored');
+
+	$node->safe_psql('postgres', 'CREATE DATABASE source');
+	$node->safe_psql('source', 'CREATE EXTENSION telemetry');
+	my $count = $node->safe_psql('source', $objects);
+	cmp_ok($count, '>', 0, "$how: the extension has objects");
+
+	command_ok([ 'pg_dump', '-f', $dump, $node->connstr('source') ], "$how: pg_dump");
+	$node->safe_psql('postgres', "CREATE DATABASE $again");
+	command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr($again) ],
+		"$how: restore");
+	is($node->safe_psql($again, $objects), $count, "$how: the restored extension has the same objects");
+
+	for my $database ('source', $again)
+	{
+		$node->safe_psql($database, 'DROP EXTENSION telemetry');
+		# PostgreSQL makes the schema that a control file names, and leaves it; RESTRICT proves it empty.
+		$node->safe_psql($database, 'DROP SCHEMA telemetry');
+		pass("$how: DROP EXTENSION leaves nothing in $database but an empty schema");
+		$node->safe_psql('postgres', "DROP DATABASE $database");
+	}
+	return;
+}
+
+my $plain = telemetry_node('plain', preload => 0);
+check_life_cycle($plain, 'loaded on demand');
+$plain->stop;
+
+my $preloaded = telemetry_node('preloaded');
+is($preloaded->safe_psql('postgres', 'SHOW telemetry.max_workers'), '8', 'settings of the workers are there');
+check_life_cycle($preloaded, 'preloaded');
+$preloaded->stop;
+
+# The brokers.
+my $mock = TelemetryTest::Mock->new(topics => ['events:3']);
+$mock->produce('events', 'a', [ 2, 'key', "b\t\\\n" ], [ 2, undef, undef ]);
+my @marks = $mock->watermarks('events');
+is(scalar @marks, 3, 'mock: the topic has its partitions');
+is($marks[2][1] + $marks[1][1] + $marks[0][1], 3, 'mock: messages arrived');
+$mock->create_topic('more', 2);
+is(scalar $mock->watermarks('more'), 2, 'mock: a topic by command');
+$mock->stop;
+
+my $kafka = TelemetryTest::Kafka->new;
+$kafka->create_topic('events', 2, 'retention.ms' => 3600000);
+$kafka->produce('events', [ 0, 'k', 'v' ], [ 0, 'k', undef ]);
+$kafka->produce_transaction('events', 'tx', 'abort', [ 1, 'k', 'never' ]);
+is_deeply([ $kafka->watermarks('events') ], [ [ 0, 2 ], [ 0, 2 ] ], 'kafka: messages arrived');
+$kafka->kill9;
+$kafka->start;
+is_deeply([ $kafka->watermarks('events') ], [ [ 0, 2 ], [ 0, 2 ] ], 'kafka: as before after kill -9');
+$kafka->delete_topic('events');
+is_deeply([ eval { $kafka->watermarks('events') } ], [], 'kafka: a deleted topic is gone');
+$kafka->stop;
+
+done_testing();

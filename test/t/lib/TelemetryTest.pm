@@ -1,0 +1,451 @@
+# What the TAP tests share: nodes that run the extension from the staged build, a real Kafka, the
+# mock broker, and waiting for a condition.
+#
+#   use FindBin;
+#   use lib "$FindBin::RealBin/lib";
+#   use TelemetryTest;
+#
+#   my $node  = telemetry_node('main', conf => "work_mem = '8MB'");       # initialised and started
+#   my $kafka = TelemetryTest::Kafka->new(properties => { 'log.roll.ms' => 1000 });
+#   my $mock  = TelemetryTest::Mock->new(topics => ['events:3']);
+#
+# Both brokers have: address, create_topic, produce, produce_transaction, watermarks, committed
+# (the mock creates by its own command and knows no deletion). See each method.
+package TelemetryTest;
+
+use strict;
+use warnings FATAL => 'all';
+
+use Cwd qw(abs_path);
+use Exporter 'import';
+use File::Basename qw(dirname);
+use Time::HiRes qw(sleep time);
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill);
+our $root = abs_path(dirname(__FILE__) . '/../../..');
+
+my $pg_config = $ENV{PG_CONFIG} || 'pg_config';
+
+sub config
+{
+	my ($what) = @_;
+	my $value = `$pg_config --$what`;
+	die "$pg_config --$what failed" if $? != 0;
+	chomp $value;
+	return $value;
+}
+
+# The major version that the tests run on, as a number.
+sub pg_version
+{
+	return config('version') =~ /(\d+)/ ? $1 : die 'no version';
+}
+
+# The lines of postgresql.conf that make a node run the staged build.
+sub telemetry_conf
+{
+	my (%option) = @_;
+	my $stage = $ENV{TELEMETRY_STAGE} || "$root/build/stage";
+	my $libdir = $stage . config('pkglibdir');
+	die "nothing is staged in $stage; run make stage" unless -d $libdir;
+
+	my $conf = "dynamic_library_path = '$libdir:\$libdir'\n";
+	if (pg_version() >= 18)
+	{
+		my $share = $stage . config('sharedir');
+		$conf .= "extension_control_path = '$share:\$system'\n";
+	}
+	else
+	{
+		$conf .= "extension_destdir = '$stage'\n";
+	}
+	$conf .= "shared_preload_libraries = 'telemetry'\n" unless exists $option{preload} && !$option{preload};
+	$conf .= "max_worker_processes = 32\ntimezone = 'UTC'\n";
+	return $conf;
+}
+
+# A node that is initialised and started. Options: preload => 0 leaves the library out of
+# shared_preload_libraries; conf => more lines of postgresql.conf; init => [arguments of init];
+# start => 0 does not start it; extension => 1 creates the extension in database postgres.
+sub telemetry_node
+{
+	my ($name, %option) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(@{ $option{init} || [] });
+	$node->append_conf('postgresql.conf', telemetry_conf(%option));
+	$node->append_conf('postgresql.conf', $option{conf}) if defined $option{conf};
+	return $node if exists $option{start} && !$option{start};
+	$node->start;
+	$node->safe_psql('postgres', 'CREATE EXTENSION telemetry') if $option{extension};
+	return $node;
+}
+
+# CREATE SERVER for a broker, with further options as a hash.
+sub create_server
+{
+	my ($node, $name, $broker, %option) = @_;
+	my $options = "bootstrap_servers '" . $broker->address . "'";
+
+	$options .= sprintf(', "%s" \'%s\'', $_, $option{$_} =~ s/'/''/gr) for sort keys %option;
+	$node->safe_psql('postgres',
+		"CREATE SERVER $name FOREIGN DATA WRAPPER telemetry_kafka OPTIONS ($options)");
+	return;
+}
+
+# Calls a function until it gives true; fails the test when it does not within a time (seconds,
+# default PostgreSQL's test timeout of 180).
+sub poll_until
+{
+	my ($condition, $what, $timeout) = @_;
+	my $end = time + ($timeout || $PostgreSQL::Test::Utils::timeout_default);
+	my $result;
+
+	while (!($result = $condition->()))
+	{
+		if (time > $end)
+		{
+			fail("timed out waiting for: $what");
+			return 0;
+		}
+		sleep 0.05;
+	}
+	return $result;
+}
+
+# kill -9 of a process, named by the pid; true when it was there.
+sub random_kill
+{
+	my ($pid) = @_;
+	return kill('KILL', $pid) == 1;
+}
+
+# ------------------------------------------------------------------------------------------------
+# What both brokers can do, through build/test/kafka_tool.
+package TelemetryTest::Broker;
+
+use strict;
+use warnings FATAL => 'all';
+
+use IPC::Run ();
+
+# Runs kafka_tool; gives its output, or dies with what it said. Options of the connection
+# (security.protocol => ...) come from set_client().
+sub tool
+{
+	my ($self, $input, @arguments) = @_;
+	my @options = map { ('-X', "$_=$self->{client}{$_}") } sort keys %{ $self->{client} || {} };
+	my ($out, $err) = ('', '');
+
+	IPC::Run::run(["$TelemetryTest::root/build/test/kafka_tool", @options, $self->address, @arguments],
+		'<', \$input, '>', \$out, '2>', \$err)
+	  or die "kafka_tool @arguments: $err";
+	return $out;
+}
+
+# Settings of librdkafka for what this object does from now on.
+sub set_client
+{
+	my ($self, %client) = @_;
+	$self->{client} = \%client;
+	return;
+}
+
+sub encode
+{
+	my ($text) = @_;
+	$text =~ s/([\\\t\n\r\0])/$1 eq '\\' ? '\\\\' : $1 eq "\t" ? '\\t' : $1 eq "\n" ? '\\n' : $1 eq "\r" ? '\\r' : '\\x00'/ge;
+	return $text;
+}
+
+sub lines
+{
+	my ($messages) = @_;
+	my @lines;
+
+	for my $message (@$messages)
+	{
+		my ($partition, $key, $value) = ref $message ? @$message : (-1, undef, $message);
+		push @lines,
+		  join("\t", $partition, encode($key // ''), defined $value ? encode($value) : '\\N') . "\n";
+	}
+	return join('', @lines);
+}
+
+# Produces messages: each a value, or [partition, key, value] (partition -1: by key; an undefined
+# value is a tombstone). Returns when all are acknowledged.
+sub produce
+{
+	my ($self, $topic, @messages) = @_;
+	$self->tool(lines(\@messages), 'produce', $topic);
+	return;
+}
+
+# The same in a transaction with this id; ending: commit, abort, or leave (open).
+sub produce_transaction
+{
+	my ($self, $topic, $id, $ending, @messages) = @_;
+	$self->tool(lines(\@messages), 'produce', $topic, $id, $ending);
+	return;
+}
+
+# Per partition [low, high].
+sub watermarks
+{
+	my ($self, $topic) = @_;
+	return map { [ (split)[ 1, 2 ] ] } split /\n/, $self->tool('', 'watermarks', $topic);
+}
+
+# Per partition the group's committed offset, -1001 where there is none.
+sub committed
+{
+	my ($self, $group, $topic) = @_;
+	return map { (split)[1] } split /\n/, $self->tool('', 'committed', $group, $topic);
+}
+
+# ------------------------------------------------------------------------------------------------
+# A real Apache Kafka.
+package TelemetryTest::Kafka;
+
+use strict;
+use warnings FATAL => 'all';
+
+our @ISA = ('TelemetryTest::Broker');
+
+use IPC::Run ();
+use PostgreSQL::Test::Utils ();
+
+my %running;
+
+# Options: listeners => ['SASL_SSL', ...], users => { alice => 'secret' }, version => '3.9.1',
+# heap => '512m', properties => { 'log.retention.ms' => 1000 }. See test/brokers/kafka.
+sub new
+{
+	my ($class, %option) = @_;
+	my $dir = PostgreSQL::Test::Utils::tempdir();
+	my $self = bless { dir => "$dir/kafka", option => \%option }, $class;
+
+	$self->start;
+	return $self;
+}
+
+sub script
+{
+	my ($self, @arguments) = @_;
+	my ($out, $err) = ('', '');
+
+	IPC::Run::run([ "$TelemetryTest::root/test/brokers/kafka", @arguments ], '<', \undef, '>', \$out, '2>', \$err)
+	  or die "kafka @arguments: $err";
+	return $out;
+}
+
+# Starts it, or starts it again on the same ports and data after stop or kill9.
+sub start
+{
+	my ($self, %properties) = @_;
+	my $option = $self->{option};
+	my @arguments = ('--with-pid', $$);
+
+	push @arguments, map { ('--listener', $_) } @{ $option->{listeners} || [] };
+	push @arguments, map { ('--user', "$_:$option->{users}{$_}") } sort keys %{ $option->{users} || {} };
+	push @arguments, '--version', $option->{version} if $option->{version};
+	push @arguments, '--heap', $option->{heap} if $option->{heap};
+	%properties = (%{ $option->{properties} || {} }, %properties);
+	push @arguments, map { "$_=$properties{$_}" } sort keys %properties;
+	$self->script('start', $self->{dir}, @arguments);
+	$running{ $self->{dir} } = $self;
+	return;
+}
+
+sub stop
+{
+	my ($self) = @_;
+	$self->script('stop', $self->{dir});
+	delete $running{ $self->{dir} };
+	return;
+}
+
+sub kill9
+{
+	my ($self) = @_;
+	$self->script('kill', $self->{dir});
+	delete $running{ $self->{dir} };
+	return;
+}
+
+sub restart
+{
+	my ($self, %properties) = @_;
+	$self->stop;
+	$self->start(%properties);
+	return;
+}
+
+# Freezes the broker (SIGSTOP), or lets it go on: a broker that hangs without closing anything.
+sub freeze
+{
+	my ($self) = @_;
+	return kill 'STOP', $self->pid;
+}
+
+sub thaw
+{
+	my ($self) = @_;
+	return kill 'CONT', $self->pid;
+}
+
+sub pid
+{
+	my ($self) = @_;
+	my $pid = PostgreSQL::Test::Utils::slurp_file("$self->{dir}/pid");
+	chomp $pid;
+	return $pid;
+}
+
+# host:port of a listener, PLAINTEXT when none is named.
+sub address
+{
+	my ($self, $listener) = @_;
+	$listener //= 'PLAINTEXT';
+	my $listeners = PostgreSQL::Test::Utils::slurp_file("$self->{dir}/listeners");
+	return $listeners =~ /^\Q$listener\E (\S+)$/m ? $1 : die "no listener $listener";
+}
+
+# Certificates: ca.pem, client.pem, client.key; and the broker's data, log.
+sub dir
+{
+	my ($self) = @_;
+	return $self->{dir};
+}
+
+sub create_topic
+{
+	my ($self, $topic, $partitions, %config) = @_;
+	$self->tool('', 'create', $topic, $partitions // 1, map { "$_=$config{$_}" } sort keys %config);
+	return;
+}
+
+sub delete_topic
+{
+	my ($self, $topic) = @_;
+	$self->tool('', 'delete', $topic);
+	return;
+}
+
+sub add_partitions
+{
+	my ($self, $topic, $count) = @_;
+	$self->tool('', 'partitions', $topic, $count);
+	return;
+}
+
+# Replaces the topic's settings.
+sub configure_topic
+{
+	my ($self, $topic, %config) = @_;
+	$self->tool('', 'configure', $topic, map { "$_=$config{$_}" } sort keys %config);
+	return;
+}
+
+# Deletes what is before an offset, as retention would.
+sub truncate_partition
+{
+	my ($self, $topic, $partition, $offset) = @_;
+	$self->tool('', 'truncate', $topic, $partition, $offset);
+	return;
+}
+
+END
+{
+	# Keep the exit status of the test.
+	my $status = $?;
+	for my $kafka (values %running)
+	{
+		eval { $kafka->script('kill', $kafka->{dir}) };
+	}
+	$? = $status;
+}
+
+# ------------------------------------------------------------------------------------------------
+# The embedded broker of librdkafka, in a process of its own; it ends with the test.
+package TelemetryTest::Mock;
+
+use strict;
+use warnings FATAL => 'all';
+
+our @ISA = ('TelemetryTest::Broker');
+
+use IPC::Run ();
+
+# Options: brokers => 1, partitions => 4, topics => ['name:3', ...].
+sub new
+{
+	my ($class, %option) = @_;
+	my $self = bless { in => '', out => '' }, $class;
+	my @command = ("$TelemetryTest::root/build/test/mock_broker");
+
+	push @command, '-b', $option{brokers} if $option{brokers};
+	push @command, '-p', $option{partitions} if $option{partitions};
+	$self->{timer} = IPC::Run::timeout(30);
+	$self->{process} =
+	  IPC::Run::start([ @command, @{ $option{topics} || [] } ], '<', \$self->{in}, '>', \$self->{out}, $self->{timer});
+	$self->{address} = $self->answer;
+	return $self;
+}
+
+sub answer
+{
+	my ($self) = @_;
+	$self->{timer}->start(30);
+	$self->{process}->pump until $self->{out} =~ s/^(.*)\n//;
+	my $line = $1;
+	$self->{timer}->reset;
+	return $line;
+}
+
+sub address
+{
+	my ($self) = @_;
+	return $self->{address};
+}
+
+# One command as mock_broker.c describes them; dies unless it answers "ok".
+sub command
+{
+	my ($self, @words) = @_;
+	$self->{in} .= "@words\n";
+	my $answer = $self->answer;
+	die "mock_broker: @words: $answer" if $answer ne 'ok';
+	return;
+}
+
+sub create_topic
+{
+	my ($self, $topic, $partitions) = @_;
+	$self->command('topic', $topic, $partitions // 1);
+	return;
+}
+
+sub stop
+{
+	my ($self) = @_;
+	return unless $self->{process};
+	$self->{process}->kill_kill;
+	delete $self->{process};
+	return;
+}
+
+sub DESTROY
+{
+	my ($self) = @_;
+	my $status = $?;
+	eval { $self->stop };
+	$? = $status;
+	return;
+}
+
+1;
