@@ -25,8 +25,14 @@ EXTRA_CLEAN = telemetry--*.sql build results output_iso tmp_check
 override with_llvm = no
 
 PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+ifneq ($(wildcard $(PGXS)),)
 include $(PGXS)
+else
+# test, demo and deps install what is missing themselves; nothing else can go on.
+all install:
+	@echo "PostgreSQL's server headers are missing: run tools/install_dependencies" >&2; exit 1
+endif
 
 $(DATA_built): $(SQL_PARTS) telemetry.control
 	cat $(SQL_PARTS) > $@
