@@ -42,15 +42,15 @@ COMMENT ON VIEW telemetry.dead_letter IS
 CREATE FUNCTION telemetry.retry_dead_letters(
     pipeline text,
     up_to    bigint  DEFAULT NULL,
-    only     bigint[] DEFAULT NULL,
+    ids      bigint[] DEFAULT NULL,
     OUT stored bigint, OUT dead bigint)
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'telemetry_retry_dead_letters';
 COMMENT ON FUNCTION telemetry.retry_dead_letters(text, bigint, bigint[]) IS
 'Takes a pipeline''s dead letters again, after a fix: those that become rows now are removed, the others stay with their new reason. '
-'up_to: greatest dead_letter_id to take; only: just these. Runs as the pipeline''s owner. Example: SELECT * FROM telemetry.retry_dead_letters(''player_events'')';
+'up_to: greatest dead_letter_id to take; ids: just these. Runs as the pipeline''s owner. Example: SELECT * FROM telemetry.retry_dead_letters(''player_events'')';
 
 CREATE FUNCTION telemetry.purge_dead_letters(
-    pipeline text, before timestamptz DEFAULT NULL, only bigint[] DEFAULT NULL)
+    pipeline text, before timestamptz DEFAULT NULL, ids bigint[] DEFAULT NULL)
 RETURNS bigint LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'telemetry_purge_dead_letters';
 COMMENT ON FUNCTION telemetry.purge_dead_letters(text, timestamptz, bigint[]) IS
 'Deletes a pipeline''s dead letters for good, those that failed before a time, or just those named; returns how many. '
