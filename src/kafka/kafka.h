@@ -29,7 +29,17 @@ typedef enum KafkaSettingKind
 /* name is librdkafka's, or ours with underscores (bootstrap_servers, sasl_username, ...). */
 extern KafkaSettingKind kafka_setting_kind(const char *name);
 
-/* ereports when librdkafka does not take the value for that setting. */
+/* librdkafka's own name of a setting in the allow-list, so that two spellings of one are noticed;
+ * or NULL. */
+extern const char *kafka_setting_canonical(const char *name);
+
+/* For a setting that we set ourselves: a sentence saying what to do instead. NULL for others. */
+extern const char *kafka_setting_owned(const char *name);
+
+/*
+ * ereports when librdkafka does not take the value for that setting, or the current user may not
+ * choose it.
+ */
 extern void kafka_setting_check(const char *name, const char *value);
 
 /* Names of all settings in the allow-list, for "did you mean" hints: a NULL-terminated array. */

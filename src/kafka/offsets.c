@@ -1,0 +1,324 @@
+/*
+ * Questions to the cluster. Each is a blocking call of librdkafka, run on a thread of its own.
+ */
+#include "postgres.h"
+
+#include "kafka/kafka.h"
+
+#include <stdlib.h>
+
+#include "kafka/handle.h"
+#include "kafka/settings.h"
+#include "utils/memutils.h"
+
+/* The consumer's handle is its first member. */
+#define consumer_handle(consumer) ((KafkaHandle *) (consumer))
+
+/* Why a call that came back did not succeed; what the brokers said last tells more. */
+static const char *
+call_error(KafkaHandle *handle, rd_kafka_resp_err_t code)
+{
+	rd_kafka_resp_err_t cluster_code;
+	const char *text;
+	const char *telling = NULL;
+
+	handle_drain_log(handle);
+	while (handle_take_error(handle, &cluster_code, &text))
+	{
+		if (telling == NULL || handle_error_is_fatal(cluster_code))
+			telling = text;
+	}
+	return telling != NULL ? telling : rd_kafka_err2str(code);
+}
+
+/* ---- offsets ------------------------------------------------------------------------------- */
+
+/* Topic, partitions and times to ask for; then what came back. One block of memory. */
+typedef struct OffsetsCall
+{
+	int timeout_ms;
+	rd_kafka_resp_err_t result;
+	rd_kafka_resp_err_t first_error; /* of a single partition */
+	char topic[256];                 /* Kafka allows 249 */
+	int n;
+	KafkaPosition positions[FLEXIBLE_ARRAY_MEMBER];
+} OffsetsCall;
+
+static void
+offsets_task(rd_kafka_t *rk, void *arg)
+{
+	OffsetsCall *call = arg;
+	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(call->n);
+
+	for (int i = 0; i < call->n; i++)
+		rd_kafka_topic_partition_list_add(list, call->topic, call->positions[i].partition)->offset =
+			call->positions[i].offset;
+	call->result = rd_kafka_offsets_for_times(rk, list, call->timeout_ms);
+	for (int i = 0; i < call->n; i++)
+	{
+		rd_kafka_topic_partition_t *entry =
+			rd_kafka_topic_partition_list_find(list, call->topic, call->positions[i].partition);
+
+		call->positions[i].offset = entry->offset;
+		if (entry->err != RD_KAFKA_RESP_ERR_NO_ERROR &&
+			call->first_error == RD_KAFKA_RESP_ERR_NO_ERROR)
+			call->first_error = entry->err;
+	}
+	rd_kafka_topic_partition_list_destroy(list);
+}
+
+/*
+ * In: positions with times (or KAFKA_OFFSET_EARLIEST, LATEST) as their offsets. Out: offsets; -1
+ * where nothing is at or after the time.
+ */
+static bool
+offsets_ask(KafkaHandle *handle, int n, KafkaPosition *positions, int timeout_ms,
+			const char **error)
+{
+	OffsetsCall *call;
+	rd_kafka_resp_err_t code;
+
+	if (n == 0)
+		return true;
+	call = handle_call_alloc(offsetof(OffsetsCall, positions) + sizeof(KafkaPosition) * n);
+	call->timeout_ms = timeout_ms;
+	call->n = n;
+	strlcpy(call->topic, handle->topic_name, sizeof(call->topic));
+	memcpy(call->positions, positions, sizeof(KafkaPosition) * n);
+
+	if (!handle_call(handle, offsets_task, call, free, timeout_ms))
+	{
+		*error = call_error(handle, RD_KAFKA_RESP_ERR__TIMED_OUT);
+		return false;
+	}
+	code = call->result != RD_KAFKA_RESP_ERR_NO_ERROR ? call->result : call->first_error;
+	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		*error = call_error(handle, code);
+		return false;
+	}
+	memcpy(positions, call->positions, sizeof(KafkaPosition) * n);
+	return true;
+}
+
+bool
+kafka_consumer_offsets_at(KafkaConsumer *consumer, int64 timestamp_ms, int n,
+						  KafkaPosition *positions, int timeout_ms, const char **error)
+{
+	KafkaHandle *handle = consumer_handle(consumer);
+	KafkaPosition *ends;
+	int missing = 0;
+
+	for (int i = 0; i < n; i++)
+		positions[i].offset = timestamp_ms;
+	if (!offsets_ask(handle, n, positions, timeout_ms, error))
+		return false;
+
+	/* Nothing is that late: there the end is asked for. */
+	ends = palloc_array(KafkaPosition, n);
+	for (int i = 0; i < n; i++)
+	{
+		if (positions[i].offset < 0)
+			ends[missing++] = (KafkaPosition){positions[i].partition, KAFKA_OFFSET_LATEST};
+	}
+	if (!offsets_ask(handle, missing, ends, timeout_ms, error))
+		return false;
+	for (int i = 0, j = 0; i < n; i++)
+	{
+		if (positions[i].offset < 0)
+			positions[i].offset = ends[j++].offset;
+	}
+	pfree(ends);
+	return true;
+}
+
+bool
+kafka_consumer_query_offsets(KafkaConsumer *consumer, int32 partition, int64 *low, int64 *high,
+							 int timeout_ms, const char **error)
+{
+	KafkaHandle *handle = consumer_handle(consumer);
+	KafkaPosition position = {partition, KAFKA_OFFSET_EARLIEST};
+
+	if (!offsets_ask(handle, 1, &position, timeout_ms, error))
+		return false;
+	*low = position.offset;
+	position.offset = KAFKA_OFFSET_LATEST;
+	if (!offsets_ask(handle, 1, &position, timeout_ms, error))
+		return false;
+	*high = position.offset;
+	return true;
+}
+
+void
+kafka_consumer_cached_offsets(KafkaConsumer *consumer, int32 partition, int64 *low, int64 *high)
+{
+	KafkaHandle *handle = consumer_handle(consumer);
+
+	*low = *high = -1;
+	if (rd_kafka_get_watermark_offsets(handle->rk, handle->topic_name, partition, low, high) !=
+		RD_KAFKA_RESP_ERR_NO_ERROR)
+		*low = *high = -1;
+	*low = Max(*low, -1);
+	*high = Max(*high, -1);
+}
+
+/* ---- topics and the cluster ---------------------------------------------------------------- */
+
+#define TOPIC_NAME_MAX 256
+
+typedef struct MetadataCall
+{
+	int timeout_ms;
+	char topic[TOPIC_NAME_MAX]; /* "": all topics */
+	rd_kafka_resp_err_t result;
+	int partitions; /* of that topic */
+	char *names;    /* malloc'ed: zero-terminated names, one after the other; "" ends them */
+} MetadataCall;
+
+static void
+metadata_free(void *arg)
+{
+	MetadataCall *call = arg;
+
+	free(call->names);
+	free(call);
+}
+
+/* Runs on the call's thread: malloc only. */
+static void
+metadata_names(MetadataCall *call, const rd_kafka_metadata_t *metadata)
+{
+	size_t length = 1;
+	char *to;
+
+	for (int i = 0; i < metadata->topic_cnt; i++)
+		length += strlen(metadata->topics[i].topic) + 1;
+	to = call->names = malloc(length);
+	if (to == NULL)
+	{
+		call->result = RD_KAFKA_RESP_ERR__FAIL;
+		return;
+	}
+	for (int i = 0; i < metadata->topic_cnt; i++)
+	{
+		strcpy(to, metadata->topics[i].topic);
+		to += strlen(to) + 1;
+	}
+	*to = '\0';
+}
+
+static void
+metadata_task(rd_kafka_t *rk, void *arg)
+{
+	MetadataCall *call = arg;
+	const rd_kafka_metadata_t *metadata = NULL;
+	rd_kafka_topic_t *topic = NULL;
+
+	if (call->topic[0] != '\0')
+		topic = rd_kafka_topic_new(rk, call->topic, NULL);
+	call->result = rd_kafka_metadata(rk, topic == NULL, topic, &metadata, call->timeout_ms);
+	if (call->result == RD_KAFKA_RESP_ERR_NO_ERROR)
+	{
+		if (topic == NULL)
+			metadata_names(call, metadata);
+		else if (metadata->topic_cnt > 0)
+		{
+			call->result = metadata->topics[0].err;
+			call->partitions = metadata->topics[0].partition_cnt;
+		}
+	}
+	if (metadata != NULL)
+		rd_kafka_metadata_destroy(metadata);
+	if (topic != NULL)
+		rd_kafka_topic_destroy(topic);
+}
+
+int
+kafka_consumer_partition_count(KafkaConsumer *consumer, int timeout_ms, const char **error)
+{
+	KafkaHandle *handle = consumer_handle(consumer);
+	MetadataCall *call = handle_call_alloc(sizeof(MetadataCall));
+
+	call->timeout_ms = timeout_ms;
+	strlcpy(call->topic, handle->topic_name, sizeof(call->topic));
+	if (!handle_call(handle, metadata_task, call, metadata_free, timeout_ms))
+	{
+		*error = call_error(handle, RD_KAFKA_RESP_ERR__TIMED_OUT);
+		return -1;
+	}
+	switch (call->result)
+	{
+		case RD_KAFKA_RESP_ERR_NO_ERROR:
+			return call->partitions;
+		case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+			return 0;
+		default:
+			*error = call_error(handle, call->result);
+			return -1;
+	}
+}
+
+typedef struct ClusterIdCall
+{
+	int timeout_ms;
+	char id[128];
+} ClusterIdCall;
+
+static void
+cluster_id_task(rd_kafka_t *rk, void *arg)
+{
+	ClusterIdCall *call = arg;
+	char *id = rd_kafka_clusterid(rk, call->timeout_ms);
+
+	if (id == NULL)
+		return;
+	strlcpy(call->id, id, sizeof(call->id));
+	rd_kafka_mem_free(rk, id);
+}
+
+char *
+kafka_consumer_cluster_id(KafkaConsumer *consumer, int timeout_ms)
+{
+	ClusterIdCall *call = handle_call_alloc(sizeof(ClusterIdCall));
+
+	call->timeout_ms = timeout_ms;
+	if (!handle_call(consumer_handle(consumer), cluster_id_task, call, free, timeout_ms) ||
+		call->id[0] == '\0')
+		return NULL;
+	return pstrdup(call->id);
+}
+
+List *
+kafka_topic_names(const KafkaSettings *settings, int timeout_ms)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry Kafka question",
+												  ALLOCSET_SMALL_SIZES);
+	KafkaHandle *handle = MemoryContextAllocZero(context, sizeof(KafkaHandle));
+	List *names = NIL;
+
+	handle_open(handle, context, settings, RD_KAFKA_CONSUMER,
+				settings_to_conf(settings, RD_KAFKA_CONSUMER), NULL);
+	PG_TRY();
+	{
+		MetadataCall *call = handle_call_alloc(sizeof(MetadataCall));
+
+		call->timeout_ms = timeout_ms;
+		if (!handle_call(handle, metadata_task, call, metadata_free, timeout_ms) ||
+			call->result != RD_KAFKA_RESP_ERR_NO_ERROR)
+			ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
+							errmsg("could not list the topics of \"%s\": %s", handle->servers,
+								   call_error(handle, RD_KAFKA_RESP_ERR__TIMED_OUT))));
+		for (const char *name = call->names; *name != '\0'; name += strlen(name) + 1)
+		{
+			if (strncmp(name, "__", 2) != 0)
+				names = lappend(names, pstrdup(name));
+		}
+	}
+	PG_FINALLY();
+	{
+		MemoryContextDelete(context);
+	}
+	PG_END_TRY();
+	return names;
+}
