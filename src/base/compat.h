@@ -11,4 +11,23 @@
 #error "telemetry needs PostgreSQL 15 or later"
 #endif
 
+/*
+ * 16 and later declare an SQL-callable function exported; 15 only its info record, and since all
+ * else is hidden here, the function would not be found. Files with such functions include this.
+ */
+#if PG_VERSION_NUM < 160000
+#include "fmgr.h"
+#undef PG_FUNCTION_INFO_V1
+#define PG_FUNCTION_INFO_V1(funcname)                                                              \
+	extern PGDLLEXPORT Datum funcname(PG_FUNCTION_ARGS);                                           \
+	extern PGDLLEXPORT const Pg_finfo_record *CppConcat(pg_finfo_, funcname)(void);                \
+	const Pg_finfo_record *CppConcat(pg_finfo_, funcname)(void)                                    \
+	{                                                                                              \
+		static const Pg_finfo_record my_finfo = {1};                                               \
+                                                                                                   \
+		return &my_finfo;                                                                          \
+	}                                                                                              \
+	extern int no_such_variable
+#endif
+
 #endif
