@@ -1,0 +1,218 @@
+/*
+ * Sorted (index, value) pairs as bits: the gap between indices by a Rice code, the value in unary.
+ *
+ * Indices are uniform, so gaps are geometric and a Rice code is within a few hundredths of a bit of
+ * the best; values are geometric with ratio 1/2, for which unary is the best. The Rice parameter
+ * follows from the number of pairs: bytes depend on the set alone. 1,000 tokens take 2.45 kB.
+ *
+ * Layout: number of pairs (base-128, least first), then bits, the lowest of a byte first, zero
+ * padded: gap >> rice in unary (zeros, then a one), the rice low bits, value - 1 in unary (38
+ * stands for value 0, which only a token can have).
+ */
+#include "sketch/hll_internal.h"
+
+#define VALUE_OF_NONE 38
+
+static int
+rice_bits(uint32_t n, int index_bits)
+{
+	int bits = 0;
+
+	while (n >> bits != 0)
+		bits++;
+	return index_bits > bits ? index_bits - bits : 0;
+}
+
+static size_t
+count_size(uint32_t n)
+{
+	return n < 1u << 7 ? 1 : n < 1u << 14 ? 2 : 3;
+}
+
+static inline uint32_t
+unary_of(uint32_t pair)
+{
+	return (pair & 63) == 0 ? VALUE_OF_NONE : (pair & 63) - 1;
+}
+
+size_t
+hll_rice_size(const uint32_t *pairs, uint32_t n, int index_bits)
+{
+	int rice = rice_bits(n, index_bits);
+	int64_t previous = -1;
+	uint64_t bits = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+	{
+		int64_t index = pairs[i] >> 6;
+		uint64_t gap = (uint64_t) (index - previous - 1);
+
+		bits += (gap >> rice) + 1 + (uint64_t) rice + unary_of(pairs[i]) + 1;
+		previous = index;
+	}
+	return count_size(n) + (size_t) ((bits + 7) / 8);
+}
+
+/* The lowest `bits` (at most 56) of value, which has no others. */
+static inline void
+put(uint8_t *out, size_t *at, uint64_t value, int bits)
+{
+	size_t byte = *at >> 3;
+	uint64_t word = value << (*at & 7);
+	int used = (int) (*at & 7) + bits;
+
+	for (int done = 0; done < used; done += 8, byte++, word >>= 8)
+		out[byte] |= (uint8_t) word;
+	*at += (size_t) bits;
+}
+
+static inline void
+put_unary(uint8_t *out, size_t *at, uint64_t zeros)
+{
+	*at += zeros;
+	out[*at >> 3] |= (uint8_t) (1u << (*at & 7));
+	*at += 1;
+}
+
+void
+hll_rice_write(const uint32_t *pairs, uint32_t n, int index_bits, uint8_t *out)
+{
+	int rice = rice_bits(n, index_bits);
+	int64_t previous = -1;
+	size_t at = 0;
+	uint32_t rest = n;
+	size_t size = hll_rice_size(pairs, n, index_bits);
+	size_t head = count_size(n);
+
+	memset(out, 0, size);
+	for (size_t i = 0; i < head; i++, rest >>= 7)
+		out[i] = (uint8_t) ((rest & 127) | (i + 1 < head ? 128 : 0));
+	out += head;
+	for (uint32_t i = 0; i < n; i++)
+	{
+		int64_t index = pairs[i] >> 6;
+		uint64_t gap = (uint64_t) (index - previous - 1);
+
+		put_unary(out, &at, gap >> rice);
+		put(out, &at, gap & ((UINT64_C(1) << rice) - 1), rice);
+		put_unary(out, &at, unary_of(pairs[i]));
+		previous = index;
+	}
+}
+
+static bool
+read_count(const uint8_t *bytes, size_t length, uint32_t *count, size_t *head)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < 3 && i < length; i++)
+	{
+		n |= (uint32_t) (bytes[i] & 127) << (7 * i);
+		if (bytes[i] < 128)
+		{
+			*count = n;
+			*head = i + 1;
+			return i + 1 == count_size(n);
+		}
+	}
+	return false;
+}
+
+const char *
+hll_rice_count(const uint8_t *bytes, size_t length, int index_bits, uint32_t *count)
+{
+	size_t head;
+
+	if (!read_count(bytes, length, count, &head))
+		return "number of entries is damaged";
+	/* Each entry has at least its two stop bits and the fixed part of its gap. */
+	if ((uint64_t) *count * (uint64_t) (2 + rice_bits(*count, index_bits)) > (length - head) * 8)
+		return "fewer bytes than its entries need";
+	return NULL;
+}
+
+bool
+hll_rice_open(HllRiceReader *reader, const uint8_t *bytes, size_t length, int index_bits)
+{
+	size_t head;
+
+	if (!read_count(bytes, length, &reader->remaining, &head))
+		return false;
+	reader->bytes = bytes + head;
+	reader->length = length - head;
+	reader->bit = 0;
+	reader->index_bits = index_bits;
+	reader->rice_bits = rice_bits(reader->remaining, index_bits);
+	reader->previous = -1;
+	return true;
+}
+
+/* At least 57 bits from the current position; zeros behind the end. */
+static inline uint64_t
+peek(const HllRiceReader *reader)
+{
+	size_t byte = reader->bit >> 3;
+	int shift = (int) (reader->bit & 7);
+	uint64_t word = 0;
+
+	if (byte + 8 <= reader->length)
+		return hll_load64(reader->bytes + byte) >> shift;
+
+	for (size_t i = byte < reader->length ? reader->length : byte; i-- > byte;)
+		word = word << 8 | reader->bytes[i];
+	return word >> shift;
+}
+
+/* Zeros up to the next one, at most limit; -1: more, or none comes. */
+static inline int64_t
+read_unary(HllRiceReader *reader, int64_t limit)
+{
+	int64_t zeros = 0;
+
+	for (;;)
+	{
+		uint64_t word = peek(reader) & ((UINT64_C(1) << 56) - 1);
+
+		if (word != 0)
+		{
+			int run = __builtin_ctzll(word);
+
+			reader->bit += (size_t) run + 1;
+			zeros += run;
+			return zeros <= limit ? zeros : -1;
+		}
+		reader->bit += 56;
+		zeros += 56;
+		if (zeros > limit || reader->bit >= reader->length * 8)
+			return -1;
+	}
+}
+
+bool
+hll_rice_next(HllRiceReader *reader, uint32_t *pair)
+{
+	int64_t limit = INT64_C(1) << reader->index_bits;
+	int64_t high = read_unary(reader, limit >> reader->rice_bits);
+	int64_t index;
+	int64_t value;
+
+	if (high < 0)
+		return false;
+	index = high << reader->rice_bits;
+	index |= (int64_t) (peek(reader) & ((UINT64_C(1) << reader->rice_bits) - 1));
+	index += reader->previous + 1;
+	reader->bit += (size_t) reader->rice_bits;
+	value = read_unary(reader, 62);
+	if (index >= limit || value < 0)
+		return false;
+	reader->previous = index;
+	if (reader->index_bits == HLL_INDEX_BITS)
+	{
+		if (value > VALUE_OF_NONE)
+			return false;
+		*pair = (uint32_t) index << 6 | (value == VALUE_OF_NONE ? 0 : (uint32_t) value + 1);
+	}
+	else
+		*pair = (uint32_t) index << 6 | ((uint32_t) value + 1);
+	return true;
+}

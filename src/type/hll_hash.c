@@ -1,0 +1,207 @@
+/*
+ * From an SQL value to the 64-bit hash that a sketch counts.
+ *
+ * Values that are equal in SQL must have equal hashes, on every platform and in every major
+ * version. The common types hash exactly as postgresql-hll's hll_hash_* functions do (MurmurHash3
+ * of their bytes), so that sketches of both can be merged; every other type goes through its own
+ * extended hash function, which is what PostgreSQL itself relies on for hash partitioning. Its bits
+ * are mixed once more, since some types combine hashes in ways that leave patterns.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_enum.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "utils/typcache.h"
+#include "utils/uuid.h"
+
+#include "type/hll_type.h"
+
+typedef enum HashWay
+{
+	HASH_BYTES_1, /* by value, that many bytes, little-endian */
+	HASH_BYTES_2,
+	HASH_BYTES_4,
+	HASH_BYTES_8,
+	HASH_VARLENA, /* the bytes without header */
+	HASH_PADDED,  /* character(n): trailing blanks do not count */
+	HASH_NAME,
+	HASH_UUID,
+	HASH_ENUM, /* its label: OIDs differ from one database to the next */
+	HASH_EXTENDED
+} HashWay;
+
+/* Labels are few; each is looked up once per query. */
+#define ENUM_CACHE 64
+
+struct HllHasher
+{
+	HashWay way;
+	Oid type;
+	Oid collation;
+	FmgrInfo function; /* HASH_EXTENDED */
+	Oid enum_oids[ENUM_CACHE];
+	uint64 enum_hashes[ENUM_CACHE];
+};
+
+/* Text whose equality is equality of bytes? */
+static bool
+is_bytewise(Oid collation)
+{
+	if (!OidIsValid(collation))
+		ereport(ERROR,
+				(errcode(ERRCODE_INDETERMINATE_COLLATION),
+				 errmsg("could not determine which collation to use for counting distinct values"),
+				 errhint("Use the COLLATE clause to set the collation explicitly.")));
+	return collation == DEFAULT_COLLATION_OID || collation == C_COLLATION_OID ||
+		   get_collation_isdeterministic(collation);
+}
+
+static HashWay
+way_of(Oid type, Oid collation)
+{
+	switch (type)
+	{
+		case BOOLOID:
+		case CHAROID:
+			return HASH_BYTES_1;
+		case INT2OID:
+			return HASH_BYTES_2;
+		case INT4OID:
+		case OIDOID:
+		case DATEOID:
+			return HASH_BYTES_4;
+		case INT8OID:
+		case CASHOID:
+		case TIMEOID:
+		case TIMESTAMPOID:
+		case TIMESTAMPTZOID:
+			return HASH_BYTES_8;
+		case BYTEAOID:
+			return HASH_VARLENA;
+		case TEXTOID:
+		case VARCHAROID:
+			return is_bytewise(collation) ? HASH_VARLENA : HASH_EXTENDED;
+		case BPCHAROID:
+			return is_bytewise(collation) ? HASH_PADDED : HASH_EXTENDED;
+		case NAMEOID:
+			return HASH_NAME;
+		case UUIDOID:
+			return HASH_UUID;
+		default:
+			return get_typtype(type) == TYPTYPE_ENUM ? HASH_ENUM : HASH_EXTENDED;
+	}
+}
+
+static void
+hasher_init(HllHasher *hasher, Oid type, Oid collation, MemoryContext context)
+{
+	TypeCacheEntry *entry;
+
+	hasher->type = getBaseType(type);
+	hasher->collation = collation;
+	hasher->way = way_of(hasher->type, collation);
+	if (hasher->way != HASH_EXTENDED)
+		return;
+	entry = lookup_type_cache(hasher->type, TYPECACHE_HASH_EXTENDED_PROC);
+	if (!OidIsValid(entry->hash_extended_proc))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("could not identify an extended hash function for type %s",
+						format_type_be(hasher->type)),
+				 errhint("Count the values of a cast to a type that has one, such as text.")));
+	fmgr_info_cxt(entry->hash_extended_proc, &hasher->function, context);
+}
+
+HllHasher *
+hll_hasher_get(FunctionCallInfo fcinfo, int argno)
+{
+	HllHasher *hasher = fcinfo->flinfo->fn_extra;
+
+	if (likely(hasher != NULL))
+		return hasher;
+	{
+		Oid type = get_fn_expr_argtype(fcinfo->flinfo, argno);
+
+		if (!OidIsValid(type))
+			ereport(ERROR, (errcode(ERRCODE_INDETERMINATE_DATATYPE),
+							errmsg("could not determine the type of the values to count")));
+		hasher = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(HllHasher));
+		hasher_init(hasher, type, PG_GET_COLLATION(), fcinfo->flinfo->fn_mcxt);
+		fcinfo->flinfo->fn_extra = hasher;
+	}
+	return hasher;
+}
+
+static uint64
+hash_enum(HllHasher *hasher, Oid value)
+{
+	int slot = (int) (value % ENUM_CACHE);
+
+	if (hasher->enum_oids[slot] != value)
+	{
+		HeapTuple tuple = SearchSysCache1(ENUMOID, ObjectIdGetDatum(value));
+		const char *label;
+
+		if (!HeapTupleIsValid(tuple))
+			ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+							errmsg("invalid internal value for enum: %u", value)));
+		label = NameStr(((Form_pg_enum) GETSTRUCT(tuple))->enumlabel);
+		hasher->enum_hashes[slot] = hll_hash_bytes(label, strlen(label));
+		hasher->enum_oids[slot] = value;
+		ReleaseSysCache(tuple);
+	}
+	return hasher->enum_hashes[slot];
+}
+
+static uint64
+hash_varlena(Datum value, bool padded)
+{
+	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
+	const char *data = VARDATA_ANY(bytes);
+	size_t length = VARSIZE_ANY_EXHDR(bytes);
+	uint64 hash;
+
+	if (padded)
+		while (length > 0 && data[length - 1] == ' ')
+			length--;
+	hash = hll_hash_bytes(data, length);
+	if ((Pointer) bytes != DatumGetPointer(value))
+		pfree(bytes);
+	return hash;
+}
+
+uint64
+hll_hasher_hash(HllHasher *hasher, Datum value)
+{
+	switch (hasher->way)
+	{
+		case HASH_BYTES_1:
+			return hll_hash_word((uint8) DatumGetChar(value), 1);
+		case HASH_BYTES_2:
+			return hll_hash_word((uint16) DatumGetInt16(value), 2);
+		case HASH_BYTES_4:
+			return hll_hash_word((uint32) DatumGetInt32(value), 4);
+		case HASH_BYTES_8:
+			return hll_hash_word((uint64) DatumGetInt64(value), 8);
+		case HASH_VARLENA:
+			return hash_varlena(value, false);
+		case HASH_PADDED:
+			return hash_varlena(value, true);
+		case HASH_NAME:
+			return hll_hash_bytes(NameStr(*DatumGetName(value)),
+								  strlen(NameStr(*DatumGetName(value))));
+		case HASH_UUID:
+			return hll_hash_bytes(DatumGetUUIDP(value)->data, UUID_LEN);
+		case HASH_ENUM:
+			return hash_enum(hasher, DatumGetObjectId(value));
+		case HASH_EXTENDED:
+			break;
+	}
+	return hll_hash_mix(DatumGetUInt64(
+		FunctionCall2Coll(&hasher->function, hasher->collation, value, Int64GetDatum(0))));
+}
