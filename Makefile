@@ -72,3 +72,8 @@ test-tools: $(TEST_TOOLS)
 build/test/%: test/brokers/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu99 -O2 -Wall -Wextra $(WERROR) $< -o $@ $(shell pkg-config --cflags --libs rdkafka)
+
+# Needs root: another major version lives in a Debian of its own.
+.PHONY: test-majors
+test-majors:
+	tools/test_majors

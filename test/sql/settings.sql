@@ -2,7 +2,9 @@
 SELECT name, setting, unit, context, short_desc <> '' AS described
 FROM pg_settings WHERE name LIKE 'telemetry.%' ORDER BY name;
 
+\set VERBOSITY sqlstate
 SET telemetry.kafka_timeout = '20ms';
+\set VERBOSITY default
 SET telemetry.kafka_timeout = '30s';
 SHOW telemetry.kafka_timeout;
 SET telemetry.insert_path = 'slow';
