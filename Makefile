@@ -18,9 +18,9 @@ SHLIB_LINK  = $(shell pkg-config --libs rdkafka libcjson)
 REGRESS        = $(patsubst test/sql/%.sql,%,$(sort $(wildcard test/sql/*.sql)))
 # From 16 on, pg_regress looks for expected/ apart from its input.
 EXPECTED       = $(if $(filter-out 15,$(MAJORVERSION)),--expecteddir=test)
-REGRESS_OPTS   = --inputdir=test --outputdir=$(or $(OUTPUTDIR),.) $(EXPECTED)
+REGRESS_OPTS   = --load-extension=telemetry --inputdir=test --outputdir=$(or $(OUTPUTDIR),.) $(EXPECTED)
 ISOLATION      = $(patsubst test/specs/%.spec,%,$(sort $(wildcard test/specs/*.spec)))
-ISOLATION_OPTS = --inputdir=test --outputdir=$(or $(OUTPUTDIR),.) $(EXPECTED)
+ISOLATION_OPTS = --load-extension=telemetry --inputdir=test --outputdir=$(or $(OUTPUTDIR),.) $(EXPECTED)
 
 EXTRA_CLEAN = telemetry--*.sql build results output_iso tmp_check
 # Bitcode for JIT inlining would gain nothing here: our hot loops call no SQL functions.
