@@ -30,4 +30,56 @@
 	extern int no_such_variable
 #endif
 
+#include "catalog/pg_foreign_server.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/pathnodes.h"
+#include "optimizer/pathnode.h"
+#include "utils/acl.h"
+
+/* 16 has one function for the rights on any kind of object. */
+static inline AclResult
+compat_server_aclcheck(Oid server, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, server, role, mode);
+#else
+	return pg_foreign_server_aclcheck(server, role, mode);
+#endif
+}
+
+/*
+ * As whom a foreign table is read: through a view, as its owner. 16 moved checkAsUser from the
+ * range table into the plan.
+ */
+static inline Oid
+compat_scan_user(ForeignScanState *node)
+{
+	ForeignScan *plan = (ForeignScan *) node->ss.ps.plan;
+#if PG_VERSION_NUM >= 160000
+	Oid user = plan->checkAsUser;
+#else
+	Oid user = exec_rt_fetch(plan->scan.scanrelid, node->ss.ps.state)->checkAsUser;
+#endif
+
+	return OidIsValid(user) ? user : GetUserId();
+}
+
+/* 17 added the restrictions of a pushed-down join, 18 the number of disabled nodes. */
+static inline ForeignPath *
+compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double rows, Cost startup,
+							   Cost total, Relids outer)
+{
+#if PG_VERSION_NUM >= 180000
+	return create_foreignscan_path(root, relation, NULL, rows, 0, startup, total, NIL, outer, NULL,
+								   NIL, NIL);
+#elif PG_VERSION_NUM >= 170000
+	return create_foreignscan_path(root, relation, NULL, rows, startup, total, NIL, outer, NULL,
+								   NIL, NIL);
+#else
+	return create_foreignscan_path(root, relation, NULL, rows, startup, total, NIL, outer, NULL,
+								   NIL);
+#endif
+}
+
 #endif

@@ -56,6 +56,9 @@ extern SourceRow source_row(Source *source, const MessageView *message, Datum *v
 							DecodeError *error);
 extern bool source_may_throw(const Source *source);
 
+/* After a throw out of source_row(): the column or the constraint that was at work, or NULL. */
+extern void source_error_place(const Source *source, const char **column, const char **constraint);
+
 /* One message's result in source_rows(). */
 typedef struct SourceResult
 {

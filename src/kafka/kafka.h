@@ -29,6 +29,12 @@ typedef enum KafkaSettingKind
 /* name is librdkafka's, or ours with underscores (bootstrap_servers, sasl_username, ...). */
 extern KafkaSettingKind kafka_setting_kind(const char *name);
 
+/* Which objects' options may hold a setting: an OR of these. */
+#define KAFKA_ON_SERVER 1
+#define KAFKA_ON_USER   2
+#define KAFKA_ON_TABLE  4
+extern int kafka_setting_places(const char *name);
+
 /* librdkafka's own name of a setting in the allow-list, so that two spellings of one are noticed;
  * or NULL. */
 extern const char *kafka_setting_canonical(const char *name);

@@ -24,86 +24,93 @@ typedef struct Setting
 	const char *alias; /* ours: a plain identifier that needs no quotes; or NULL */
 	KafkaSettingKind kind;
 	SettingUse use;
+	int places;
 } Setting;
 
 #define PLAIN     KAFKA_SETTING_PLAIN
 #define SECRET    KAFKA_SETTING_SECRET
 #define SUPERUSER KAFKA_SETTING_SUPERUSER
 
+/* Where the connection goes is the server's alone: USAGE on it is the right to reach it. */
+#define SERVER   KAFKA_ON_SERVER
+#define USER     KAFKA_ON_USER
+#define IDENTITY (KAFKA_ON_SERVER | KAFKA_ON_USER)
+#define TUNING   (KAFKA_ON_SERVER | KAFKA_ON_TABLE)
+
 static const Setting settings_known[] = {
-	{"bootstrap.servers", "bootstrap_servers", PLAIN, FOR_BOTH},
-	{"client.id", "client_id", PLAIN, FOR_BOTH},
-	{"client.rack", "client_rack", PLAIN, FOR_BOTH},
-	{"isolation.level", "isolation_level", PLAIN, FOR_CONSUMER},
+	{"bootstrap.servers", "bootstrap_servers", PLAIN, FOR_BOTH, SERVER},
+	{"client.id", "client_id", PLAIN, FOR_BOTH, TUNING},
+	{"client.rack", "client_rack", PLAIN, FOR_BOTH, SERVER},
+	{"isolation.level", "isolation_level", PLAIN, FOR_CONSUMER, TUNING},
 
-	{"security.protocol", "security_protocol", PLAIN, FOR_BOTH},
-	{"sasl.mechanism", "sasl_mechanism", PLAIN, FOR_BOTH},
-	{"sasl.username", "sasl_username", SECRET, FOR_BOTH},
-	{"sasl.password", "sasl_password", SECRET, FOR_BOTH},
+	{"security.protocol", "security_protocol", PLAIN, FOR_BOTH, SERVER},
+	{"sasl.mechanism", "sasl_mechanism", PLAIN, FOR_BOTH, IDENTITY},
+	{"sasl.username", "sasl_username", SECRET, FOR_BOTH, USER},
+	{"sasl.password", "sasl_password", SECRET, FOR_BOTH, USER},
 	/* These stand in a shell command that librdkafka runs. */
-	{"sasl.kerberos.service.name", NULL, SUPERUSER, FOR_BOTH},
-	{"sasl.kerberos.principal", NULL, SUPERUSER, FOR_BOTH},
-	{"sasl.kerberos.keytab", NULL, SUPERUSER, FOR_BOTH},
-	{"sasl.kerberos.kinit.cmd", NULL, SUPERUSER, FOR_BOTH},
-	{"sasl.kerberos.min.time.before.relogin", NULL, SUPERUSER, FOR_BOTH},
+	{"sasl.kerberos.service.name", NULL, SUPERUSER, FOR_BOTH, SERVER},
+	{"sasl.kerberos.principal", NULL, SUPERUSER, FOR_BOTH, IDENTITY},
+	{"sasl.kerberos.keytab", NULL, SUPERUSER, FOR_BOTH, IDENTITY},
+	{"sasl.kerberos.kinit.cmd", NULL, SUPERUSER, FOR_BOTH, SERVER},
+	{"sasl.kerberos.min.time.before.relogin", NULL, SUPERUSER, FOR_BOTH, SERVER},
 
-	{"ssl.ca.pem", "ssl_ca_pem", PLAIN, FOR_BOTH},
-	{"ssl.certificate.pem", "ssl_certificate_pem", PLAIN, FOR_BOTH},
-	{"ssl.key.pem", "ssl_key_pem", SECRET, FOR_BOTH},
-	{"ssl.key.password", "ssl_key_password", SECRET, FOR_BOTH},
-	{"ssl.keystore.password", NULL, SECRET, FOR_BOTH},
-	{"ssl.cipher.suites", NULL, PLAIN, FOR_BOTH},
-	{"ssl.curves.list", NULL, PLAIN, FOR_BOTH},
-	{"ssl.sigalgs.list", NULL, PLAIN, FOR_BOTH},
-	{"enable.ssl.certificate.verification", NULL, PLAIN, FOR_BOTH},
-	{"ssl.endpoint.identification.algorithm", NULL, PLAIN, FOR_BOTH},
-	{"ssl.ca.location", "ssl_ca_location", SUPERUSER, FOR_BOTH},
-	{"ssl.certificate.location", "ssl_certificate_location", SUPERUSER, FOR_BOTH},
-	{"ssl.key.location", "ssl_key_location", SUPERUSER, FOR_BOTH},
-	{"ssl.keystore.location", "ssl_keystore_location", SUPERUSER, FOR_BOTH},
-	{"ssl.crl.location", NULL, SUPERUSER, FOR_BOTH},
-	{"ssl.engine.location", NULL, SUPERUSER, FOR_BOTH},
-	{"ssl.engine.id", NULL, SUPERUSER, FOR_BOTH},
-	{"ssl.providers", NULL, SUPERUSER, FOR_BOTH},
-	{"plugin.library.paths", NULL, SUPERUSER, FOR_BOTH},
+	{"ssl.ca.pem", "ssl_ca_pem", PLAIN, FOR_BOTH, SERVER},
+	{"ssl.certificate.pem", "ssl_certificate_pem", PLAIN, FOR_BOTH, IDENTITY},
+	{"ssl.key.pem", "ssl_key_pem", SECRET, FOR_BOTH, USER},
+	{"ssl.key.password", "ssl_key_password", SECRET, FOR_BOTH, USER},
+	{"ssl.keystore.password", NULL, SECRET, FOR_BOTH, USER},
+	{"ssl.cipher.suites", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"ssl.curves.list", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"ssl.sigalgs.list", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"enable.ssl.certificate.verification", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"ssl.endpoint.identification.algorithm", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"ssl.ca.location", "ssl_ca_location", SUPERUSER, FOR_BOTH, SERVER},
+	{"ssl.certificate.location", "ssl_certificate_location", SUPERUSER, FOR_BOTH, IDENTITY},
+	{"ssl.key.location", "ssl_key_location", SUPERUSER, FOR_BOTH, IDENTITY},
+	{"ssl.keystore.location", "ssl_keystore_location", SUPERUSER, FOR_BOTH, IDENTITY},
+	{"ssl.crl.location", NULL, SUPERUSER, FOR_BOTH, SERVER},
+	{"ssl.engine.location", NULL, SUPERUSER, FOR_BOTH, SERVER},
+	{"ssl.engine.id", NULL, SUPERUSER, FOR_BOTH, SERVER},
+	{"ssl.providers", NULL, SUPERUSER, FOR_BOTH, SERVER},
+	{"plugin.library.paths", NULL, SUPERUSER, FOR_BOTH, SERVER},
 	/* Writes protocol details into the server's log, and much of it. */
-	{"debug", NULL, SUPERUSER, FOR_BOTH},
+	{"debug", NULL, SUPERUSER, FOR_BOTH, SERVER},
 
-	{"broker.address.family", NULL, PLAIN, FOR_BOTH},
-	{"broker.address.ttl", NULL, PLAIN, FOR_BOTH},
-	{"connections.max.idle.ms", NULL, PLAIN, FOR_BOTH},
-	{"reconnect.backoff.ms", NULL, PLAIN, FOR_BOTH},
-	{"reconnect.backoff.max.ms", NULL, PLAIN, FOR_BOTH},
-	{"socket.timeout.ms", NULL, PLAIN, FOR_BOTH},
-	{"socket.connection.setup.timeout.ms", NULL, PLAIN, FOR_BOTH},
-	{"socket.keepalive.enable", NULL, PLAIN, FOR_BOTH},
-	{"socket.nagle.disable", NULL, PLAIN, FOR_BOTH},
-	{"socket.send.buffer.bytes", NULL, PLAIN, FOR_BOTH},
-	{"socket.receive.buffer.bytes", NULL, PLAIN, FOR_BOTH},
-	{"receive.message.max.bytes", NULL, PLAIN, FOR_BOTH},
-	{"metadata.max.age.ms", NULL, PLAIN, FOR_BOTH},
-	{"topic.metadata.refresh.interval.ms", NULL, PLAIN, FOR_BOTH},
+	{"broker.address.family", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"broker.address.ttl", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"connections.max.idle.ms", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"reconnect.backoff.ms", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"reconnect.backoff.max.ms", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"socket.timeout.ms", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"socket.connection.setup.timeout.ms", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"socket.keepalive.enable", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"socket.nagle.disable", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"socket.send.buffer.bytes", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"socket.receive.buffer.bytes", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"receive.message.max.bytes", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"metadata.max.age.ms", NULL, PLAIN, FOR_BOTH, SERVER},
+	{"topic.metadata.refresh.interval.ms", NULL, PLAIN, FOR_BOTH, SERVER},
 
-	{"check.crcs", NULL, PLAIN, FOR_CONSUMER},
-	{"fetch.wait.max.ms", NULL, PLAIN, FOR_CONSUMER},
-	{"fetch.min.bytes", NULL, PLAIN, FOR_CONSUMER},
-	{"fetch.max.bytes", NULL, PLAIN, FOR_CONSUMER},
-	{"fetch.message.max.bytes", NULL, PLAIN, FOR_CONSUMER},
-	{"max.partition.fetch.bytes", NULL, PLAIN, FOR_CONSUMER},
-	{"fetch.error.backoff.ms", NULL, PLAIN, FOR_CONSUMER},
-	{"queued.min.messages", NULL, PLAIN, FOR_CONSUMER},
+	{"check.crcs", NULL, PLAIN, FOR_CONSUMER, TUNING},
+	{"fetch.wait.max.ms", NULL, PLAIN, FOR_CONSUMER, TUNING},
+	{"fetch.min.bytes", NULL, PLAIN, FOR_CONSUMER, TUNING},
+	{"fetch.max.bytes", NULL, PLAIN, FOR_CONSUMER, TUNING},
+	{"fetch.message.max.bytes", NULL, PLAIN, FOR_CONSUMER, TUNING},
+	{"max.partition.fetch.bytes", NULL, PLAIN, FOR_CONSUMER, TUNING},
+	{"fetch.error.backoff.ms", NULL, PLAIN, FOR_CONSUMER, TUNING},
+	{"queued.min.messages", NULL, PLAIN, FOR_CONSUMER, TUNING},
 
-	{"compression.type", "compression_type", PLAIN, FOR_PRODUCER},
-	{"compression.level", NULL, PLAIN, FOR_PRODUCER},
-	{"linger.ms", NULL, PLAIN, FOR_PRODUCER},
-	{"batch.size", NULL, PLAIN, FOR_PRODUCER},
-	{"batch.num.messages", NULL, PLAIN, FOR_PRODUCER},
-	{"message.max.bytes", NULL, PLAIN, FOR_PRODUCER},
-	{"message.timeout.ms", NULL, PLAIN, FOR_PRODUCER},
-	{"request.timeout.ms", NULL, PLAIN, FOR_PRODUCER},
-	{"retry.backoff.ms", NULL, PLAIN, FOR_PRODUCER},
-	{"partitioner", "partitioner", PLAIN, FOR_PRODUCER},
-	{"sticky.partitioning.linger.ms", NULL, PLAIN, FOR_PRODUCER},
+	{"compression.type", "compression_type", PLAIN, FOR_PRODUCER, TUNING},
+	{"compression.level", NULL, PLAIN, FOR_PRODUCER, TUNING},
+	{"linger.ms", NULL, PLAIN, FOR_PRODUCER, TUNING},
+	{"batch.size", NULL, PLAIN, FOR_PRODUCER, TUNING},
+	{"batch.num.messages", NULL, PLAIN, FOR_PRODUCER, TUNING},
+	{"message.max.bytes", NULL, PLAIN, FOR_PRODUCER, TUNING},
+	{"message.timeout.ms", NULL, PLAIN, FOR_PRODUCER, TUNING},
+	{"request.timeout.ms", NULL, PLAIN, FOR_PRODUCER, TUNING},
+	{"retry.backoff.ms", NULL, PLAIN, FOR_PRODUCER, TUNING},
+	{"partitioner", "partitioner", PLAIN, FOR_PRODUCER, TUNING},
+	{"sticky.partitioning.linger.ms", NULL, PLAIN, FOR_PRODUCER, TUNING},
 };
 
 /* What we set ourselves, and why a user need not. */
@@ -160,6 +167,14 @@ kafka_setting_kind(const char *name)
 	const Setting *setting = setting_find(name);
 
 	return setting != NULL ? setting->kind : KAFKA_SETTING_UNKNOWN;
+}
+
+int
+kafka_setting_places(const char *name)
+{
+	const Setting *setting = setting_find(name);
+
+	return setting != NULL ? setting->places : 0;
 }
 
 const char *
@@ -280,17 +295,19 @@ kafka_setting_check(const char *name, const char *value)
 const char *
 settings_get(const KafkaSettings *settings, const char *name)
 {
+	const char *found = NULL;
 	ListCell *cell;
 	ListCell *value;
 
+	/* The last one counts, as it does for rd_kafka_conf_set(). */
 	forboth (cell, settings->names, value, settings->values)
 	{
-		const Setting *setting = setting_find(lfirst(cell));
+		const char *canonical = kafka_setting_canonical(lfirst(cell));
 
-		if (setting != NULL && strcmp(setting->name, name) == 0)
-			return lfirst(value);
+		if (canonical != NULL && strcmp(canonical, name) == 0)
+			found = lfirst(value);
 	}
-	return NULL;
+	return found;
 }
 
 void
