@@ -26,6 +26,9 @@
 /* `cutoff` of a sketch of our own. Other values are storage v1's cutoff byte (hll_storage.c). */
 #define HLL_NATIVE 0x80
 
+/* Bits of index in a token. */
+#define HLL_INDEX_BITS 26
+
 /* Registers hold 0 .. 65 - precision; histograms have room for every byte, so none can overrun. */
 #define HLL_VALUES 256
 
@@ -56,7 +59,13 @@ typedef enum HllForm
 	HLL_REGISTERS /* one byte per register */
 } HllForm;
 
-/* Flat: one block of memory, no pointers, so that a group costs one allocation and moves freely. */
+/* Tokens that wait in a state's first cache line; see hll_add_later(). */
+#define HLL_PENDING 12
+
+/*
+ * Flat: one block of memory, no pointers, so that a group costs one allocation and moves freely.
+ * The head fills a cache line.
+ */
 typedef struct HllState
 {
 	uint8_t precision;
@@ -64,8 +73,9 @@ typedef struct HllState
 	uint8_t cutoff; /* HLL_NATIVE or storage v1's byte */
 	uint8_t form;   /* HllForm */
 	uint32_t count; /* tokens or hashes held */
-	uint32_t slots; /* room: slots of the token table (a power of two), or hashes */
-	uint32_t shift; /* HLL_TOKENS: 32 - log2(slots) */
+	uint32_t slots; /* room: slots of the token table, or hashes */
+	uint32_t npending;
+	uint32_t pending[HLL_PENDING];
 	uint64_t data[];
 } HllState;
 
@@ -113,6 +123,36 @@ hll_add(HllState *state, uint64_t hash, const HllMemory *memory)
 		return state;
 	}
 	return hll_add_slow(state, hash, memory);
+}
+
+/*
+ * 26 bits of index, then the position of the lowest set bit of the other 38 from 1 on; 0: none is
+ * set, so that a larger token of the same index always says more.
+ */
+static inline uint32_t
+hll_token(uint64_t hash)
+{
+	uint32_t index = (uint32_t) hash & ((UINT32_C(1) << HLL_INDEX_BITS) - 1);
+	uint64_t rest = hash >> HLL_INDEX_BITS;
+	uint32_t value = rest == 0 ? 0 : (uint32_t) __builtin_ctzll(rest) + 1;
+
+	return index << 6 | value;
+}
+
+extern HllState *hll_settle(HllState *state, const HllMemory *memory);
+
+/*
+ * Adds a value to a sketch of our own, for many groups at once: a value then mostly touches one
+ * cache line of its group instead of two, and a dozen that go on together wait for memory together.
+ * hll_settle() must come before anything else is asked of the state.
+ */
+static inline HllState *
+hll_add_later(HllState *state, uint64_t hash, const HllMemory *memory)
+{
+	state->pending[state->npending++] = hll_token(hash);
+	if (state->npending == HLL_PENDING)
+		state = hll_settle(state, memory);
+	return state;
 }
 
 /* dst becomes the union of both; src is left alone. dst may move. */

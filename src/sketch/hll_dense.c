@@ -19,7 +19,8 @@
 #define MAX_VALUE 65
 
 /* Blocks decoded at a time: bounds the exceptions on the stack. */
-#define CHUNK 64
+#define CHUNK      64
+#define MAX_CHUNKS ((1 << HLL_MAX_PRECISION) / HLL_BLOCK / CHUNK)
 
 static size_t
 plane_bytes(int precision)
@@ -220,16 +221,6 @@ take_exceptions(Exceptions *exceptions, const HllSimd *simd, size_t n, uint8_t *
 	return true;
 }
 
-/* Exceptions of these blocks. */
-static size_t
-count_exceptions(const HllSimd *simd, const uint8_t *planes, size_t blocks)
-{
-	uint32_t counts[8] = {0};
-
-	simd->count_codes(planes, blocks, counts);
-	return counts[7];
-}
-
 bool
 hll_dense_merge(uint8_t *registers, int precision, const uint8_t *bytes, size_t length)
 {
@@ -238,6 +229,8 @@ hll_dense_merge(uint8_t *registers, int precision, const uint8_t *bytes, size_t 
 	const uint8_t *planes = bytes + 1;
 	uint8_t padded[24] = {0};
 	uint8_t values[CHUNK * HLL_BLOCK + 2 * HLL_BLOCK];
+	size_t counts[MAX_CHUNKS];
+	size_t total = 0;
 	Exceptions exceptions;
 
 	if (length < 1 + planes_size(precision) || bytes[0] > MAX_VALUE)
@@ -247,16 +240,19 @@ hll_dense_merge(uint8_t *registers, int precision, const uint8_t *bytes, size_t 
 		copy_planes(padded, 8, planes, plane_bytes(precision), plane_bytes(precision));
 		planes = padded;
 	}
-	if (!open_exceptions(&exceptions, bytes, length, precision,
-						 count_exceptions(simd, planes, blocks)))
+	for (size_t block = 0; block < blocks; block += CHUNK)
+	{
+		counts[block / CHUNK] = simd->count_exceptions(
+			planes + block * 24, blocks - block < CHUNK ? blocks - block : CHUNK);
+		total += counts[block / CHUNK];
+	}
+	if (!open_exceptions(&exceptions, bytes, length, precision, total))
 		return false;
 	for (size_t block = 0; block < blocks; block += CHUNK)
 	{
 		size_t some = blocks - block < CHUNK ? blocks - block : CHUNK;
-		size_t n =
-			blocks <= CHUNK ? exceptions.total : count_exceptions(simd, planes + block * 24, some);
 
-		if (!take_exceptions(&exceptions, simd, n, values))
+		if (!take_exceptions(&exceptions, simd, counts[block / CHUNK], values))
 			return false;
 		simd->merge_planes(registers + block * HLL_BLOCK, planes + block * 24, some, bytes[0],
 						   values);

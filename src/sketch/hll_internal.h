@@ -8,9 +8,7 @@
 
 #include "sketch/hll.h"
 
-#define HLL_INDEX_BITS  26
 #define HLL_EMPTY_TOKEN UINT32_C(0xFFFFFFFF)
-#define HLL_MIN_SLOTS   16
 
 /* Packed header: format, kind, precision and width, cutoff. */
 #define HLL_HEADER 4
@@ -43,20 +41,6 @@ static inline int64_t *
 hll_elements(const HllState *state)
 {
 	return (int64_t *) state->data;
-}
-
-/*
- * 26 bits of index, then the position of the lowest set bit of the other 38 from 1 on; 0: none is
- * set, so that a larger token of the same index always says more.
- */
-static inline uint32_t
-hll_token(uint64_t hash)
-{
-	uint32_t index = (uint32_t) hash & ((UINT32_C(1) << HLL_INDEX_BITS) - 1);
-	uint64_t rest = hash >> HLL_INDEX_BITS;
-	uint32_t value = rest == 0 ? 0 : (uint32_t) __builtin_ctzll(rest) + 1;
-
-	return index << 6 | value;
 }
 
 /* What the token's hash would set register `token_index & (m - 1)` to; 0: nothing. */
@@ -178,7 +162,8 @@ typedef struct HllSimd
 	void (*max)(uint8_t *dst, const uint8_t *src, size_t n);
 	void (*histogram)(const uint8_t *registers, size_t n, uint32_t *histogram);
 
-	/* Registers that have code c, for each c. */
+	/* Registers that have code 7; and those that have code c, for each c. */
+	size_t (*count_exceptions)(const uint8_t *planes, size_t blocks);
 	void (*count_codes)(const uint8_t *planes, size_t blocks, uint32_t *counts);
 
 	/*

@@ -40,6 +40,17 @@ scalar_histogram(const uint8_t *registers, size_t n, uint32_t *histogram)
 		histogram[value] = parts[0][value] + parts[1][value] + parts[2][value] + parts[3][value];
 }
 
+static size_t
+scalar_count_exceptions(const uint8_t *planes, size_t blocks)
+{
+	size_t count = 0;
+
+	for (size_t block = 0; block < blocks; block++, planes += 24)
+		count += (size_t) __builtin_popcountll(hll_load64(planes) & hll_load64(planes + 8) &
+											   hll_load64(planes + 16));
+	return count;
+}
+
 static void
 scalar_count_codes(const uint8_t *planes, size_t blocks, uint32_t *counts)
 {
@@ -126,6 +137,7 @@ const HllSimd hll_simd_scalar = {
 	.name = "scalar",
 	.max = scalar_max,
 	.histogram = scalar_histogram,
+	.count_exceptions = scalar_count_exceptions,
 	.count_codes = scalar_count_codes,
 	.merge_planes = scalar_merge_planes,
 	.make_planes = scalar_make_planes,

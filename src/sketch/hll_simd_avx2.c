@@ -73,6 +73,17 @@ avx2_histogram(const uint8_t *registers, size_t n, uint32_t *histogram)
 	}
 }
 
+TARGET static size_t
+avx2_count_exceptions(const uint8_t *planes, size_t blocks)
+{
+	size_t count = 0;
+
+	for (size_t block = 0; block < blocks; block++, planes += 24)
+		count += (size_t) _mm_popcnt_u64(hll_load64(planes) & hll_load64(planes + 8) &
+										 hll_load64(planes + 16));
+	return count;
+}
+
 TARGET static void
 avx2_count_codes(const uint8_t *planes, size_t blocks, uint32_t *counts)
 {
@@ -213,6 +224,7 @@ const HllSimd hll_simd_avx2 = {
 	.name = "avx2",
 	.max = avx2_max,
 	.histogram = avx2_histogram,
+	.count_exceptions = avx2_count_exceptions,
 	.count_codes = avx2_count_codes,
 	.merge_planes = avx2_merge_planes,
 	.make_planes = avx2_make_planes,

@@ -55,6 +55,12 @@ avx512_histogram(const uint8_t *registers, size_t n, uint32_t *histogram)
 	}
 }
 
+TARGET static size_t
+avx512_count_exceptions(const uint8_t *planes, size_t blocks)
+{
+	return hll_simd_avx2.count_exceptions(planes, blocks);
+}
+
 TARGET static void
 avx512_count_codes(const uint8_t *planes, size_t blocks, uint32_t *counts)
 {
@@ -122,6 +128,7 @@ const HllSimd hll_simd_avx512 = {
 	.name = "avx512",
 	.max = avx512_max,
 	.histogram = avx512_histogram,
+	.count_exceptions = avx512_count_exceptions,
 	.count_codes = avx512_count_codes,
 	.merge_planes = avx512_merge_planes,
 	.make_planes = avx512_make_planes,

@@ -17,6 +17,9 @@ static const uint32_t token_limits[HLL_MAX_PRECISION + 1] = {
 	0, 0, 0, 0, 1, 3, 7, 14, 31, 65, 136, 286, 603, 1274, 2700, 5744, 12275, 26366, 56980,
 };
 
+/* Bytes of a state that holds little. */
+#define MIN_STATE 128
+
 uint32_t
 hll_token_limit(int precision)
 {
@@ -80,12 +83,25 @@ hll_create_explicit(int precision, int width, int cutoff, uint32_t capacity,
 	return create(precision, width, cutoff, HLL_EXPLICIT, capacity, memory);
 }
 
+/* Slots of the next larger token table after one of `slots`; the last is as large as registers. */
+static uint32_t
+next_slots(int precision, uint32_t slots)
+{
+	uint32_t last = hll_padded_count(precision) / (uint32_t) sizeof(uint32_t);
+	uint32_t total = MIN_STATE;
+
+	/* Powers of two in all, head included, are what allocators hand out without waste. */
+	while ((total - sizeof(HllState)) / sizeof(uint32_t) <= slots)
+		total *= 4;
+	total = (uint32_t) ((total - sizeof(HllState)) / sizeof(uint32_t));
+	return total < last ? total : last;
+}
+
 static HllState *
 create_tokens(int precision, uint32_t slots, const HllMemory *memory)
 {
 	HllState *state = create(precision, HLL_NATIVE_WIDTH, HLL_NATIVE, HLL_TOKENS, slots, memory);
 
-	state->shift = 32 - (uint32_t) __builtin_ctz(slots);
 	memset(state->data, 0xFF, (size_t) slots * sizeof(uint32_t));
 	return state;
 }
@@ -94,7 +110,7 @@ HllState *
 hll_create(int precision, int width, int cutoff, const HllMemory *memory)
 {
 	if (cutoff & HLL_NATIVE)
-		return create_tokens(precision, HLL_MIN_SLOTS, memory);
+		return create_tokens(precision, next_slots(precision, 0), memory);
 	return hll_create_explicit(precision, width, cutoff, 4, memory);
 }
 
@@ -114,6 +130,38 @@ raise_by_hash(HllState *registers, uint64_t hash)
 	(void) hll_add(registers, hash, NULL);
 }
 
+/* The largest token table is as large as the registers, and becomes them in place. */
+static HllState *
+tokens_to_registers(HllState *state, const HllMemory *memory)
+{
+	uint32_t *slots = hll_slots(state);
+	uint32_t *tokens = memory->allocate(memory->arg, (state->count + 1) * sizeof(uint32_t));
+	uint32_t n = 0;
+	HllState *registers = state;
+
+	for (uint32_t i = 0; i < state->slots; i++)
+		if (slots[i] != HLL_EMPTY_TOKEN)
+			tokens[n++] = slots[i];
+	if (state->slots * sizeof(uint32_t) == hll_padded_count(state->precision))
+	{
+		memset(state->data, 0, hll_padded_count(state->precision));
+		state->form = HLL_REGISTERS;
+		state->count = 0;
+		state->slots = 0;
+	}
+	else
+	{
+		registers = hll_create_registers(state->precision, state->width, state->cutoff, memory);
+		registers->npending = state->npending;
+		memcpy(registers->pending, state->pending, sizeof(state->pending));
+		memory->release(memory->arg, state);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		hll_raise_by_token(registers, tokens[i]);
+	memory->release(memory->arg, tokens);
+	return registers;
+}
+
 HllState *
 hll_to_registers(HllState *state, const HllMemory *memory)
 {
@@ -121,18 +169,11 @@ hll_to_registers(HllState *state, const HllMemory *memory)
 
 	if (state->form == HLL_REGISTERS)
 		return state;
-	registers = hll_create_registers(state->precision, state->width, state->cutoff, memory);
 	if (state->form == HLL_TOKENS)
-	{
-		const uint32_t *slots = hll_slots(state);
-
-		for (uint32_t i = 0; i < state->slots; i++)
-			if (slots[i] != HLL_EMPTY_TOKEN)
-				hll_raise_by_token(registers, slots[i]);
-	}
-	else
-		for (uint32_t i = 0; i < state->count; i++)
-			raise_by_hash(registers, (uint64_t) hll_elements(state)[i]);
+		return tokens_to_registers(state, memory);
+	registers = hll_create_registers(state->precision, state->width, state->cutoff, memory);
+	for (uint32_t i = 0; i < state->count; i++)
+		raise_by_hash(registers, (uint64_t) hll_elements(state)[i]);
 	memory->release(memory->arg, state);
 	return registers;
 }
@@ -208,30 +249,38 @@ hll_fold(HllState *state, int precision, const HllMemory *memory)
 
 /* ---- adding ---------------------------------------------------------------------------------- */
 
+/* Order by home is order by index: see hll_sorted_tokens(). */
+static inline uint32_t
+home_slot(const HllState *state, uint32_t token)
+{
+	return (uint32_t) ((uint64_t) (token >> 6) * state->slots >> HLL_INDEX_BITS);
+}
+
 /* Where the token's index is, or the empty slot where it belongs. */
 static inline uint32_t
 find_slot(const HllState *state, uint32_t token)
 {
 	const uint32_t *slots = hll_slots(state);
-	uint32_t mask = state->slots - 1;
-	uint32_t at = token >> state->shift;
+	uint32_t at = home_slot(state, token);
 
 	while (slots[at] != HLL_EMPTY_TOKEN && (slots[at] ^ token) >= 64)
-		at = (at + 1) & mask;
+		at = at + 1 == state->slots ? 0 : at + 1;
 	return at;
 }
 
-/* Twice the slots, but no more bytes than the registers would take. */
 static HllState *
 grow_tokens(HllState *state, const HllMemory *memory)
 {
-	HllState *grown = create_tokens(state->precision, state->slots * 2, memory);
+	HllState *grown =
+		create_tokens(state->precision, next_slots(state->precision, state->slots), memory);
 	const uint32_t *slots = hll_slots(state);
 
 	for (uint32_t i = 0; i < state->slots; i++)
 		if (slots[i] != HLL_EMPTY_TOKEN)
 			hll_slots(grown)[find_slot(grown, slots[i])] = slots[i];
 	grown->count = state->count;
+	grown->npending = state->npending;
+	memcpy(grown->pending, state->pending, sizeof(state->pending));
 	memory->release(memory->arg, state);
 	return grown;
 }
@@ -254,15 +303,40 @@ hll_insert_token(HllState *state, uint32_t token, const HllMemory *memory)
 		hll_raise_by_token(state, token);
 		return state;
 	}
+	/* The last table is never full: its slots are more than the tokens that it may hold. */
 	if (state->count >= state->slots / 4 * 3 &&
-		(state->slots < hll_register_count(state->precision) / 4 ||
-		 state->count + 1 >= state->slots))
+		state->slots < hll_padded_count(state->precision) / sizeof(uint32_t))
 	{
 		state = grow_tokens(state, memory);
 		slot = hll_slots(state) + find_slot(state, token);
 	}
 	*slot = token;
 	state->count++;
+	return state;
+}
+
+HllState *
+hll_settle(HllState *state, const HllMemory *memory)
+{
+	uint32_t n = state->npending;
+
+	if (state->form == HLL_REGISTERS)
+	{
+		for (uint32_t i = 0; i < n; i++)
+			hll_raise_by_token(state, state->pending[i]);
+		state->npending = 0;
+		return state;
+	}
+	for (uint32_t i = 0; i < n; i++)
+	{
+		uint32_t token = state->pending[i];
+
+		if (state->form == HLL_TOKENS)
+			state = hll_insert_token(state, token, memory);
+		else
+			hll_raise_by_token(state, token);
+	}
+	state->npending = 0;
 	return state;
 }
 
@@ -325,7 +399,7 @@ hll_add_slow(HllState *state, uint64_t hash, const HllMemory *memory)
 }
 
 /*
- * The table is ordered by the top bits of the index, so reading it from the front is nearly sorted:
+ * The table is ordered by index but for collisions, so reading it from the front is nearly sorted:
  * only neighbours within a cluster, and what wrapped around at the end, stand out of place.
  */
 uint32_t
@@ -343,7 +417,7 @@ hll_sorted_tokens(const HllState *state, uint32_t *out)
 					break;
 				continue;
 			}
-			if ((slots[i] >> state->shift > i) == (wrapped == 1))
+			if ((home_slot(state, slots[i]) > i) == (wrapped == 1))
 				out[n++] = slots[i];
 		}
 	for (uint32_t i = 1; i < n; i++)
@@ -459,7 +533,8 @@ check_tokens(const HllState *state)
 
 	if (state->cutoff != HLL_NATIVE || state->width != HLL_NATIVE_WIDTH)
 		return "tokens with foreign parameters";
-	if (state->slots != UINT32_C(1) << (32 - state->shift) || state->count >= state->slots)
+	if (state->count >= state->slots ||
+		state->slots > hll_padded_count(state->precision) / sizeof(uint32_t))
 		return "token table of a wrong size";
 	for (uint32_t i = 0; i < state->slots; i++)
 	{
@@ -481,6 +556,8 @@ hll_check_state(const HllState *state)
 {
 	if (state->precision > HLL_MAX_PRECISION || state->width < 1 || state->width > 8)
 		return "parameters out of range";
+	if (state->npending != 0)
+		return "values are still pending";
 	if (state->form == HLL_TOKENS)
 		return check_tokens(state);
 	if (state->form == HLL_EXPLICIT)

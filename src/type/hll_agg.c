@@ -28,6 +28,23 @@ state_argument(FunctionCallInfo fcinfo, int argno)
 	return PG_ARGISNULL(argno) ? NULL : (HllState *) PG_GETARG_POINTER(argno);
 }
 
+/*
+ * A group with nothing pending, for reading. Settling may move the state, and the executor still
+ * has the old address (two aggregates may share one state): then it is done on a copy.
+ */
+static HllState *
+settled_argument(FunctionCallInfo fcinfo, int argno)
+{
+	HllMemory memory = hll_memory(CurrentMemoryContext);
+	HllState *state = state_argument(fcinfo, argno);
+
+	if (state == NULL || state->npending == 0)
+		return state;
+	if (state->form == HLL_REGISTERS)
+		return hll_settle(state, &memory);
+	return hll_settle(hll_copy(state, &memory), &memory);
+}
+
 /* ---- adding values --------------------------------------------------------------------------- */
 
 /*
@@ -68,8 +85,8 @@ telemetry_hll_agg_add(PG_FUNCTION_ARGS)
 	HllState *state = open_state(fcinfo, &memory);
 
 	if (!PG_ARGISNULL(1))
-		state =
-			hll_add(state, hll_hasher_hash(hll_hasher_get(fcinfo, 1), PG_GETARG_DATUM(1)), &memory);
+		state = hll_add_later(state, hll_hasher_hash(hll_hasher_get(fcinfo, 1), PG_GETARG_DATUM(1)),
+							  &memory);
 	PG_RETURN_POINTER(state);
 }
 
@@ -81,7 +98,7 @@ telemetry_hll_agg_add_hash(PG_FUNCTION_ARGS)
 	HllState *state = open_state(fcinfo, &memory);
 
 	if (!PG_ARGISNULL(1))
-		state = hll_add(state, (uint64) PG_GETARG_INT64(1), &memory);
+		state = hll_add_later(state, (uint64) PG_GETARG_INT64(1), &memory);
 	PG_RETURN_POINTER(state);
 }
 
@@ -124,8 +141,10 @@ telemetry_hll_agg_combine(PG_FUNCTION_ARGS)
 {
 	HllMemory memory = hll_memory(aggregate_context(fcinfo));
 	HllState *state = state_argument(fcinfo, 0);
-	HllState *other = state_argument(fcinfo, 1);
+	HllState *other = settled_argument(fcinfo, 1);
 
+	if (state != NULL)
+		state = hll_settle(state, &memory);
 	if (other != NULL)
 		state = state == NULL ? hll_copy(other, &memory) : hll_merge(state, other, &memory);
 	if (state == NULL)
@@ -138,7 +157,7 @@ Datum
 telemetry_hll_agg_serialize(PG_FUNCTION_ARGS)
 {
 	(void) aggregate_context(fcinfo);
-	PG_RETURN_POINTER(hll_to_datum((HllState *) PG_GETARG_POINTER(0)));
+	PG_RETURN_POINTER(hll_to_datum(settled_argument(fcinfo, 0)));
 }
 
 PG_FUNCTION_INFO_V1(telemetry_hll_agg_deserialize);
@@ -164,7 +183,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_agg_final);
 Datum
 telemetry_hll_agg_final(PG_FUNCTION_ARGS)
 {
-	HllState *state = state_argument(fcinfo, 0);
+	HllState *state = settled_argument(fcinfo, 0);
 
 	PG_RETURN_POINTER(state == NULL ? empty_datum() : hll_to_datum(state));
 }
@@ -173,7 +192,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_agg_count);
 Datum
 telemetry_hll_agg_count(PG_FUNCTION_ARGS)
 {
-	HllState *state = state_argument(fcinfo, 0);
+	HllState *state = settled_argument(fcinfo, 0);
 	double estimate = state == NULL ? 0 : rint(hll_estimate(state));
 
 	PG_RETURN_INT64(estimate < (double) PG_INT64_MAX ? (int64) estimate : PG_INT64_MAX);
