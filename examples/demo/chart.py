@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Draws events per minute by action, stacked, from CSV on standard input into a PNG file.
 
 usage: chart.py FILE.png < events.csv       (columns: minute, action, events)

@@ -55,7 +55,7 @@ BEGIN ATOMIC
     WITH happening AS (
         SELECT n, 1 + floor(players * power(game.draw(seed, 10, n), 1.7))::int AS player,
                -- in order, in five waves: people come and go
-               from_time + (to_time - from_time) * (n + events * sin(n * 10 * pi() / events) / 40)::double precision / events AS at
+               from_time + (to_time - from_time) * (n + events * sin(n * 10 * pi() / events) / 80)::double precision / events AS at
         FROM generate_series(1, events) AS n
     ), numbered AS (
         SELECT h.*, (row_number() OVER (PARTITION BY player ORDER BY n) - 1) AS step FROM happening AS h
