@@ -28,6 +28,9 @@ use Test::More;
 our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill);
 our $root = abs_path(dirname(__FILE__) . '/../../..');
 
+# A test that is told to end still stops its servers and brokers, by the END blocks.
+$SIG{TERM} = $SIG{INT} = sub { die "interrupted\n" };
+
 my $pg_config = $ENV{PG_CONFIG} || 'pg_config';
 
 sub config
