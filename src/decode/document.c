@@ -323,6 +323,9 @@ collect_pairs(Document *document, uint32 node, uint32 *npairs, DecodeError *erro
 	uint32 kept = 0;
 	DocumentPair *pairs;
 
+	*npairs = 0;
+	if (count == 0)
+		return true;
 	while (document->pairs_allocated - document->npairs < count)
 	{
 		if (document->pairs_allocated >= NODES_MAX)
@@ -454,7 +457,7 @@ write_object(Writer *writer, uint32 node)
 {
 	Document *document = writer->document;
 	uint32 base = document->npairs;
-	uint32 count = 0;
+	uint32 count;
 	uint32 header;
 	size_t total = 0;
 	char *entries;

@@ -73,7 +73,8 @@ write_groups(const int16 *groups, int64 ngroups, int64 weight, int64 dscale, boo
 		memcpy(p + 2, &header_weight, sizeof(header_weight));
 		p += sizeof(header) + sizeof(header_weight);
 	}
-	memcpy(p, groups, ngroups * sizeof(int16));
+	if (ngroups > 0)
+		memcpy(p, groups, ngroups * sizeof(int16));
 	p += ngroups * sizeof(int16);
 	SET_VARSIZE(dest, p - dest);
 	return NUMBER_OK;
