@@ -11,6 +11,20 @@
 #error "telemetry needs PostgreSQL 15 or later"
 #endif
 
+/* 16 took the macros of variable-length values (SET_VARSIZE, ...) out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 18 gave ExplainState a header of its own, and the mark of functions that do not return a new name.
+ */
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_state.h"
+#ifndef pg_attribute_noreturn
+#define pg_attribute_noreturn() pg_noreturn
+#endif
+#endif
+
 /*
  * 16 and later declare an SQL-callable function exported; 15 only its info record, and since all
  * else is hidden here, the function would not be found. Files with such functions include this.
