@@ -16,9 +16,9 @@
 #include "varatt.h"
 #endif
 
-/* 18 gave ExplainState a header of its own, and the mark of functions that do not return a new name.
- */
+/* 18 gave EXPLAIN more headers, and the mark of functions that do not return a new name. */
 #if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #ifndef pg_attribute_noreturn
 #define pg_attribute_noreturn() pg_noreturn
