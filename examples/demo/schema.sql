@@ -12,7 +12,7 @@ CREATE FOREIGN TABLE game.player_events_topic (
     player_id       bigint      NOT NULL,
     game_id         text        NOT NULL,
     action          text        NOT NULL,
-    event_time      timestamptz NOT NULL OPTIONS (path 'timestamp'),
+    event_time      timestamptz OPTIONS (path 'timestamp') NOT NULL,
     amount          numeric     CHECK (amount >= 0),
     currency        text,
     region          text,
