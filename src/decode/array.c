@@ -1,5 +1,5 @@
 /*
- * A JSON array to a PostgreSQL array.
+ * A JSON array to a PostgreSQL array, with json_populate_record()'s idea of dimensions.
  *
  * Nested arrays are dimensions, so they have to be as long as each other; an array of json or
  * jsonb has one dimension, whose elements are any JSON. An empty array has no dimensions, as '{}'.
@@ -74,18 +74,16 @@ build_level(ArrayBuild *build, const char *p, int dim)
 	p = json_skip_space(p, end);
 	while (p < end && *p != ']')
 	{
-		if (*p == '[' && build->deep)
+		/*
+		 * On the first way down every array is a dimension; at the innermost one an array is an
+		 * element like any other, as it stands.
+		 */
+		if (*p == '[' && build->deep && (build->ndims == 0 || dim + 1 < build->ndims))
 		{
-			/* Either the first path down, or a depth that has been seen to hold arrays. */
 			if (dim + 1 >= MAXDIM)
 			{
 				decode_fail(build->error, ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 							"number of array dimensions exceeds the maximum allowed (%d)", MAXDIM);
-				return NULL;
-			}
-			if (build->ndims > 0 && dim + 1 >= build->ndims)
-			{
-				not_rectangular(build);
 				return NULL;
 			}
 			p = build_level(build, p + 1, dim + 1);

@@ -358,3 +358,298 @@ cjson_number(PG_FUNCTION_ARGS)
 	cJSON_Delete(document);
 	PG_RETURN_FLOAT8(number);
 }
+
+/*
+ * random_message(seed bigint) RETURNS bytea: a JSON object made of what is likely to go wrong,
+ * sometimes damaged. The same seed gives the same message on every machine.
+ */
+typedef struct Random
+{
+	uint64 state;
+	StringInfoData out;
+} Random;
+
+static uint32
+random_below(Random *random, uint32 n)
+{
+	uint64 z = (random->state += UINT64CONST(0x9E3779B97F4A7C15));
+
+	z = (z ^ (z >> 30)) * UINT64CONST(0xBF58476D1CE4E5B9);
+	z = (z ^ (z >> 27)) * UINT64CONST(0x94D049BB133111EB);
+	return (uint32) ((z ^ (z >> 31)) % n);
+}
+
+static const char *const random_keys[] = {"a",   "a",        "a",   "b", "b",  "c",   "\\u0061",
+										  "a b", "\xC3\xA9", "a.b", "",  "aa", "b\\n"};
+
+static const char *const random_numbers[] = {"0",
+											 "-0",
+											 "1",
+											 "-1",
+											 "32767",
+											 "32768",
+											 "-32768",
+											 "-32769",
+											 "2147483647",
+											 "2147483648",
+											 "-2147483648",
+											 "9007199254740993",
+											 "9223372036854775807",
+											 "9223372036854775808",
+											 "-9223372036854775808",
+											 "-9223372036854775809",
+											 "18446744073709551616",
+											 "1.0",
+											 "-0.0",
+											 "1e3",
+											 "1E+3",
+											 "120e-1",
+											 "1e-3",
+											 "0.1",
+											 "12.50",
+											 "99999999.994",
+											 "99999999.995",
+											 "123.455",
+											 "1234500",
+											 "0.000000000000000000000000000001",
+											 "3.4028235e38",
+											 "3.5e38",
+											 "1.7976931348623157e308",
+											 "1.8e308",
+											 "4.9e-324",
+											 "1e-400",
+											 "1e400",
+											 "1e130000",
+											 "1e140000",
+											 "1e-16383",
+											 "1e-16384",
+											 "0e99999",
+											 "0.00",
+											 "1e22",
+											 "1e23",
+											 "9007199254740993e-1",
+											 "123456789012345678901234567890",
+											 "1234567890123456789.0",
+											 "12345678901234567890123.4567890123456789",
+											 "0.9999999999999999999",
+											 "20240229",
+											 "50000",
+											 "-49999.5",
+											 "4.35",
+											 "8.5e0",
+											 "1700000000",
+											 "-1.5"};
+
+static const char *const random_strings[] = {"",
+											 " ",
+											 "x",
+											 "abcde",
+											 "abcdef",
+											 "abc      ",
+											 "\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9",
+											 "\xF0\x9F\x98\x80",
+											 "\\u00e9",
+											 "\\ud83d\\ude00",
+											 "\\\"\\\\\\/\\b\\f\\n\\r\\t",
+											 "\\u0000",
+											 "\\ud83d",
+											 "\\ude00x",
+											 "1",
+											 "-1",
+											 " 12 ",
+											 "1.5",
+											 "1e3",
+											 "NaN",
+											 "Infinity",
+											 "-inf",
+											 "+7",
+											 ".5",
+											 "5.",
+											 "true",
+											 "f",
+											 "Yes",
+											 " on ",
+											 "nope",
+											 "2024-02-29",
+											 "2023-02-29",
+											 "2024-02-29T12:34:56Z",
+											 "2024-02-29 12:34:56.123456789+02:30",
+											 "2024-02-29t12:34:56.9999995z",
+											 "20240229T123456",
+											 "2024-02-29T23:59:60Z",
+											 "2024-02-29T24:00:00",
+											 "2024-02-29T24:00:01",
+											 "2024-02-29 12:34:56-15:59",
+											 "2024-02-29 12:34:56+16",
+											 "0001-01-01 BC",
+											 "0044-03-15 12:00:00+00 BC",
+											 "0000-01-01",
+											 "10000-01-01",
+											 "294276-12-31 23:59:59.999999",
+											 "294277-01-01",
+											 "5874897-12-31",
+											 "4714-11-24 BC",
+											 "4714-11-23 BC",
+											 "infinity",
+											 "-infinity",
+											 "12:34",
+											 "12:34:56.5",
+											 "24:00",
+											 "25:00",
+											 "12:60",
+											 "2024-13-01",
+											 "2024-01-32",
+											 "epoch",
+											 "2024-01-01T00:00:00.12345650Z",
+											 "2024-01-01T00:00:00.0000005Z",
+											 "1999-12-31T23:59:59.9999994",
+											 "2024-01-01T10:00:00+0530",
+											 "2024-01-01T10:00:00+05:30:15",
+											 "2024-1-1",
+											 "2024-01-01T1:00",
+											 "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
+											 "{A0EEBC999C0B4EF8BB6D6BB9BD380A11}",
+											 "a0ee-bc99-9c0b-4ef8-bb6d-6bb9-bd38-0a11",
+											 "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a1",
+											 "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11-",
+											 "\\\\x4142",
+											 "\\\\x4 142",
+											 "\\\\x41 42 ",
+											 "\\\\xzz",
+											 "\\\\\\\\a\\\\101",
+											 "\\\\400",
+											 "{1,2}",
+											 "{a,NULL}",
+											 "{",
+											 "10.0.0.1/8",
+											 "::1",
+											 "1 day 2:00",
+											 "P1Y2M",
+											 "null",
+											 "[1]"};
+
+#define PICK(random, array) (array)[random_below(random, lengthof(array))]
+
+static void
+random_space(Random *random)
+{
+	static const char *const spaces[] = {" ", "\n", "\t", "\r\n", "  "};
+
+	if (random_below(random, 8) == 0)
+		appendStringInfoString(&random->out, PICK(random, spaces));
+}
+
+static void
+random_value(Random *random, int depth)
+{
+	uint32 kind = random_below(random, depth > 4 ? 8 : 12);
+	uint32 n = random_below(random, 4);
+
+	random_space(random);
+	if (kind < 3)
+	{
+		if (random_below(random, 3) == 0)
+		{
+			appendStringInfo(&random->out, "%d", (int) random_below(random, 2000000) - 1000000);
+			if (random_below(random, 2) == 0)
+				appendStringInfo(&random->out, ".%06u", random_below(random, 1000000));
+			if (random_below(random, 3) == 0)
+				appendStringInfo(&random->out, "e%d", (int) random_below(random, 60) - 30);
+		}
+		else
+			appendStringInfoString(&random->out, PICK(random, random_numbers));
+	}
+	else if (kind < 6)
+		appendStringInfo(&random->out, "\"%s\"", PICK(random, random_strings));
+	else if (kind == 6)
+		appendStringInfoString(&random->out, "null");
+	else if (kind == 7)
+		appendStringInfoString(&random->out, random_below(random, 2) == 0 ? "true" : "false");
+	else if (kind < 10)
+	{
+		if (random_below(random, 50) == 0)
+			n += 70; /* past jsonb's stride of 32 */
+		appendStringInfoChar(&random->out, '[');
+		for (uint32 i = 0; i < n; i++)
+		{
+			if (i > 0)
+				appendStringInfoChar(&random->out, ',');
+			random_value(random, depth + 1 + (n > 4 ? 4 : 0));
+		}
+		random_space(random);
+		appendStringInfoChar(&random->out, ']');
+	}
+	else
+	{
+		appendStringInfoChar(&random->out, '{');
+		if (random_below(random, 50) == 0)
+			n += 40;
+		for (uint32 i = 0; i < n; i++)
+		{
+			if (i > 0)
+				appendStringInfoChar(&random->out, ',');
+			random_space(random);
+			if (n > 4)
+				appendStringInfo(&random->out, "\"k%u\"", random_below(random, 60));
+			else
+				appendStringInfo(&random->out, "\"%s\"", PICK(random, random_keys));
+			random_space(random);
+			appendStringInfoChar(&random->out, ':');
+			random_value(random, depth + 1 + (n > 4 ? 4 : 0));
+		}
+		random_space(random);
+		appendStringInfoChar(&random->out, '}');
+	}
+	random_space(random);
+}
+
+PG_FUNCTION_INFO_V1(random_message);
+Datum
+random_message(PG_FUNCTION_ARGS)
+{
+	Random random = {.state = (uint64) PG_GETARG_INT64(0)};
+	StringInfo out = &random.out;
+	uint32 n = 1 + random_below(&random, 4);
+	bytea *result;
+
+	initStringInfo(out);
+	random_space(&random);
+	appendStringInfoChar(out, '{');
+	for (uint32 i = 0; i < n; i++)
+	{
+		appendStringInfo(out, "%s\"%s\":", i > 0 ? "," : "", PICK(&random, random_keys));
+		random_value(&random, 0);
+	}
+	appendStringInfoChar(out, '}');
+	random_space(&random);
+
+	if (random_below(&random, 4) == 0)
+	{
+		static const char damage[] = "\"\\{}[],:0e.-x \n\x01\x80\xC3\xFF";
+		uint32 at = random_below(&random, out->len);
+		char c = damage[random_below(&random, sizeof(damage) - 1)];
+
+		switch (random_below(&random, 4))
+		{
+			case 0:
+				out->len = at;
+				break;
+			case 1:
+				out->data[at] = c;
+				break;
+			case 2:
+				memmove(out->data + at, out->data + at + 1, out->len - at - 1);
+				out->len--;
+				break;
+			default:
+				appendStringInfoChar(out, ' ');
+				memmove(out->data + at + 1, out->data + at, out->len - at - 1);
+				out->data[at] = c;
+				break;
+		}
+	}
+	result = palloc(VARHDRSZ + out->len);
+	SET_VARSIZE(result, VARHDRSZ + out->len);
+	memcpy(VARDATA(result), out->data, out->len);
+	PG_RETURN_BYTEA_P(result);
+}

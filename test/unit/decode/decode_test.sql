@@ -13,6 +13,8 @@ CREATE FUNCTION cjson_accepts(value bytea)
 RETURNS boolean STRICT LANGUAGE c AS 'decode_test', 'cjson_accepts';
 CREATE FUNCTION cjson_number(value bytea, name text)
 RETURNS double precision STRICT LANGUAGE c AS 'decode_test', 'cjson_number';
+CREATE FUNCTION random_message(seed bigint)
+RETURNS bytea STRICT LANGUAGE c AS 'decode_test', 'random_message';
 -- One field of one document, for short tests.
 CREATE FUNCTION field(type text, value text, timestamp_format text DEFAULT '')
 RETURNS text LANGUAGE sql AS $$
