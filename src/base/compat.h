@@ -96,4 +96,59 @@ compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double r
 #endif
 }
 
+#include "catalog/pg_database.h"
+#include "utils/acl.h"
+
+/* 16 replaced the ownership checks of each catalog by one function. */
+#if PG_VERSION_NUM >= 160000
+#define compat_database_owner(database, role) object_ownercheck(DatabaseRelationId, database, role)
+#else
+#define compat_database_owner(database, role) pg_database_ownercheck(database, role)
+#endif
+
+/*
+ * An executor's range table of one relation. 16 took the permissions out of its entry, 18 asks
+ * which entries pruning left over.
+ */
+#if PG_VERSION_NUM >= 180000
+#define compat_init_range_table(estate, rte, perms)                                                \
+	do                                                                                             \
+	{                                                                                              \
+		List *permissions_ = NIL;                                                                  \
+		addRTEPermissionInfo(&permissions_, rte)->requiredPerms = (perms);                         \
+		ExecInitRangeTable(estate, list_make1(rte), permissions_, bms_make_singleton(1));          \
+	} while (0)
+#elif PG_VERSION_NUM >= 160000
+#define compat_init_range_table(estate, rte, perms)                                                \
+	do                                                                                             \
+	{                                                                                              \
+		List *permissions_ = NIL;                                                                  \
+		addRTEPermissionInfo(&permissions_, rte)->requiredPerms = (perms);                         \
+		ExecInitRangeTable(estate, list_make1(rte), permissions_);                                 \
+	} while (0)
+#else
+#define compat_init_range_table(estate, rte, perms)                                                \
+	do                                                                                             \
+	{                                                                                              \
+		(rte)->requiredPerms = (perms);                                                            \
+		ExecInitRangeTable(estate, list_make1(rte));                                               \
+	} while (0)
+#endif
+
+/* 16 computes the map from the root's layout when asked; 15 has it since routing. */
+#if PG_VERSION_NUM >= 160000
+#define compat_root_to_child_map(rri, estate) ExecGetRootToChildMap(rri, estate)
+#else
+#define compat_root_to_child_map(rri, estate) ((rri)->ri_RootToPartitionMap)
+#endif
+
+/* 16 can restrict it to summarizing indexes. */
+#if PG_VERSION_NUM >= 160000
+#define compat_insert_index_tuples(rri, slot, estate)                                              \
+	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL, false)
+#else
+#define compat_insert_index_tuples(rri, slot, estate)                                              \
+	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
+#endif
+
 #endif

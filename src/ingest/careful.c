@@ -1,0 +1,108 @@
+/*
+ * Writing rows when some of them are bad: by chunks, each in a subtransaction.
+ *
+ * A chunk that goes in stays in. One that fails is rolled back; if the error was one row's, which
+ * the path knows (ingest->current), that row is dead, otherwise the chunk is halved until a single
+ * row fails. So a bad row costs a subtransaction and the rows of one small chunk, whatever the size
+ * of the batch, and rows that are bad only beside earlier ones (a key twice in a batch) are found.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/sqlstate.h"
+#include "ingest/internal.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+/* Subtransactions left behind; past 64 PostgreSQL's snapshots overflow. */
+#define SUBTRANSACTIONS 60
+#define FIRST_CHUNK		64
+
+static DecodeError
+copy_error(const ErrorData *error, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DecodeError copy = {
+		.sqlstate = error->sqlerrcode,
+		.message = error->detail ? psprintf("%s (%s)", error->message, error->detail)
+								 : pstrdup(error->message),
+		.column = error->column_name ? pstrdup(error->column_name) : NULL,
+		.constraint = error->constraint_name ? pstrdup(error->constraint_name) : NULL,
+	};
+
+	MemoryContextSwitchTo(old);
+	return copy;
+}
+
+/* Tries one chunk. NULL: it is in; else the error, with everything rolled back. */
+static ErrorData *
+try_chunk(Ingest *ingest, const IngestRow *rows, int n, int64 *written)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		*written += insert_rows(ingest, rows, n);
+		ReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		RollbackAndReleaseCurrentSubTransaction();
+		FlushErrorState();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
+	PG_END_TRY();
+	return error;
+}
+
+int
+careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
+			   MemoryContext result_context, int64 *written, int64 *handed)
+{
+	int done = 0;
+	int chunk = FIRST_CHUNK;
+	int released = 0;
+
+	while (done < n && released < SUBTRANSACTIONS)
+	{
+		int size = Min(chunk, n - done);
+		ErrorData *error = try_chunk(ingest, rows + done, size, written);
+		int culprit;
+
+		if (error == NULL)
+		{
+			done += size;
+			*handed += size;
+			released++;
+			chunk = Min(chunk * 2, 1 << 16);
+			continue;
+		}
+		if (!sqlstate_is_data_error(error->sqlerrcode))
+			ReThrowError(error);
+		culprit = size == 1 ? 0 : ingest->current;
+		ingest->current = -1;
+		if (culprit < 0)
+		{
+			chunk = Max(size / 2, 1);
+			FreeErrorData(error);
+			continue;
+		}
+		messages[rows[done + culprit].message].verdict = INGEST_DEAD;
+		messages[rows[done + culprit].message].error = copy_error(error, result_context);
+		FreeErrorData(error);
+		/* The dead row is dealt with; those before it come first once more. */
+		memmove(&rows[done + 1], &rows[done], sizeof(IngestRow) * culprit);
+		done++;
+		chunk = FIRST_CHUNK;
+	}
+	return done;
+}

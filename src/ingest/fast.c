@@ -1,0 +1,293 @@
+/*
+ * The fast path: rows straight into their leaf partitions by multi-insert.
+ *
+ * Each row is projected into the root's layout, routed, brought into its leaf's layout, checked and
+ * put into that leaf's buffer; full buffers are written by table_multi_insert(), then their index
+ * entries and AFTER triggers row by row. ingest->current says which row an error is the fault of,
+ * wherever that is one row's.
+ */
+#include "postgres.h"
+
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/tupconvert.h"
+#include "access/xact.h"
+#include "base/compat.h"
+#include "catalog/pg_class.h"
+#include "commands/trigger.h"
+#include "executor/execPartition.h"
+#include "executor/nodeModifyTable.h"
+#include "ingest/internal.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "utils/memutils.h"
+
+/* Rows of one leaf that are written together, and of all leaves before the fullest must go. */
+#define LEAF_ROWS  1000
+#define TOTAL_ROWS 20000
+
+typedef struct Leaf
+{
+	ResultRelInfo *rri;
+	TupleConversionMap *map; /* NULL: the root's layout */
+	BulkInsertState bulk;
+	bool after_row; /* row triggers, or transition tables, want each row */
+	bool generated;
+	bool checked;
+	int n;
+	TupleTableSlot *slots[LEAF_ROWS];
+	int rows[LEAF_ROWS];
+} Leaf;
+
+typedef struct FastInsert
+{
+	Ingest *ingest;
+	Relation target;
+	EState *estate;
+	ResultRelInfo *root;
+	ModifyTableState *mtstate;
+	PartitionTupleRouting *routing;
+	TransitionCaptureState *capture;
+	TupleTableSlot *slot; /* the row in the root's layout */
+	CommandId command;
+	List *leaves;
+	Leaf *last;
+	int buffered;
+	bool bulk;
+} FastInsert;
+
+static void
+begin(FastInsert *insert, Ingest *ingest)
+{
+	EState *estate = CreateExecutorState();
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+	Relation target = table_open(ingest->options.target, RowExclusiveLock);
+
+	insert->ingest = ingest;
+	insert->target = target;
+	insert->estate = estate;
+	insert->command = GetCurrentCommandId(true);
+	estate->es_output_cid = insert->command;
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(target);
+	rte->relkind = target->rd_rel->relkind;
+	rte->rellockmode = RowExclusiveLock;
+	compat_init_range_table(estate, rte, ACL_INSERT);
+	insert->root = makeNode(ResultRelInfo);
+	ExecInitResultRelation(estate, insert->root, 1);
+
+	insert->mtstate = makeNode(ModifyTableState);
+	insert->mtstate->ps.plan = NULL;
+	insert->mtstate->ps.state = estate;
+	insert->mtstate->operation = CMD_INSERT;
+	insert->mtstate->mt_nrels = 1;
+	insert->mtstate->resultRelInfo = insert->root;
+	insert->mtstate->rootResultRelInfo = insert->root;
+	insert->capture =
+		MakeTransitionCaptureState(target->trigdesc, RelationGetRelid(target), CMD_INSERT);
+	insert->mtstate->mt_transition_capture = insert->capture;
+	if (target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		insert->routing = ExecSetupPartitionTupleRouting(estate, target);
+	insert->slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(target), &TTSOpsVirtual);
+
+	AfterTriggerBeginQuery();
+	ExecBSInsertTriggers(estate, insert->root);
+}
+
+static Leaf *
+make_leaf(FastInsert *insert, ResultRelInfo *rri)
+{
+	MemoryContext old = MemoryContextSwitchTo(insert->estate->es_query_cxt);
+	Relation relation = rri->ri_RelationDesc;
+	TriggerDesc *triggers = relation->trigdesc;
+	TupleConstr *constr = RelationGetDescr(relation)->constr;
+	Leaf *leaf = palloc0(sizeof(Leaf));
+
+	/* path_choose() has looked at every leaf; nothing else can have come since, under our lock. */
+	if (rri->ri_FdwRoutine || (triggers && triggers->trig_insert_before_row))
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("partition \"%s\" changed while rows were written",
+							   RelationGetRelationName(relation))));
+	if (rri->ri_IndexRelationDescs == NULL && relation->rd_rel->relhasindex)
+		ExecOpenIndices(rri, false);
+	leaf->rri = rri;
+	leaf->map = rri == insert->root ? NULL : compat_root_to_child_map(rri, insert->estate);
+	/* Its ring of buffers is for loads; a few rows are better off in shared buffers proper. */
+	leaf->bulk = insert->bulk ? GetBulkInsertState() : NULL;
+	leaf->after_row = insert->capture != NULL || (triggers && triggers->trig_insert_after_row);
+	leaf->generated = constr && constr->has_generated_stored;
+	leaf->checked = constr != NULL;
+	insert->leaves = lappend(insert->leaves, leaf);
+	MemoryContextSwitchTo(old);
+	return leaf;
+}
+
+static Leaf *
+find_leaf(FastInsert *insert, ResultRelInfo *rri)
+{
+	ListCell *cell;
+
+	if (insert->last && insert->last->rri == rri)
+		return insert->last;
+	insert->last = NULL;
+	foreach (cell, insert->leaves)
+		if (((Leaf *) lfirst(cell))->rri == rri)
+			insert->last = lfirst(cell);
+	if (insert->last == NULL)
+		insert->last = make_leaf(insert, rri);
+	return insert->last;
+}
+
+/* Index entries and AFTER triggers of one row that is in the table already. */
+static void
+finish_row(FastInsert *insert, Leaf *leaf, TupleTableSlot *slot)
+{
+	List *recheck = NIL;
+
+	if (leaf->rri->ri_NumIndices > 0)
+	{
+		/* Index expressions read the slot; what they allocate goes with the per-tuple context. */
+		recheck = compat_insert_index_tuples(leaf->rri, slot, insert->estate);
+	}
+	if (leaf->after_row || recheck != NIL)
+		ExecARInsertTriggers(insert->estate, leaf->rri, slot, recheck, insert->capture);
+	list_free(recheck);
+}
+
+static void
+flush(FastInsert *insert, Leaf *leaf)
+{
+	EState *estate = insert->estate;
+	MemoryContext old;
+
+	if (leaf->n == 0)
+		return;
+	insert->ingest->current = leaf->n == 1 ? leaf->rows[0] : -1;
+	old = MemoryContextSwitchTo(GetPerTupleMemoryContext(estate));
+	table_multi_insert(leaf->rri->ri_RelationDesc, leaf->slots, leaf->n, insert->command, 0,
+					   leaf->bulk);
+	MemoryContextSwitchTo(old);
+	if (leaf->rri->ri_NumIndices > 0 || leaf->after_row)
+		for (int i = 0; i < leaf->n; i++)
+		{
+			insert->ingest->current = leaf->rows[i];
+			finish_row(insert, leaf, leaf->slots[i]);
+			CHECK_FOR_INTERRUPTS();
+		}
+	for (int i = 0; i < leaf->n; i++)
+		ExecClearTuple(leaf->slots[i]);
+	insert->ingest->current = -1;
+	insert->buffered -= leaf->n;
+	leaf->n = 0;
+	ResetPerTupleExprContext(estate);
+}
+
+static void
+flush_all(FastInsert *insert)
+{
+	ListCell *cell;
+
+	foreach (cell, insert->leaves)
+		flush(insert, lfirst(cell));
+}
+
+/* The row, in the leaf's own layout, in the next slot of its buffer. */
+static TupleTableSlot *
+place_row(FastInsert *insert, Leaf *leaf)
+{
+	TupleTableSlot *slot = leaf->slots[leaf->n];
+
+	if (slot == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(insert->estate->es_query_cxt);
+
+		slot = table_slot_create(leaf->rri->ri_RelationDesc, &insert->estate->es_tupleTable);
+		leaf->slots[leaf->n] = slot;
+		MemoryContextSwitchTo(old);
+	}
+	if (leaf->map)
+		return leaf->slots[leaf->n] = execute_attr_map_slot(leaf->map->attrMap, insert->slot, slot);
+	ExecClearTuple(slot);
+	memcpy(slot->tts_values, insert->slot->tts_values,
+		   sizeof(Datum) * insert->slot->tts_tupleDescriptor->natts);
+	memcpy(slot->tts_isnull, insert->slot->tts_isnull,
+		   sizeof(bool) * insert->slot->tts_tupleDescriptor->natts);
+	return ExecStoreVirtualTuple(slot);
+}
+
+static void
+add_row(FastInsert *insert, const IngestRow *row, int index)
+{
+	EState *estate = insert->estate;
+	ResultRelInfo *rri = insert->root;
+	TupleTableSlot *slot;
+	Leaf *leaf;
+
+	insert->ingest->current = index;
+	project_row(insert->ingest, row, insert->slot);
+	if (insert->routing)
+		rri = ExecFindPartition(insert->mtstate, insert->root, insert->routing, insert->slot, estate);
+	leaf = find_leaf(insert, rri);
+	slot = place_row(insert, leaf);
+	slot->tts_tableOid = RelationGetRelid(rri->ri_RelationDesc);
+	if (leaf->generated)
+		ExecComputeStoredGenerated(rri, estate, slot, CMD_INSERT);
+	if (leaf->checked)
+		ExecConstraints(rri, slot, estate);
+	/* Routing proves it, unless the target is itself a partition. */
+	if (rri == insert->root && rri->ri_RelationDesc->rd_rel->relispartition)
+		ExecPartitionCheck(rri, slot, estate, true);
+	leaf->rows[leaf->n++] = index;
+	insert->buffered++;
+	if (leaf->n == LEAF_ROWS)
+		flush(insert, leaf);
+	else if (insert->buffered >= TOTAL_ROWS)
+		flush_all(insert);
+}
+
+static void
+finish(FastInsert *insert)
+{
+	EState *estate = insert->estate;
+	ListCell *cell;
+
+	flush_all(insert);
+	ExecASInsertTriggers(estate, insert->root, insert->capture);
+	AfterTriggerEndQuery(estate);
+	foreach (cell, insert->leaves)
+	{
+		Leaf *leaf = lfirst(cell);
+
+		if (leaf->bulk)
+			FreeBulkInsertState(leaf->bulk);
+		table_finish_bulk_insert(leaf->rri->ri_RelationDesc, 0);
+	}
+	if (insert->routing)
+		ExecCleanupTupleRouting(insert->mtstate, insert->routing);
+	ExecResetTupleTable(estate->es_tupleTable, false);
+	ExecCloseResultRelations(estate);
+	ExecCloseRangeTableRelations(estate);
+	FreeExecutorState(estate);
+	table_close(insert->target, NoLock);
+	CommandCounterIncrement();
+}
+
+int64
+fast_insert(Ingest *ingest, const IngestRow *rows, int n)
+{
+	FastInsert insert = {0};
+
+	insert.bulk = n >= LEAF_ROWS;
+	begin(&insert, ingest);
+	for (int i = 0; i < n; i++)
+	{
+		add_row(&insert, &rows[i], i);
+		if (i % 256 == 0)
+			CHECK_FOR_INTERRUPTS();
+	}
+	ingest->current = -1;
+	finish(&insert);
+	return n;
+}

@@ -1,0 +1,267 @@
+/*
+ * One call for one batch: decode, check, write, in the owner's name.
+ */
+#include "ingest/ingest.h"
+
+#include "access/xact.h"
+#include "base/sqlstate.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "ingest/internal.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/date.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+#define UNIX_EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
+
+/* The pipeline's owner, with settings that no role's or caller's can change. */
+typedef struct OwnerScope
+{
+	Oid user;
+	int context;
+	int guc_level;
+} OwnerScope;
+
+static void
+owner_begin(OwnerScope *scope, Oid owner)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"TimeZone", "UTC"},
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "postgres"},
+	};
+
+	GetUserIdAndSecContext(&scope->user, &scope->context);
+	SetUserIdAndSecContext(owner, scope->context | SECURITY_RESTRICTED_OPERATION |
+									  SECURITY_LOCAL_USERID_CHANGE);
+	scope->guc_level = NewGUCNestLevel();
+	for (size_t i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+}
+
+static void
+owner_end(const OwnerScope *scope)
+{
+	AtEOXact_GUC(false, scope->guc_level);
+	SetUserIdAndSecContext(scope->user, scope->context);
+}
+
+/* INSERT on the table, or on every column that is written. */
+static bool
+may_insert(const Ingest *ingest)
+{
+	Oid target = ingest->options.target;
+	Oid owner = ingest->options.owner;
+
+	if (pg_class_aclcheck(target, owner, ACL_INSERT) == ACLCHECK_OK)
+		return true;
+	for (int i = 0; i < ingest->desc->natts; i++)
+		if (ingest->columns[i].source != InvalidAttrNumber &&
+			pg_attribute_aclcheck(target, i + 1, owner, ACL_INSERT) != ACLCHECK_OK)
+			return false;
+	return true;
+}
+
+/* Rights may have been revoked since the last batch. */
+static void
+check_rights(Ingest *ingest)
+{
+	source_check_rights(ingest->options.source, ingest->options.owner);
+	if (may_insert(ingest))
+		return;
+	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, ingest->target_table);
+}
+
+static TimestampTz
+event_time(const Ingest *ingest, const Datum *values, const bool *isnull)
+{
+	int column = ingest->event_time - 1;
+
+	if (ingest->event_time == InvalidAttrNumber || isnull[column])
+		return DT_NOBEGIN;
+	if (ingest->event_time_type == DATEOID)
+	{
+		DateADT date = DatumGetDateADT(values[column]);
+
+		if (DATE_IS_NOBEGIN(date))
+			return DT_NOBEGIN;
+		return DATE_IS_NOEND(date) ? DT_NOEND : (TimestampTz) date * USECS_PER_DAY;
+	}
+	return DatumGetTimestampTz(values[column]);
+}
+
+/* A clock that runs far ahead must not move the watermark: such an event is bad. */
+static bool
+is_ahead(const Ingest *ingest, IngestMessage *message, TimestampTz now)
+{
+	const MessageView *view = message->view;
+	TimestampTz reference = now;
+
+	if (ingest->options.max_ahead_us < 0 || message->event_time == DT_NOBEGIN)
+		return false;
+	if (view->append_time && view->timestamp_ms >= 0)
+		reference = view->timestamp_ms * 1000 - UNIX_EPOCH_US;
+	if (message->event_time <= reference + ingest->options.max_ahead_us)
+		return false;
+	message->verdict = INGEST_DEAD;
+	message->error.sqlstate = ERRCODE_DATETIME_FIELD_OVERFLOW;
+	message->error.column = ingest->event_time_column;
+	message->error.constraint = NULL;
+	message->error.message =
+		psprintf("event time %s lies more than max_ahead (%lld s) after %s %s",
+				 timestamptz_to_str(message->event_time),
+				 (long long) (ingest->options.max_ahead_us / USECS_PER_SEC),
+				 view->append_time ? "the broker's time of receipt" : "the time of ingestion",
+				 pstrdup(timestamptz_to_str(reference)));
+	return true;
+}
+
+/* Decodes what is pending. Returns the rows, in the messages' order. */
+static IngestRow *
+decode(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
+{
+	const MessageView **views =
+		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(MessageView *) * n);
+	SourceResult *results =
+		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SourceResult) * n);
+	int *which = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int) * n);
+	IngestRow *rows = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(IngestRow) * n);
+	TimestampTz now = GetCurrentTimestamp();
+	int pending = 0;
+
+	for (int i = 0; i < n; i++)
+		if (messages[i].verdict == INGEST_PENDING)
+		{
+			which[pending] = i;
+			views[pending++] = messages[i].view;
+		}
+	source_rows(ingest->source, pending, views, results);
+	*nrows = 0;
+	for (int i = 0; i < pending; i++)
+	{
+		IngestMessage *message = &messages[which[i]];
+		SourceResult *result = &results[i];
+
+		switch (result->verdict)
+		{
+			case SOURCE_NO_ROW:
+				message->verdict = INGEST_SKIPPED;
+				break;
+			case SOURCE_BAD:
+				message->verdict = INGEST_DEAD;
+				message->error = result->error;
+				break;
+			case SOURCE_ROW:
+				message->event_time = event_time(ingest, result->values, result->isnull);
+				if (is_ahead(ingest, message, now))
+					break;
+				message->verdict = INGEST_STORED;
+				rows[*nrows].message = which[i];
+				rows[*nrows].values = result->values;
+				rows[*nrows].isnull = result->isnull;
+				(*nrows)++;
+		}
+	}
+	return rows;
+}
+
+/*
+ * The one place that all rows of a batch come by, whichever path writes them. Deferred constraints
+ * and triggers fire here, as the owner: left to the commit they would run as somebody else.
+ */
+static int64
+write_rows(Ingest *ingest, const IngestRow *rows, int n)
+{
+	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt};
+	int64 written;
+
+	ingest->current = -1;
+	if (ingest->options.create_partitions != PARTITIONS_BY_HAND)
+		partitions_ensure(ingest, rows, n);
+	written = ingest->fast ? fast_insert(ingest, rows, n) : executor_insert(ingest, rows, n);
+	AfterTriggerSetState(&immediate);
+	return written;
+}
+
+/* A policy's refusal is the row's fault, though its SQLSTATE is that of a missing right. */
+int64
+insert_rows(Ingest *ingest, const IngestRow *rows, int n)
+{
+	volatile int64 written = 0;
+	MemoryContext context = CurrentMemoryContext;
+
+	if (!ingest->row_security)
+		return write_rows(ingest, rows, n);
+	PG_TRY();
+	{
+		written = write_rows(ingest, rows, n);
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE)
+			PG_RE_THROW();
+		FlushErrorState();
+		error->sqlerrcode = ERRCODE_WITH_CHECK_OPTION_VIOLATION;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+	return written;
+}
+
+static void
+count(const IngestMessage *messages, int n, IngestCounts *counts)
+{
+	for (int i = 0; i < n; i++)
+	{
+		counts->dead += messages[i].verdict == INGEST_DEAD;
+		counts->skipped += messages[i].verdict == INGEST_SKIPPED;
+	}
+}
+
+int
+ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, IngestCounts *counts)
+{
+	OwnerScope scope;
+	IngestRow *rows;
+	int64 written = 0;
+	int64 handed = 0;
+	int nrows = 0;
+	int done = n;
+
+	owner_begin(&scope, ingest->options.owner);
+	check_rights(ingest);
+	rows = decode(ingest, n, messages, &nrows);
+	if (nrows > 0 && !careful)
+	{
+		written = insert_rows(ingest, rows, nrows);
+		handed = nrows;
+	}
+	else if (nrows > 0)
+	{
+		int dealt = careful_insert(ingest, messages, rows, nrows, CurrentMemoryContext, &written,
+								   &handed);
+
+		if (dealt < nrows)
+			done = rows[dealt].message;
+	}
+	owner_end(&scope);
+
+	counts->stored += written;
+	if (ingest->options.ignore_conflicts)
+		counts->duplicates += handed - written;
+	else
+		counts->suppressed += handed - written;
+	count(messages, done, counts);
+	return done;
+}

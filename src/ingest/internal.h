@@ -1,0 +1,106 @@
+/*
+ * What the parts of ingest know together. Private to the folder.
+ */
+#ifndef TELEMETRY_INGEST_INTERNAL_H
+#define TELEMETRY_INGEST_INTERNAL_H
+
+#include "postgres.h"
+
+#include "base/guc.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "ingest/ingest.h"
+#include "utils/rel.h"
+
+/* How one column of the target, in the root's layout, gets its value. */
+typedef enum TargetValue
+{
+	TARGET_NULL,    /* dropped, or no default: NULL */
+	TARGET_SOURCE,  /* the source column as it is */
+	TARGET_EXPR,    /* expression over the source row: a cast, a length coercion */
+	TARGET_DEFAULT, /* expression of its own: default, identity, sequence */
+	TARGET_GENERATED /* computed by the executor when the rest is there */
+} TargetValue;
+
+typedef struct TargetColumn
+{
+	TargetValue kind;
+	AttrNumber source; /* attribute number of the source; 0: not delivered */
+	Expr *expression;
+	ExprState *state;
+} TargetColumn;
+
+/* A decoded row on its way into the target. */
+typedef struct IngestRow
+{
+	int message; /* position in the caller's messages */
+	Datum *values;
+	bool *isnull;
+} IngestRow;
+
+struct Ingest
+{
+	MemoryContext context;
+	IngestOptions options;
+	char *event_time_column;
+	AttrNumber event_time; /* of the source; 0: none */
+	Oid event_time_type;
+	Source *source;
+	TupleDesc source_desc;
+	char *target_name; /* quoted, with schema */
+	char *target_table;
+	char *target_schema;
+	char target_kind;
+	bool row_security;
+	TupleDesc desc; /* of the target's root */
+	TargetColumn *columns; /* desc->natts */
+	ExprContext *econtext; /* for casts and defaults */
+	TupleTableSlot *source_slot;
+	bool fast;
+	char *path_reason;
+	char *insert_sql; /* executor path */
+	SPIPlanPtr insert_plan;
+	TupleDesc batch_desc; /* layout of its ephemeral relation: the mapped source columns */
+	AttrNumber *batch_source;
+	bool valid;
+	int current; /* row being worked on, when an error would be its fault; else -1 */
+	struct Ingest *next; /* list of the open ones, for invalidation */
+};
+
+/* ---- target.c ---- */
+extern void target_map(Ingest *ingest, Relation target);
+
+/* ---- path.c ---- */
+extern void path_choose(Ingest *ingest, Relation target);
+
+/* ---- project.c ---- */
+/* Computes the target's row from the source's into slot (root layout), all but generated columns. */
+extern void project_row(Ingest *ingest, const IngestRow *row, TupleTableSlot *slot);
+
+/* Value of one column of the target. */
+extern Datum project_column(Ingest *ingest, const IngestRow *row, AttrNumber column, bool *isnull);
+
+/* ---- fast.c, executor.c: write rows; return how many the target took ---- */
+extern int64 fast_insert(Ingest *ingest, const IngestRow *rows, int n);
+extern int64 executor_insert(Ingest *ingest, const IngestRow *rows, int n);
+
+/* ---- partitions.c ---- */
+/* ereports unless the target's partitions can be made by options.create_partitions. */
+extern void partitions_check(Ingest *ingest, Relation target);
+
+/* Makes the partitions that the rows lack. */
+extern void partitions_ensure(Ingest *ingest, const IngestRow *rows, int n);
+
+/* ---- careful.c ---- */
+/*
+ * Writes rows by chunks in subtransactions, and finds the bad ones: their messages become dead.
+ * Returns how many rows are dealt with; adds what the target took to *stored.
+ */
+extern int careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
+						  MemoryContext result_context, int64 *written, int64 *handed);
+
+/* ---- ingest.c ---- */
+/* Partitions, rows, deferred work: everything that one set of rows means. */
+extern int64 insert_rows(Ingest *ingest, const IngestRow *rows, int n);
+
+#endif

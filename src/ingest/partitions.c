@@ -1,0 +1,206 @@
+/*
+ * Partitions made on the fly, one per hour, day or month of the partition key.
+ *
+ * They are made as the target's owner would make them by hand, in the batch's own transaction. Two
+ * workers that need the same one meet at the parent's lock, and the second finds it there.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "executor/spi.h"
+#include "ingest/internal.h"
+#include "miscadmin.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/partcache.h"
+#include "utils/timestamp.h"
+
+/* A batch that needs more is a sign of nonsense in its event times. */
+#define NEW_PARTITIONS 400
+
+void
+partitions_check(Ingest *ingest, Relation target)
+{
+	PartitionKey key = RelationGetPartitionKey(target);
+	Oid type;
+
+	if (key == NULL || key->strategy != PARTITION_STRATEGY_RANGE || key->partnatts != 1 ||
+		key->partattrs[0] == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("partitions of %s cannot be created by time", ingest->target_name),
+				 errdetail("create_partitions needs a table partitioned by RANGE of one column.")));
+	type = key->parttypid[0];
+	if (type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("partitions of %s cannot be created by time", ingest->target_name),
+						errdetail("Its partition key is of type %s, not date, timestamp or timestamptz.",
+								  format_type_be(type))));
+	if (type == DATEOID && ingest->options.create_partitions == PARTITIONS_BY_HOUR)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("partitions of %s cannot be created by the hour", ingest->target_name),
+						errdetail("Its partition key is a date."),
+						errhint("Use create_partitions => 'day'.")));
+}
+
+/* A key value as microseconds since 2000; false: NULL or infinite, which no partition is made for. */
+static bool
+key_time(Oid type, Datum value, bool isnull, int64 *time)
+{
+	if (isnull)
+		return false;
+	if (type == DATEOID)
+	{
+		DateADT date = DatumGetDateADT(value);
+
+		*time = (int64) date * USECS_PER_DAY;
+		return !DATE_NOT_FINITE(date);
+	}
+	*time = DatumGetTimestamp(value);
+	return !TIMESTAMP_NOT_FINITE(*time);
+}
+
+/* Bounds of the partition that a time belongs into, and the end of its name. */
+static void
+unit_bounds(PartitionUnit unit, int64 time, int64 *from, int64 *to, char *suffix, size_t size)
+{
+	struct pg_tm tm;
+	fsec_t fraction;
+	int64 width = unit == PARTITIONS_BY_HOUR ? USECS_PER_HOUR : USECS_PER_DAY;
+
+	if (timestamp2tm(time, NULL, &tm, &fraction, NULL, NULL) != 0)
+		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						errmsg("partition key is out of range")));
+	if (unit == PARTITIONS_BY_MONTH)
+	{
+		int next_year = tm.tm_mon == 12 ? tm.tm_year + 1 : tm.tm_year;
+		int next_month = tm.tm_mon == 12 ? 1 : tm.tm_mon + 1;
+
+		*from = (date2j(tm.tm_year, tm.tm_mon, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
+		*to = (date2j(next_year, next_month, 1) - POSTGRES_EPOCH_JDATE) * USECS_PER_DAY;
+		snprintf(suffix, size, "%04d%02d", tm.tm_year, tm.tm_mon);
+		return;
+	}
+	*from = time - (time % width + width) % width;
+	*to = *from + width;
+	if (unit == PARTITIONS_BY_HOUR)
+		snprintf(suffix, size, "%04d%02d%02d%02d", tm.tm_year, tm.tm_mon, tm.tm_mday, tm.tm_hour);
+	else
+		snprintf(suffix, size, "%04d%02d%02d", tm.tm_year, tm.tm_mon, tm.tm_mday);
+}
+
+static char *
+bound_literal(Oid type, int64 time)
+{
+	if (type == DATEOID)
+		return DatumGetCString(
+			DirectFunctionCall1(date_out, DateADTGetDatum((DateADT) (time / USECS_PER_DAY))));
+	/* TimeZone is pinned to UTC, so that both types print and read alike. */
+	if (type == TIMESTAMPTZOID)
+		return DatumGetCString(DirectFunctionCall1(timestamptz_out, TimestampTzGetDatum(time)));
+	return DatumGetCString(DirectFunctionCall1(timestamp_out, TimestampGetDatum(time)));
+}
+
+/* True if some partition, the default one included, takes this key. */
+static bool
+has_partition(Relation target, PartitionKey key, Datum value)
+{
+	PartitionDesc desc = RelationGetPartitionDesc(target, false);
+	PartitionBoundInfo bounds = desc->boundinfo;
+	bool equal;
+	int offset;
+
+	if (desc->nparts == 0)
+		return false;
+	if (partition_bound_has_default(bounds))
+		return true;
+	offset = partition_range_datum_bsearch(key->partsupfunc, key->partcollation, bounds, 1, &value,
+										   &equal);
+	return bounds->indexes[offset + 1] >= 0;
+}
+
+static void
+create_partition(Ingest *ingest, Oid type, int64 time)
+{
+	char suffix[16];
+	char *name;
+	char *sql;
+	int64 from;
+	int64 to;
+	int result;
+
+	unit_bounds(ingest->options.create_partitions, time, &from, &to, suffix, sizeof(suffix));
+	name = makeObjectName(ingest->target_table, suffix, NULL);
+	sql = psprintf("CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%s) TO (%s)",
+				   quote_qualified_identifier(ingest->target_schema, name), ingest->target_name,
+				   quote_literal_cstr(bound_literal(type, from)),
+				   quote_literal_cstr(bound_literal(type, to)));
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	result = SPI_execute(sql, false, 0);
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	SPI_finish();
+	ereport(LOG, (errmsg("telemetry created partition %s of %s",
+						 quote_qualified_identifier(ingest->target_schema, name),
+						 ingest->target_name)));
+}
+
+void
+partitions_ensure(Ingest *ingest, const IngestRow *rows, int n)
+{
+	Relation target = table_open(ingest->options.target, AccessShareLock);
+	PartitionKey key = RelationGetPartitionKey(target);
+	Oid type = key->parttypid[0];
+	int64 known_from = 0;
+	int64 known_to = 0;
+	int created = 0;
+	bool locked = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		bool isnull;
+		Datum value;
+		int64 time;
+		char suffix[16];
+
+		ingest->current = i;
+		value = project_column(ingest, &rows[i], key->partattrs[0], &isnull);
+		if (!key_time(type, value, isnull, &time) || (time >= known_from && time < known_to))
+			continue;
+		if (!has_partition(target, key, value))
+		{
+			ingest->current = -1;
+			if (!locked)
+			{
+				/* From here on nobody else adds one; somebody may just have done so. */
+				LockRelationOid(ingest->options.target, ShareUpdateExclusiveLock);
+				locked = true;
+			}
+			if (!has_partition(target, key, value))
+			{
+				ingest->current = i;
+				if (++created > NEW_PARTITIONS)
+					ereport(ERROR,
+							(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+							 errmsg("one batch asks for more than %d new partitions", NEW_PARTITIONS)));
+				ingest->current = -1;
+				create_partition(ingest, type, time);
+			}
+		}
+		ingest->current = i;
+		unit_bounds(ingest->options.create_partitions, time, &known_from, &known_to, suffix,
+					sizeof(suffix));
+	}
+	ingest->current = -1;
+	table_close(target, NoLock);
+}

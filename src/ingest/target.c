@@ -1,0 +1,379 @@
+/*
+ * Opening source and target: which column goes where, and everything that does not fit at once.
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "foreign/foreign.h"
+#include "ingest/internal.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_coerce.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+/* The open ones of this process, so that an invalidation finds them. */
+static Ingest *open_ingests = NULL;
+
+static void
+invalidate_relation(Datum arg, Oid relid)
+{
+	for (Ingest *ingest = open_ingests; ingest; ingest = ingest->next)
+		if (!OidIsValid(relid) || relid == ingest->options.source ||
+			relid == ingest->options.target)
+			ingest->valid = false;
+}
+
+static void
+invalidate_catalog(Datum arg, int cache, uint32 hash)
+{
+	for (Ingest *ingest = open_ingests; ingest; ingest = ingest->next)
+		ingest->valid = false;
+}
+
+static void
+watch(Ingest *ingest)
+{
+	static bool registered = false;
+
+	if (!registered)
+	{
+		CacheRegisterRelcacheCallback(invalidate_relation, (Datum) 0);
+		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_catalog, (Datum) 0);
+		CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_catalog, (Datum) 0);
+		CacheRegisterSyscacheCallback(AUTHOID, invalidate_catalog, (Datum) 0);
+		registered = true;
+	}
+	ingest->valid = true;
+	ingest->next = open_ingests;
+	open_ingests = ingest;
+}
+
+/* Takes it off the list when its memory goes, by ingest_close() or by an error. */
+static void
+unwatch(void *arg)
+{
+	for (Ingest **link = &open_ingests; *link; link = &(*link)->next)
+		if (*link == arg)
+		{
+			*link = (*link)->next;
+			return;
+		}
+}
+
+static void
+misfit(StringInfo list, const char *format, ...) pg_attribute_printf(2, 3);
+
+static void
+misfit(StringInfo list, const char *format, ...)
+{
+	if (list->len > 0)
+		appendStringInfoString(list, "; ");
+	for (;;)
+	{
+		va_list args;
+		int needed;
+
+		va_start(args, format);
+		needed = appendStringInfoVA(list, format, args);
+		va_end(args);
+		if (needed == 0)
+			return;
+		enlargeStringInfo(list, needed);
+	}
+}
+
+/* The cast or length coercion that brings a source column into a target column; NULL: there is none. */
+static Expr *
+conversion(Form_pg_attribute from, AttrNumber number, Form_pg_attribute to)
+{
+	Var *var =
+		makeVar(1, number, from->atttypid, from->atttypmod, from->attcollation, 0);
+
+	return (Expr *) coerce_to_target_type(NULL, (Node *) var, from->atttypid, to->atttypid,
+										  to->atttypmod, COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST,
+										  -1);
+}
+
+static void
+map_delivered(Ingest *ingest, Form_pg_attribute to, AttrNumber source, TargetColumn *column,
+			  StringInfo misfits)
+{
+	Form_pg_attribute from = TupleDescAttr(ingest->source_desc, source - 1);
+
+	column->source = source;
+	if (to->attgenerated)
+		misfit(misfits, "column \"%s\" of the target is generated", NameStr(to->attname));
+	else if (to->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
+		misfit(misfits, "column \"%s\" of the target is GENERATED ALWAYS AS IDENTITY",
+			   NameStr(to->attname));
+	else if (from->atttypid == to->atttypid &&
+			 (to->atttypmod == -1 || to->atttypmod == from->atttypmod))
+		column->kind = TARGET_SOURCE;
+	else
+	{
+		column->kind = TARGET_EXPR;
+		column->expression = conversion(from, source, to);
+		if (column->expression == NULL)
+			misfit(misfits, "column \"%s\" is of type %s in the source and %s in the target",
+				   NameStr(to->attname), format_type_be(from->atttypid),
+				   format_type_be(to->atttypid));
+	}
+}
+
+static void
+map_absent(Relation target, Form_pg_attribute to, TargetColumn *column, StringInfo misfits)
+{
+	Node *expression;
+
+	if (to->attgenerated)
+	{
+		column->kind = TARGET_GENERATED;
+		return;
+	}
+	expression = build_column_default(target, to->attnum);
+	if (expression == NULL && get_typtype(to->atttypid) == TYPTYPE_DOMAIN)
+		expression = coerce_null_to_domain(to->atttypid, to->atttypmod, to->attcollation,
+										   to->attlen, to->attbyval);
+	if (expression)
+	{
+		column->kind = TARGET_DEFAULT;
+		column->expression = (Expr *) expression;
+	}
+	else if (to->attnotnull && target->trigdesc == NULL)
+		misfit(misfits, "column \"%s\" of the target is NOT NULL, has no default, and the source has no "
+						"column of that name",
+			   NameStr(to->attname));
+}
+
+static AttrNumber
+find_column(TupleDesc desc, const char *name)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0)
+			return i + 1;
+	}
+	return InvalidAttrNumber;
+}
+
+static bool
+column_is_metadata(Oid source, AttrNumber column)
+{
+	ListCell *cell;
+
+	foreach (cell, GetForeignColumnOptions(source, column))
+		if (strcmp(((DefElem *) lfirst(cell))->defname, "metadata") == 0)
+			return true;
+	return false;
+}
+
+/* Source columns that have no place in the target; metadata may be left out, events' fields not. */
+static void
+check_leftover(Ingest *ingest, StringInfo misfits)
+{
+	for (int i = 0; i < ingest->source_desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(ingest->source_desc, i);
+		const char *name = NameStr(attribute->attname);
+
+		if (attribute->attisdropped || find_column(ingest->desc, name) ||
+			column_is_metadata(ingest->options.source, i + 1) ||
+			(ingest->event_time_column && strcmp(name, ingest->event_time_column) == 0))
+			continue;
+		misfit(misfits, "column \"%s\" of the source has no column of that name in the target", name);
+	}
+}
+
+static void
+find_event_time(Ingest *ingest, StringInfo misfits)
+{
+	Form_pg_attribute attribute;
+
+	if (ingest->event_time_column == NULL)
+		return;
+	ingest->event_time = find_column(ingest->source_desc, ingest->event_time_column);
+	if (ingest->event_time == InvalidAttrNumber)
+	{
+		misfit(misfits, "the source has no column \"%s\" to take event times from",
+			   ingest->event_time_column);
+		return;
+	}
+	attribute = TupleDescAttr(ingest->source_desc, ingest->event_time - 1);
+	ingest->event_time_type = getBaseType(attribute->atttypid);
+	if (ingest->event_time_type != TIMESTAMPTZOID && ingest->event_time_type != TIMESTAMPOID &&
+		ingest->event_time_type != DATEOID)
+		misfit(misfits, "event time column \"%s\" is of type %s, not timestamptz, timestamp or date",
+			   ingest->event_time_column, format_type_be(attribute->atttypid));
+}
+
+void
+target_map(Ingest *ingest, Relation target)
+{
+	StringInfoData misfits;
+
+	initStringInfo(&misfits);
+	for (int i = 0; i < ingest->desc->natts; i++)
+	{
+		Form_pg_attribute to = TupleDescAttr(ingest->desc, i);
+		TargetColumn *column = &ingest->columns[i];
+		AttrNumber source;
+
+		column->kind = TARGET_NULL;
+		if (to->attisdropped)
+			continue;
+		source = find_column(ingest->source_desc, NameStr(to->attname));
+		if (source != InvalidAttrNumber)
+			map_delivered(ingest, to, source, column, &misfits);
+		else
+			map_absent(target, to, column, &misfits);
+		if (column->expression)
+		{
+			column->expression = expression_planner(column->expression);
+			column->state = ExecInitExpr(column->expression, NULL);
+		}
+	}
+	check_leftover(ingest, &misfits);
+	find_event_time(ingest, &misfits);
+	if (misfits.len > 0)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+						errmsg("source %s does not fit target %s", ingest->source->relation,
+							   ingest->target_name),
+						errdetail("%s.", misfits.data),
+						errhint("Columns map by name. Add, rename or alter columns on either side.")));
+}
+
+/* The mapped source columns, as the executor path's ephemeral relation shows them. */
+static void
+describe_batch(Ingest *ingest)
+{
+	int n = 0;
+	StringInfoData columns;
+
+	for (int i = 0; i < ingest->desc->natts; i++)
+		n += ingest->columns[i].source != InvalidAttrNumber;
+	ingest->batch_desc = CreateTemplateTupleDesc(n);
+	ingest->batch_source = palloc(sizeof(AttrNumber) * Max(n, 1));
+	initStringInfo(&columns);
+	n = 0;
+	for (int i = 0; i < ingest->desc->natts; i++)
+	{
+		AttrNumber source = ingest->columns[i].source;
+
+		if (source == InvalidAttrNumber)
+			continue;
+		TupleDescCopyEntry(ingest->batch_desc, ++n, ingest->source_desc, source);
+		TupleDescAttr(ingest->batch_desc, n - 1)->attnotnull = false;
+		ingest->batch_source[n - 1] = source;
+		appendStringInfo(&columns, "%s%s", n > 1 ? ", " : "",
+						 quote_identifier(NameStr(TupleDescAttr(ingest->desc, i)->attname)));
+	}
+	ingest->insert_sql =
+		psprintf("INSERT INTO %s (%s) SELECT %s FROM _telemetry_batch%s", ingest->target_name,
+				 columns.data, columns.data,
+				 ingest->options.ignore_conflicts ? " ON CONFLICT DO NOTHING" : "");
+}
+
+static void
+check_kind(Ingest *ingest, Relation target)
+{
+	char kind = target->rd_rel->relkind;
+
+	ingest->target_kind = kind;
+	if (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE)
+		return;
+	if (kind == RELKIND_VIEW && target->trigdesc && target->trigdesc->trig_insert_instead_row)
+		return;
+	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					errmsg("%s cannot be a pipeline's target", ingest->target_name),
+					errdetail("A target is a table, a partitioned table, or a view with an INSTEAD OF "
+							  "INSERT trigger.")));
+}
+
+Ingest *
+ingest_open(const IngestOptions *options, MemoryContext parent)
+{
+	MemoryContext context =
+		AllocSetContextCreate(parent, "telemetry ingest", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	Ingest *ingest = palloc0(sizeof(Ingest));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+	Relation target;
+
+	/* A context that an error leaves behind must not stay on the list. */
+	callback->func = unwatch;
+	callback->arg = ingest;
+	MemoryContextRegisterResetCallback(context, callback);
+	ingest->context = context;
+	ingest->options = *options;
+	if (options->event_time_column)
+		ingest->event_time_column = pstrdup(options->event_time_column);
+	ingest->current = -1;
+
+	target = try_relation_open(options->target, AccessShareLock);
+	if (target == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("the target table (OID %u) does not exist any more", options->target)));
+	watch(ingest);
+	ingest->target_schema = get_namespace_name(RelationGetNamespace(target));
+	ingest->target_table = pstrdup(RelationGetRelationName(target));
+	ingest->target_name =
+		quote_qualified_identifier(ingest->target_schema, ingest->target_table);
+	check_kind(ingest, target);
+	ingest->source = source_open(options->source, options->owner, context);
+	ingest->source_desc = ingest->source->desc;
+	ingest->desc = CreateTupleDescCopyConstr(RelationGetDescr(target));
+	ingest->columns = palloc0(sizeof(TargetColumn) * Max(ingest->desc->natts, 1));
+	ingest->econtext = CreateStandaloneExprContext();
+	ingest->source_slot = MakeSingleTupleTableSlot(ingest->source_desc, &TTSOpsVirtual);
+	target_map(ingest, target);
+	path_choose(ingest, target);
+	describe_batch(ingest);
+	if (options->create_partitions != PARTITIONS_BY_HAND)
+		partitions_check(ingest, target);
+	relation_close(target, NoLock);
+	MemoryContextSwitchTo(old);
+	return ingest;
+}
+
+void
+ingest_close(Ingest *ingest)
+{
+	if (ingest->insert_plan)
+		SPI_freeplan(ingest->insert_plan);
+	FreeExprContext(ingest->econtext, true);
+	source_close(ingest->source);
+	MemoryContextDelete(ingest->context);
+}
+
+bool
+ingest_is_valid(const Ingest *ingest)
+{
+	return ingest->valid;
+}
+
+Source *
+ingest_source(const Ingest *ingest)
+{
+	return ingest->source;
+}
+
+const char *
+ingest_path(const Ingest *ingest, const char **reason)
+{
+	*reason = ingest->path_reason;
+	return ingest->fast ? "fast" : "executor";
+}

@@ -1,0 +1,363 @@
+/*
+ * One batch in one transaction: rows, dead letters, counters and offsets, or nothing of it.
+ *
+ * First the happy path. A data error in it aborts, and the batch is written again from memory with
+ * care, by prefixes (ingest.h). Any other error is the database's: the same batch is tried again
+ * after a while, for as long as it takes; stat_pipeline says so.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/guc.h"
+#include "base/sqlstate.h"
+#include "catalog/dead_letter.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+#include "worker/ingest_worker.h"
+#include "worker/process.h"
+
+/* What a batch is while it is being written. */
+typedef struct Writing
+{
+	IngestMessage *messages;
+	int n;
+	int done; /* committed prefix */
+	bool careful;
+	int failures; /* in a row */
+	int dead_in_a_row;
+	bool too_many_dead;
+} Writing;
+
+static char *
+shorten(const KafkaEvent *event)
+{
+	return psprintf("the value is %zu bytes long, the limit is %d (telemetry.max_message_bytes)",
+					event->message.value_length, telemetry_max_message_bytes);
+}
+
+/* Fresh verdicts for what is not committed yet. */
+static void
+prepare_messages(IngestWorker *worker, Writing *writing)
+{
+	for (int i = writing->done; i < writing->n; i++)
+	{
+		IngestMessage *message = &writing->messages[i];
+		const KafkaEvent *event = &worker->batch.events[i];
+
+		memset(message, 0, sizeof(IngestMessage));
+		message->view = &event->message;
+		message->event_time = DT_NOBEGIN;
+		if (event->message.value_length > (size_t) telemetry_max_message_bytes)
+		{
+			message->verdict = INGEST_DEAD;
+			message->error.sqlstate = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+			message->error.message = shorten(event);
+		}
+	}
+}
+
+static void
+store_dead_letter(IngestWorker *worker, int index, const DecodeError *error)
+{
+	KafkaEvent *event = &worker->batch.events[index];
+	DeadLetter letter = {0};
+
+	kafka_event_headers(event);
+	letter.message = event->message;
+	letter.value_length = event->message.value ? (int64) event->message.value_length : -1;
+	if (event->message.value_length > (size_t) telemetry_max_message_bytes)
+		letter.message.value_length = telemetry_max_message_bytes;
+	letter.error = *error;
+	dead_letter_insert(worker->pipeline->id, ingest_source(worker->ingest)->topic, &letter);
+}
+
+/* What the prefix [from, to) means for one partition. */
+static void
+add_up(IngestWorker *worker, const Writing *writing, int from, int to, const Partition *partition,
+	   PartitionOffset *new, OffsetCounts *counts)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int last = -1;
+
+	for (int i = from; i < to; i++)
+	{
+		const IngestMessage *message = &writing->messages[i];
+
+		if (message->view->partition != partition->stored.partition)
+			continue;
+		last = i;
+		switch (message->verdict)
+		{
+			case INGEST_STORED:
+				counts->stored++;
+				if (message->event_time == DT_NOBEGIN)
+					break;
+				if (message->event_time < worker->pipeline->watermark)
+					counts->late++;
+				/* A clock that runs ahead shall finalise nothing early. */
+				if (!TIMESTAMP_NOT_FINITE(message->event_time))
+					new->max_event_time = Max(new->max_event_time, Min(message->event_time, now));
+				break;
+			case INGEST_DEAD:
+				counts->dead++;
+				break;
+			default:
+				counts->skipped++;
+		}
+	}
+	if (last >= 0)
+	{
+		const MessageView *view = writing->messages[last].view;
+
+		new->next_offset = view->offset + 1;
+		new->last_offset = view->offset;
+		new->last_timestamp = view->timestamp_ms;
+		new->last_checksum = positions_checksum(view);
+	}
+	if (new->max_event_time != DT_NOBEGIN)
+		new->watermark =
+			Max(new->watermark, new->max_event_time - worker->pipeline->allowed_lateness);
+	if (to == writing->n)
+		new->next_offset = partition->next;
+}
+
+/* Writes offsets and counters of all partitions; the new values go to new[]. */
+static void
+store_offsets(IngestWorker *worker, const Writing *writing, int from, int to,
+			  const IngestCounts *totals, PartitionOffset *new)
+{
+	bool first = true;
+
+	for (int i = 0; i < worker->npartitions; i++)
+	{
+		Partition *partition = &worker->partitions[i];
+		OffsetCounts counts = {0};
+
+		new[i] = partition->stored;
+		if (!partition->assigned && partition->next == partition->stored.next_offset)
+			continue;
+		add_up(worker, writing, from, to, partition, &new[i], &counts);
+		if (new[i].next_offset == partition->stored.next_offset)
+			continue;
+		if (first)
+		{
+			/* Which row it was is not known of these: they count for the batch's first partition.
+			 */
+			counts.duplicates = totals->duplicates;
+			counts.suppressed = totals->suppressed;
+			counts.stored -= totals->duplicates + totals->suppressed;
+			first = false;
+		}
+		if (!offset_update(worker->pipeline->id, &new[i], partition->stored.next_offset, &counts))
+			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+							errmsg("the position of partition %d was moved by another",
+								   new[i].partition)));
+	}
+}
+
+/* The pipeline must still be what this worker runs; the lock holds it so until the commit. */
+static void
+check_pipeline(IngestWorker *worker)
+{
+	Pipeline *now;
+
+	pipeline_lock(worker->pipeline->id, false);
+	now = pipeline_by_id(worker->pipeline->id, worker->batch.context);
+	if (now == NULL || now->paused || !now->activated ||
+		now->revision != worker->pipeline->revision)
+	{
+		AbortCurrentTransaction();
+		ingest_worker_leave(worker);
+	}
+	worker->pipeline->watermark = now->watermark;
+}
+
+/* Source or target changed: look whether they still fit, and whether the topic is another now. */
+static void
+reopen_ingest(IngestWorker *worker)
+{
+	if (ingest_is_valid(worker->ingest))
+		return;
+	ingest_worker_open(worker);
+	if (strcmp(worker->fingerprint, ingest_worker_fingerprint(ingest_source(worker->ingest),
+															  worker->batch.context)) != 0)
+	{
+		AbortCurrentTransaction();
+		ingest_worker_leave(worker);
+	}
+}
+
+/* One transaction for as much of the rest as one transaction takes. */
+static void
+write_once(IngestWorker *worker, Writing *writing)
+{
+	IngestCounts counts = {0};
+	PartitionOffset *new = MemoryContextAlloc(
+		worker->batch.context, sizeof(PartitionOffset) * Max(worker->npartitions, 1));
+	int rest = writing->n - writing->done;
+	int took = 0;
+	int dead_in_a_row = worker->dead_in_a_row;
+	int limit = worker->pipeline->dead_letter_limit;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	check_pipeline(worker);
+	reopen_ingest(worker);
+	prepare_messages(worker, writing);
+	if (rest > 0)
+		took = ingest_write(worker->ingest, rest, writing->messages + writing->done,
+							writing->careful, &counts);
+	for (int i = writing->done; i < writing->done + took; i++)
+	{
+		if (writing->messages[i].verdict == INGEST_DEAD)
+		{
+			store_dead_letter(worker, i, &writing->messages[i].error);
+			dead_in_a_row++;
+		}
+		else if (writing->messages[i].verdict == INGEST_STORED)
+			dead_in_a_row = 0;
+	}
+	store_offsets(worker, writing, writing->done, writing->done + took, &counts, new);
+	if (limit > 0 && dead_in_a_row >= limit)
+		pipeline_set_paused(worker->pipeline->id, true,
+							psprintf("%d bad messages in a row, the last: %s", dead_in_a_row,
+									 writing->messages[writing->done + took - 1].error.message
+										 ? writing->messages[writing->done + took - 1].error.message
+										 : "?"));
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+
+	/* From here on it has happened. */
+	for (int i = 0; i < worker->npartitions; i++)
+	{
+		Partition *partition = &worker->partitions[i];
+
+		/* The pause may have been set since; it is no part of what was written. */
+		new[i].pause_reason = partition->stored.pause_reason;
+		if (new[i].cluster_id == NULL)
+			new[i].cluster_id = partition->stored.cluster_id;
+		partition->stored = new[i];
+	}
+	worker->dead_in_a_row = dead_in_a_row;
+	writing->done += took;
+	writing->too_many_dead = limit > 0 && dead_in_a_row >= limit;
+}
+
+/* Waits before the next try, ready to leave. */
+static void
+wait_until(IngestWorker *worker, TimestampTz until)
+{
+	for (;;)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+
+		ingest_worker_check(worker);
+		if (now >= until)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 Max(1, TimestampDifferenceMilliseconds(now, until)), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
+}
+
+/* After an error that aborted the transaction: how to go on. */
+static void
+recover(IngestWorker *worker, Writing *writing, ErrorData *error)
+{
+	if (sqlstate_is_data_error(error->sqlerrcode) && !writing->careful)
+	{
+		writing->careful = true;
+		return;
+	}
+	if (sqlstate_needs_a_person(error->sqlerrcode))
+		ingest_worker_pause_pipeline(
+			worker,
+			error->detail ? psprintf("%s (%s)", error->message, error->detail) : error->message);
+	writing->failures++;
+	if (writing->failures == 1 || writing->failures % 100 == 0)
+		ereport(LOG, (errcode(error->sqlerrcode),
+					  errmsg("telemetry pipeline \"%s\": a batch of %d messages is tried again: %s",
+							 worker->pipeline->name, writing->n - writing->done, error->message)));
+	ingest_worker_note_error(worker, error->message, WORKER_RETRYING);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	wait_until(worker, process_backoff(writing->failures));
+}
+
+static void
+report_batch(IngestWorker *worker, const Writing *writing, TimestampTz started)
+{
+	WorkerSlot *slot = worker->slot;
+	TimestampTz now = GetCurrentTimestamp();
+
+	ingest_worker_clear_error(worker);
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	slot->batches++;
+	slot->messages += writing->n;
+	slot->batch_messages = writing->n;
+	slot->batch_us = now - started;
+	slot->last_commit_at = now;
+	slot->memory_bytes = MemoryContextMemAllocated(TopMemoryContext, true);
+	LWLockRelease(worker_shared->lock);
+	worker->offsets_saved_at = now;
+}
+
+static void
+publish(IngestWorker *worker)
+{
+	KafkaPosition *positions = palloc(sizeof(KafkaPosition) * Max(worker->npartitions, 1));
+	int n = 0;
+
+	for (int i = 0; i < worker->npartitions; i++)
+	{
+		if (!worker->partitions[i].assigned)
+			continue;
+		positions[n].partition = worker->partitions[i].stored.partition;
+		positions[n++].offset = worker->partitions[i].stored.next_offset;
+	}
+	if (n > 0)
+		kafka_consumer_publish(worker->consumer, n, positions);
+}
+
+void
+batch_commit(IngestWorker *worker)
+{
+	TimestampTz started = GetCurrentTimestamp();
+	MemoryContext context = worker->batch.context;
+	Writing writing = {.n = worker->batch.nevents};
+
+	MemoryContextSwitchTo(context);
+	writing.messages = MemoryContextAllocHuge(context, sizeof(IngestMessage) * Max(writing.n, 1));
+	do
+	{
+		ErrorData *error = NULL;
+
+		PG_TRY();
+		{
+			write_once(worker, &writing);
+			writing.failures = 0;
+		}
+		PG_CATCH();
+		{
+			MemoryContextSwitchTo(context);
+			error = CopyErrorData();
+			AbortCurrentTransaction();
+			FlushErrorState();
+		}
+		PG_END_TRY();
+		MemoryContextSwitchTo(context);
+		if (error)
+			recover(worker, &writing, error);
+		if (error == NULL && writing.too_many_dead)
+			ingest_worker_leave(worker);
+		if (error && writing.done == writing.n && writing.n == 0)
+			return; /* offsets alone: the next batch takes them along */
+	} while (writing.done < writing.n);
+	report_batch(worker, &writing, started);
+	publish(worker);
+	MemoryContextSwitchTo(worker->context);
+}

@@ -1,0 +1,183 @@
+#include "postgres.h"
+
+#include <signal.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_database.h"
+#include "commands/dbcommands.h"
+#include "base/compat.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/procarray.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/syscache.h"
+#include "utils/wait_event.h"
+#include "worker/hold.h"
+#include "worker/shared.h"
+
+/* How long a statement waits for our workers to leave; then PostgreSQL says who is still there. */
+#define HOLD_WAIT_MS 10000
+
+static ProcessUtility_hook_type previous_utility_hook = NULL;
+
+/* A role with CREATEDB may copy a database that is not its own if that is marked as a template. */
+static bool
+may_copy(Oid database)
+{
+	HeapTuple role = SearchSysCache1(AUTHOID, ObjectIdGetDatum(GetUserId()));
+	HeapTuple tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
+	bool may = HeapTupleIsValid(role) && HeapTupleIsValid(tuple) &&
+			   ((Form_pg_authid) GETSTRUCT(role))->rolcreatedb &&
+			   ((Form_pg_database) GETSTRUCT(tuple))->datistemplate;
+
+	if (HeapTupleIsValid(role))
+		ReleaseSysCache(role);
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	return may;
+}
+
+/*
+ * The database that a statement wants for itself, if the user may have it so: somebody who may not
+ * drop a database must not be able to stop its pipelines by trying.
+ */
+static Oid
+wanted_database(Node *statement)
+{
+	const char *name = NULL;
+	bool copies = false;
+	Oid database;
+
+	if (IsA(statement, DropdbStmt))
+		name = ((DropdbStmt *) statement)->dbname;
+	else if (IsA(statement, RenameStmt) &&
+			 ((RenameStmt *) statement)->renameType == OBJECT_DATABASE)
+		name = ((RenameStmt *) statement)->subname;
+	else if (IsA(statement, AlterDatabaseStmt))
+	{
+		ListCell *cell;
+
+		foreach (cell, ((AlterDatabaseStmt *) statement)->options)
+			if (strcmp(((DefElem *) lfirst(cell))->defname, "tablespace") == 0)
+				name = ((AlterDatabaseStmt *) statement)->dbname;
+	}
+	else if (IsA(statement, CreatedbStmt))
+	{
+		ListCell *cell;
+
+		copies = true;
+		name = "template1";
+		foreach (cell, ((CreatedbStmt *) statement)->options)
+		{
+			DefElem *option = lfirst(cell);
+
+			if (strcmp(option->defname, "template") == 0 && option->arg && IsA(option->arg, String))
+				name = strVal(option->arg);
+		}
+	}
+	if (name == NULL)
+		return InvalidOid;
+	database = get_database_oid(name, true);
+	if (!OidIsValid(database) || database == MyDatabaseId)
+		return InvalidOid;
+	if (compat_database_owner(database, GetUserId()) || (copies && may_copy(database)))
+		return database;
+	return InvalidOid;
+}
+
+static void
+hold_set(Oid from, Oid to)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < (int) lengthof(worker_shared->held); i++)
+		if (worker_shared->held[i] == from)
+		{
+			worker_shared->held[i] = to;
+			break;
+		}
+	LWLockRelease(worker_shared->lock);
+}
+
+/* Asks every worker of the database to end; returns how many are there still. */
+static int
+hold_signal(Oid database, bool send)
+{
+	int n = 0;
+
+	LWLockAcquire(worker_shared->lock, LW_SHARED);
+	for (int i = 0; i < WORKER_DATABASES; i++)
+	{
+		DatabaseSlot *slot = &worker_shared->databases[i];
+
+		if (slot->database != database || slot->state < DATABASE_STARTING)
+			continue;
+		n++;
+		if (send && slot->pid > 0)
+			kill(slot->pid, SIGTERM);
+	}
+	for (int i = 0; i < worker_shared->nworkers; i++)
+	{
+		WorkerSlot *slot = shared_worker(i);
+
+		if (slot->database != database || slot->pid == 0)
+			continue;
+		n++;
+		if (send)
+			kill(slot->pid, SIGTERM);
+	}
+	LWLockRelease(worker_shared->lock);
+	return n;
+}
+
+static void
+hold_wait(Oid database)
+{
+	for (int waited = 0; waited < HOLD_WAIT_MS; waited += 50)
+	{
+		/* Signalled again now and then: one that was just starting may have missed it. */
+		if (hold_signal(database, waited % 1000 == 0) == 0)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 50,
+						 PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static void
+hold_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+			 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
+			 DestReceiver *dest, QueryCompletion *qc)
+{
+	ProcessUtility_hook_type next =
+		previous_utility_hook ? previous_utility_hook : standard_ProcessUtility;
+	Oid database = worker_shared ? wanted_database(pstmt->utilityStmt) : InvalidOid;
+
+	if (!OidIsValid(database))
+	{
+		next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+		return;
+	}
+	hold_set(InvalidOid, database);
+	PG_TRY();
+	{
+		hold_wait(database);
+		next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+	}
+	PG_FINALLY();
+	{
+		hold_set(database, InvalidOid);
+		/* If it was dropped the launcher finds nothing, and forgets it. */
+		shared_request_database(database);
+	}
+	PG_END_TRY();
+}
+
+void
+hold_init(void)
+{
+	previous_utility_hook = ProcessUtility_hook;
+	ProcessUtility_hook = hold_utility;
+}

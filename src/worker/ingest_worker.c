@@ -1,0 +1,457 @@
+/*
+ * The ingest worker's life and loop; see ingest_worker.h for the order of things.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/guc.h"
+#include "catalog/pg_authid.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+#include "worker/ingest_worker.h"
+#include "worker/process.h"
+
+#define CHORES_MS    1000
+#define DISCOVERY_MS 10000
+
+/* Most events taken from librdkafka in one call: bounds the time between two looks at signals. */
+#define POLL_EVENTS 2000
+
+PGDLLEXPORT void telemetry_ingest_main(Datum arg) pg_attribute_noreturn();
+
+static IngestWorker worker;
+
+static void
+detach(int code, Datum arg)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	worker.slot->latch = NULL;
+	worker.slot->pid = 0;
+	if (code == 0)
+		worker.slot->left = true;
+	LWLockRelease(worker_shared->lock);
+}
+
+static void
+attach(int index)
+{
+	worker.slot = shared_worker(index);
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	if (worker.slot->state != WORKER_STARTING || worker.slot->pid != 0)
+	{
+		LWLockRelease(worker_shared->lock);
+		proc_exit(0);
+	}
+	worker.slot->state = WORKER_CONNECTING;
+	worker.slot->pid = MyProcPid;
+	worker.slot->latch = MyLatch;
+	worker.slot->started_at = GetCurrentTimestamp();
+	worker.changes_seen = worker.slot->changes;
+	LWLockRelease(worker_shared->lock);
+	before_shmem_exit(detach, (Datum) 0);
+}
+
+void
+ingest_worker_note_error(IngestWorker *w, const char *error, WorkerState state)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	strlcpy(w->slot->error, error, sizeof(w->slot->error));
+	w->slot->error_at = GetCurrentTimestamp();
+	w->slot->state = state;
+	LWLockRelease(worker_shared->lock);
+}
+
+void
+ingest_worker_clear_error(IngestWorker *w)
+{
+	if (w->slot->error_at == 0 && w->slot->state == WORKER_RUNNING)
+		return;
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	w->slot->error[0] = '\0';
+	w->slot->error_at = 0;
+	w->slot->failures = 0;
+	w->slot->state = WORKER_RUNNING;
+	LWLockRelease(worker_shared->lock);
+}
+
+void
+ingest_worker_leave(IngestWorker *w)
+{
+	/* A supervisor that looks at once starts what the pipeline now asks for. */
+	proc_exit(0);
+}
+
+/* Reads the pipeline's row; leaves if it does not want this worker (any more). */
+static Pipeline *
+load_pipeline(void)
+{
+	Pipeline *pipeline = pipeline_by_id(worker.slot->pipeline_id, worker.context);
+
+	if (pipeline == NULL || pipeline->paused || !pipeline->activated ||
+		pipeline->workers != worker.slot->slices)
+		return NULL;
+	return pipeline;
+}
+
+void
+ingest_worker_check(IngestWorker *w)
+{
+	process_leave_if_asked();
+	if (process_reload_if_asked() && !telemetry_enabled)
+		ingest_worker_leave(w);
+	if (w->changes_seen != w->slot->changes)
+	{
+		Pipeline *now;
+		MemoryContext old = CurrentMemoryContext;
+
+		w->changes_seen = w->slot->changes;
+		StartTransactionCommand();
+		now = load_pipeline();
+		CommitTransactionCommand();
+		MemoryContextSwitchTo(old);
+		if (now == NULL || now->revision != w->pipeline->revision)
+			ingest_worker_leave(w);
+	}
+}
+
+bool
+sqlstate_needs_a_person(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION: /* 42: a dropped table, a lost right */
+		case ERRCODE_FEATURE_NOT_SUPPORTED:                 /* 0A */
+		case ERRCODE_INVALID_SCHEMA_NAME:                   /* 3F */
+			return true;
+	}
+	switch (sqlstate)
+	{
+		case ERRCODE_FDW_INVALID_OPTION_NAME:
+		case ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE:
+		case ERRCODE_FDW_OPTION_NAME_NOT_FOUND:
+		case ERRCODE_FDW_INVALID_STRING_FORMAT:
+			return true;
+	}
+	return false;
+}
+
+void
+ingest_worker_pause_pipeline(IngestWorker *w, const char *reason)
+{
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (pipeline_by_id(w->slot->pipeline_id, w->context) != NULL)
+	{
+		pipeline_set_paused(w->slot->pipeline_id, true, reason);
+		ereport(LOG, (errmsg("telemetry pipeline \"%s\" is paused: %s",
+							 w->pipeline ? w->pipeline->name : "?", reason)));
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	proc_exit(0);
+}
+
+char *
+ingest_worker_fingerprint(const Source *source, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+	StringInfoData text;
+	ListCell *name;
+	ListCell *value;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, source->topic);
+	forboth (name, source->settings.names, value, source->settings.values)
+		appendStringInfo(&text, "\n%s=%s", (char *) lfirst(name), (char *) lfirst(value));
+	MemoryContextSwitchTo(old);
+	return text.data;
+}
+
+/* Settings under which everything of this process runs, whatever the server's or role's are. */
+static void
+pin_settings(void)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"TimeZone", "UTC"},
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "postgres"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"row_security", "on"},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		/* A lock on the target shows in stat_pipeline, and the batch is tried again. */
+		{"lock_timeout", "10s"},
+		{"session_replication_role", "origin"},
+		{"client_min_messages", "error"},
+	};
+
+	for (size_t i = 0; i < lengthof(settings); i++)
+		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+static PartitionUnit
+partition_unit(const char *name)
+{
+	if (strcmp(name, "hour") == 0)
+		return PARTITIONS_BY_HOUR;
+	if (strcmp(name, "day") == 0)
+		return PARTITIONS_BY_DAY;
+	if (strcmp(name, "month") == 0)
+		return PARTITIONS_BY_MONTH;
+	return PARTITIONS_BY_HAND;
+}
+
+void
+ingest_worker_open(IngestWorker *w)
+{
+	const Pipeline *pipeline = w->pipeline;
+	IngestOptions options = {
+		.source = pipeline->source,
+		.target = pipeline->target,
+		.owner = pipeline->owner,
+		.ignore_conflicts = pipeline->ignore_conflicts,
+		.create_partitions = partition_unit(pipeline->create_partitions),
+		.event_time_column = pipeline->event_time_column,
+		.max_ahead_us = pipeline->max_ahead,
+	};
+	const char *reason;
+	const char *path;
+
+	if (w->ingest)
+		ingest_close(w->ingest);
+	w->ingest = NULL;
+	w->ingest = ingest_open(&options, w->context);
+	path = ingest_path(w->ingest, &reason);
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	strlcpy(w->slot->path, path, sizeof(w->slot->path));
+	strlcpy(w->slot->path_reason, reason ? reason : "", sizeof(w->slot->path_reason));
+	LWLockRelease(worker_shared->lock);
+}
+
+/* Loads the pipeline and connects. */
+static void
+prepare(void)
+{
+	Source *source;
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	worker.pipeline = load_pipeline();
+	if (worker.pipeline == NULL)
+		proc_exit(0);
+	ingest_worker_open(&worker);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+
+	source = ingest_source(worker.ingest);
+	worker.fingerprint = ingest_worker_fingerprint(source, worker.context);
+	MemoryContextSwitchTo(worker.context);
+	worker.consumer = kafka_consumer_open(&source->settings, source->topic,
+										  worker.pipeline->consumer_group, telemetry_fetch_memory);
+	pgstat_report_activity(STATE_RUNNING, psprintf("reading topic %s", source->topic));
+}
+
+static void
+batch_reset(Batch *batch)
+{
+	MemoryContextReset(batch->context);
+	batch->events = NULL;
+	batch->nevents = batch->capacity = 0;
+	batch->bytes = 0;
+	batch->deadline = 0;
+	batch->moved = false;
+}
+
+/* Room for at least one more call's events. */
+static void
+batch_reserve(Batch *batch, int wanted)
+{
+	if (batch->nevents + wanted <= batch->capacity)
+		return;
+	batch->capacity = Max(batch->capacity * 2, batch->nevents + wanted);
+	batch->events =
+		batch->events
+			? repalloc_huge(batch->events, sizeof(KafkaEvent) * batch->capacity)
+			: MemoryContextAllocHuge(batch->context, sizeof(KafkaEvent) * batch->capacity);
+}
+
+/* Takes what is there. Returns how many events came, messages or not. */
+static int
+take_events(void)
+{
+	Batch *batch = &worker.batch;
+	int room = Min(POLL_EVENTS, worker.pipeline->batch_rows - batch->nevents);
+	MemoryContext old;
+	KafkaEvent *events;
+	int n;
+
+	batch_reserve(batch, room);
+	events = batch->events + batch->nevents;
+	old = MemoryContextSwitchTo(batch->context);
+	n = kafka_consumer_poll(worker.consumer, events, room, 0,
+							decoder_needs_headers(ingest_source(worker.ingest)->decoder));
+	for (int i = 0; i < n; i++)
+	{
+		KafkaEvent event = events[i];
+
+		if (!positions_accept(&worker, &event))
+			continue;
+		batch->bytes += event.message.value_length + event.message.key_length;
+		batch->events[batch->nevents++] = event;
+	}
+	MemoryContextSwitchTo(old);
+	if (batch->nevents > 0 && batch->deadline == 0)
+		batch->deadline = GetCurrentTimestamp() + worker.pipeline->batch_interval;
+	return n;
+}
+
+static bool
+batch_is_full(TimestampTz now)
+{
+	const Batch *batch = &worker.batch;
+
+	return batch->nevents >= worker.pipeline->batch_rows ||
+		   batch->bytes >= (int64) telemetry_batch_memory * 1024 ||
+		   (batch->nevents > 0 && now >= batch->deadline);
+}
+
+/* Fills a batch, or gives up when chores are due. No transaction is open. */
+static void
+collect(void)
+{
+	for (;;)
+	{
+		TimestampTz now;
+		TimestampTz until;
+		int n;
+
+		ingest_worker_check(&worker);
+		n = take_events();
+		now = GetCurrentTimestamp();
+		if (batch_is_full(now) || (worker.batch.nevents == 0 && now >= worker.next_chores))
+			return;
+		if (n > 0)
+			continue;
+		until = worker.batch.nevents > 0 ? worker.batch.deadline : worker.next_chores;
+		(void) WaitLatchOrSocket(
+			MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+			kafka_consumer_socket(worker.consumer),
+			Max(1, TimestampDifferenceMilliseconds(now, until)), PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		kafka_consumer_socket_clear(worker.consumer);
+	}
+}
+
+static void
+chores(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	const char *error;
+
+	if (now < worker.next_chores)
+		return;
+	worker.next_chores = now + CHORES_MS * INT64CONST(1000);
+	if (now >= worker.next_discovery)
+	{
+		worker.next_discovery = now + DISCOVERY_MS * INT64CONST(1000);
+		positions_discover(&worker);
+	}
+	positions_assign(&worker);
+	positions_report(&worker);
+	error = kafka_consumer_publish_error(worker.consumer);
+	if (error && !worker.publish_warned)
+	{
+		worker.publish_warned = true;
+		ereport(WARNING,
+				(errmsg("could not publish offsets of pipeline \"%s\" to consumer group \"%s\": %s",
+						worker.pipeline->name, worker.pipeline->consumer_group, error),
+				 errdetail("Nothing is lost: the offsets in the database count, Kafka's serve lag "
+						   "tools only. This is said once.")));
+	}
+	pgstat_report_stat(false);
+}
+
+static void
+run(void)
+{
+	prepare();
+	positions_discover(&worker);
+	positions_assign(&worker);
+	worker.next_discovery = GetCurrentTimestamp() + DISCOVERY_MS * INT64CONST(1000);
+	for (;;)
+	{
+		batch_reset(&worker.batch);
+		collect();
+		if (worker.batch.nevents > 0 || worker.batch.moved)
+			batch_commit(&worker);
+		chores();
+	}
+}
+
+/* An error that ended the worker: it is shown until the next good batch. */
+static void
+report_failure(ErrorData *error)
+{
+	ingest_worker_note_error(&worker, error->message, WORKER_FAILED);
+	if (sqlstate_needs_a_person(error->sqlerrcode))
+	{
+		StringInfoData reason;
+
+		initStringInfo(&reason);
+		appendStringInfoString(&reason, error->message);
+		if (error->detail)
+			appendStringInfo(&reason, " (%s)", error->detail);
+		ingest_worker_pause_pipeline(&worker, reason.data);
+	}
+}
+
+void
+telemetry_ingest_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	attach(DatumGetInt32(arg));
+	BackgroundWorkerInitializeConnectionByOid(worker.slot->database, InvalidOid, 0);
+	pin_settings();
+	pgstat_report_appname(MyBgworkerEntry->bgw_name);
+
+	worker.context =
+		AllocSetContextCreate(TopMemoryContext, "telemetry ingest worker", ALLOCSET_DEFAULT_SIZES);
+	worker.batch.context =
+		AllocSetContextCreate(TopMemoryContext, "telemetry batch", ALLOCSET_DEFAULT_SIZES);
+	worker.started_at = GetCurrentTimestamp();
+	MemoryContextSwitchTo(worker.context);
+
+	PG_TRY();
+	{
+		run();
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(worker.context);
+		error = CopyErrorData();
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		report_failure(error);
+		proc_exit(1);
+	}
+	PG_END_TRY();
+	pg_unreachable();
+}

@@ -1,0 +1,256 @@
+/*
+ * The launcher: connected to no database, it starts a supervisor in each that needs one.
+ *
+ * At its own start it looks into every database once, since only from inside can be seen whether
+ * there are pipelines; a supervisor that finds none leaves again at once. From then on it acts on
+ * requests (shared.h), which sessions make when they commit a change.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "catalog/pg_database.h"
+#include "base/guc.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/procarray.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+#include "worker/process.h"
+#include "worker/shared.h"
+
+PGDLLEXPORT void telemetry_launcher_main(Datum arg) pg_attribute_noreturn();
+
+/* What only the launcher knows of its children, by position in worker_shared->databases. */
+typedef struct Child
+{
+	BackgroundWorkerHandle *handle;
+	int failures; /* in a row */
+	TimestampTz next_start;
+} Child;
+
+static Child children[WORKER_DATABASES];
+
+static void
+launcher_detach(int code, Datum arg)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	worker_shared->launcher_latch = NULL;
+	LWLockRelease(worker_shared->lock);
+}
+
+/* Requests every database that can be connected to. */
+static void
+request_all(void)
+{
+	Relation relation;
+	TableScanDesc scan;
+	HeapTuple tuple;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	relation = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(relation, 0, NULL);
+	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+
+		if (database->datallowconn && !database->datistemplate)
+			shared_request_database(database->oid);
+	}
+	table_endscan(scan);
+	table_close(relation, AccessShareLock);
+	CommitTransactionCommand();
+}
+
+/* True if there is such a database, so that a supervisor's start can succeed. */
+static bool
+database_exists(Oid oid)
+{
+	Relation relation;
+	TableScanDesc scan;
+	HeapTuple tuple;
+	bool found = false;
+
+	StartTransactionCommand();
+	(void) GetTransactionSnapshot();
+	relation = table_open(DatabaseRelationId, AccessShareLock);
+	scan = table_beginscan_catalog(relation, 0, NULL);
+	while (!found && (tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
+	{
+		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
+
+		found = database->oid == oid && database->datallowconn;
+	}
+	table_endscan(scan);
+	table_close(relation, AccessShareLock);
+	CommitTransactionCommand();
+	return found;
+}
+
+static void
+set_state(int index, DatabaseState state)
+{
+	DatabaseSlot *slot = &worker_shared->databases[index];
+
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	slot->state = state;
+	if (state < DATABASE_STARTING)
+	{
+		slot->pid = 0;
+		slot->latch = NULL;
+	}
+	LWLockRelease(worker_shared->lock);
+}
+
+static void
+start_supervisor(int index)
+{
+	DatabaseSlot *slot = &worker_shared->databases[index];
+	Child *child = &children[index];
+	BackgroundWorker worker = {0};
+	Oid database = slot->database;
+	MemoryContext old;
+
+	if (shared_is_held(database))
+	{
+		child->next_start = GetCurrentTimestamp() + 200 * INT64CONST(1000);
+		return;
+	}
+	if (!database_exists(database))
+	{
+		set_state(index, DATABASE_FREE);
+		return;
+	}
+	set_state(index, DATABASE_STARTING);
+
+	snprintf(worker.bgw_name, BGW_MAXLEN, "telemetry supervisor for database %u", database);
+	snprintf(worker.bgw_type, BGW_MAXLEN, "telemetry supervisor");
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_notify_pid = MyProcPid;
+	worker.bgw_main_arg = Int32GetDatum(index);
+	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "telemetry");
+	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name),
+			 "telemetry_supervisor_main");
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	if (!RegisterDynamicBackgroundWorker(&worker, &child->handle))
+	{
+		child->handle = NULL;
+		if (child->failures++ == 0)
+			ereport(WARNING,
+					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+					 errmsg("could not start telemetry's supervisor for database %u", database),
+					 errdetail("No slot for a background worker is free."),
+					 errhint("Raise max_worker_processes; it is tried again every few seconds.")));
+		child->next_start = process_backoff(child->failures);
+		set_state(index, DATABASE_REQUESTED);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Looks after one entry; returns the time at which it wants to be looked at again, or 0. */
+static TimestampTz
+tend(int index, TimestampTz now)
+{
+	DatabaseSlot *slot = &worker_shared->databases[index];
+	Child *child = &children[index];
+	pid_t pid;
+
+	if (child->handle && GetBackgroundWorkerPid(child->handle, &pid) == BGWH_STOPPED)
+	{
+		bool again;
+		bool failed;
+
+		pfree(child->handle);
+		child->handle = NULL;
+		LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+		/* One that left of its own accord has freed its entry's latch and pid. */
+		failed = slot->state == DATABASE_STARTING || slot->pid != 0;
+		again = failed || slot->again;
+		slot->again = false;
+		slot->pid = 0;
+		slot->latch = NULL;
+		slot->state = again ? DATABASE_REQUESTED : DATABASE_FREE;
+		LWLockRelease(worker_shared->lock);
+		child->failures = failed ? child->failures + 1 : 0;
+		child->next_start = failed ? process_backoff(child->failures) : now;
+	}
+	/* One that an earlier launcher started, and that is gone. */
+	if (child->handle == NULL && slot->state >= DATABASE_STARTING &&
+		(slot->pid == 0 || BackendPidGetProc(slot->pid) == NULL))
+		set_state(index, DATABASE_REQUESTED);
+	if (slot->state == DATABASE_FREE)
+	{
+		child->failures = 0;
+		child->next_start = 0;
+		return 0;
+	}
+	if (slot->state == DATABASE_REQUESTED && now >= child->next_start)
+		start_supervisor(index);
+	return slot->state == DATABASE_REQUESTED ? child->next_start : 0;
+}
+
+void
+telemetry_launcher_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	pgstat_report_appname("telemetry launcher");
+
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	worker_shared->launcher_latch = MyLatch;
+	/* A launcher before this one may have died; its supervisors are found by their entries. */
+	worker_shared->scan_all = true;
+	LWLockRelease(worker_shared->lock);
+	before_shmem_exit(launcher_detach, (Datum) 0);
+
+	for (;;)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+		TimestampTz next = 0;
+		long timeout = -1;
+
+		process_leave_if_asked();
+		ResetLatch(MyLatch);
+		if (telemetry_enabled)
+		{
+			bool all;
+
+			LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+			all = worker_shared->scan_all;
+			worker_shared->scan_all = false;
+			LWLockRelease(worker_shared->lock);
+			if (all)
+				request_all();
+		}
+		for (int i = 0; i < WORKER_DATABASES && telemetry_enabled; i++)
+		{
+			TimestampTz wanted = tend(i, now);
+
+			if (wanted != 0 && (next == 0 || wanted < next))
+				next = wanted;
+		}
+		if (next != 0)
+			timeout = Max(10, TimestampDifferenceMilliseconds(now, next));
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout >= 0 ? WL_TIMEOUT : 0),
+						 timeout, PG_WAIT_EXTENSION);
+		if (process_reload_if_asked() && telemetry_enabled)
+			worker_shared->scan_all = true;
+	}
+}

@@ -1,0 +1,536 @@
+/*
+ * Positions of an ingest worker: which partitions it reads, from where, and whether the topic still
+ * is the one that it was.
+ *
+ * PostgreSQL's offsets are the truth. To notice a topic that was deleted and made anew (librdkafka
+ * does not), reading starts one message early, at the last one that was stored: it must come again
+ * with the same timestamp and checksum. Where it is gone by retention or compaction, that cannot be
+ * told, and is logged.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "port/pg_crc32c.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "worker/ingest_worker.h"
+
+/* How long one question to the broker may hold the worker up. */
+#define ASK_MS 500
+
+/* Errors in a row at one offset after which its partition is paused. */
+#define ERRORS_BEFORE_PAUSE 5
+
+Partition *
+positions_find(IngestWorker *worker, int32 partition)
+{
+	for (int i = 0; i < worker->npartitions; i++)
+		if (worker->partitions[i].stored.partition == partition)
+			return &worker->partitions[i];
+	return NULL;
+}
+
+uint32
+positions_checksum(const MessageView *message)
+{
+	pg_crc32c crc;
+
+	INIT_CRC32C(crc);
+	if (message->key)
+		COMP_CRC32C(crc, message->key, message->key_length);
+	if (message->value)
+		COMP_CRC32C(crc, message->value, message->value_length);
+	FIN_CRC32C(crc);
+	return crc;
+}
+
+/* True if the pipeline reads that partition at all. */
+static bool
+pipeline_wants(const Pipeline *pipeline, int32 partition)
+{
+	if (pipeline->npartitions < 0)
+		return true;
+	for (int i = 0; i < pipeline->npartitions; i++)
+		if (pipeline->partitions[i] == partition)
+			return true;
+	return false;
+}
+
+static bool
+slice_wants(const IngestWorker *worker, int32 partition)
+{
+	return pipeline_wants(worker->pipeline, partition) &&
+		   partition % worker->slot->slices == worker->slot->slice;
+}
+
+/* Where a pipeline's first partitions start. False: the broker did not answer. */
+static bool
+resolve_start(IngestWorker *worker, int n, KafkaPosition *positions, const char **error)
+{
+	const char *start = worker->pipeline->start_position;
+	TimestampTz at;
+
+	if (strcmp(start, "earliest") != 0 && strcmp(start, "latest") != 0)
+	{
+		at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(start),
+													 ObjectIdGetDatum(InvalidOid),
+													 Int32GetDatum(-1)));
+		return kafka_consumer_offsets_at(
+			worker->consumer,
+			(at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000, n, positions,
+			ASK_MS * 4, error);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		int64 low;
+		int64 high;
+
+		if (!kafka_consumer_query_offsets(worker->consumer, positions[i].partition, &low, &high,
+										  ASK_MS * 4, error))
+			return false;
+		positions[i].offset = strcmp(start, "latest") == 0 ? high : low;
+	}
+	return true;
+}
+
+static bool
+is_known(List *known, int32 partition)
+{
+	ListCell *cell;
+
+	foreach (cell, known)
+		if (((PartitionOffset *) lfirst(cell))->partition == partition)
+			return true;
+	return false;
+}
+
+/*
+ * Stores a start for every partition of the topic that has none, whichever worker's it will be, so
+ * that 'latest' means the same moment for all. A partition that appears later starts at its
+ * beginning: nothing in it was there before. Returns what is stored then.
+ */
+static List *
+store_starts(IngestWorker *worker, int count, bool *complete)
+{
+	Pipeline *pipeline = worker->pipeline;
+	KafkaPosition *positions = palloc(sizeof(KafkaPosition) * Max(count, 1));
+	const char *error = NULL;
+	List *known;
+	bool resolved = true;
+	int n = 0;
+
+	*complete = true;
+	StartTransactionCommand();
+	known = offset_all(pipeline->id, worker->batch.context);
+	CommitTransactionCommand();
+
+	for (int partition = 0; partition < count; partition++)
+	{
+		if (is_known(known, partition) || !pipeline_wants(pipeline, partition))
+			continue;
+		positions[n].partition = partition;
+		positions[n++].offset = 0;
+	}
+	if (n == 0)
+		return known;
+	if (known == NIL)
+		resolved = resolve_start(worker, n, positions, &error);
+	else
+		for (int i = 0; i < n && resolved; i++)
+		{
+			int64 high;
+
+			resolved = kafka_consumer_query_offsets(worker->consumer, positions[i].partition,
+													&positions[i].offset, &high, ASK_MS, &error);
+		}
+	if (!resolved)
+	{
+		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
+								 WORKER_CONNECTING);
+		*complete = false;
+		return known;
+	}
+
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (int i = 0; i < n; i++)
+		offset_insert(pipeline->id, positions[i].partition, positions[i].offset);
+	PopActiveSnapshot();
+	CommandCounterIncrement();
+	known = offset_all(pipeline->id, worker->batch.context);
+	CommitTransactionCommand();
+	return known;
+}
+
+static void
+add_partition(IngestWorker *worker, const PartitionOffset *stored)
+{
+	MemoryContext old = MemoryContextSwitchTo(worker->context);
+	Partition *partition;
+
+	worker->partitions =
+		worker->partitions
+			? repalloc(worker->partitions, sizeof(Partition) * (worker->npartitions + 1))
+			: palloc(sizeof(Partition));
+	partition = &worker->partitions[worker->npartitions++];
+	memset(partition, 0, sizeof(Partition));
+	partition->stored = *stored;
+	partition->stored.cluster_id = stored->cluster_id ? pstrdup(stored->cluster_id) : NULL;
+	partition->stored.pause_reason = stored->pause_reason ? pstrdup(stored->pause_reason) : NULL;
+	partition->next = stored->next_offset;
+	partition->last_message_at = GetCurrentTimestamp();
+	partition->wants_assign = stored->pause_reason == NULL;
+	partition->error_offset = -1;
+	MemoryContextSwitchTo(old);
+}
+
+void
+positions_discover(IngestWorker *worker)
+{
+	MemoryContext old = MemoryContextSwitchTo(worker->batch.context);
+	const char *error = NULL;
+	bool complete;
+	ListCell *cell;
+	int count = kafka_consumer_partition_count(worker->consumer, ASK_MS * 4, &error);
+
+	if (count < 0)
+		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
+								 WORKER_CONNECTING);
+	else if (count == 0)
+		ingest_worker_note_error(
+			worker, psprintf("topic \"%s\" does not exist", ingest_source(worker->ingest)->topic),
+			WORKER_CONNECTING);
+	if (count > 0)
+	{
+		foreach (cell, store_starts(worker, count, &complete))
+		{
+			PartitionOffset *stored = lfirst(cell);
+
+			if (slice_wants(worker, stored->partition) &&
+				positions_find(worker, stored->partition) == NULL)
+				add_partition(worker, stored);
+		}
+		if (!complete)
+			worker->next_discovery = 0;
+		else if (worker->npartitions == 0)
+			ingest_worker_clear_error(worker);
+	}
+	else
+		worker->next_discovery = 0;
+	MemoryContextSwitchTo(old);
+}
+
+void
+positions_pause(IngestWorker *worker, Partition *partition, const char *reason)
+{
+	int32 id = partition->stored.partition;
+
+	if (partition->assigned)
+		kafka_consumer_remove(worker->consumer, 1, &id);
+	partition->assigned = false;
+	partition->wants_assign = false;
+	partition->stored.pause_reason = MemoryContextStrdup(worker->context, reason);
+	ereport(WARNING,
+			(errmsg("telemetry pipeline \"%s\": partition %d of topic \"%s\" is paused: %s",
+					worker->pipeline->name, id, ingest_source(worker->ingest)->topic, reason)));
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	offset_set_paused(worker->pipeline->id, id, reason);
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+}
+
+/*
+ * Says what is wrong with a stored position that the log [low, high] does not hold; NULL: nothing.
+ * Behind the end can only be another topic of that name (or one cut by an unclean election).
+ */
+static char *
+position_fault(const Partition *partition, int64 low, int64 high)
+{
+	if (partition->next > high)
+		return psprintf("the topic was recreated or truncated: it ends at offset " INT64_FORMAT
+						", and offset " INT64_FORMAT
+						" is to be read next; see telemetry.seek_pipeline()",
+						high, partition->next);
+	if (partition->next < low)
+		return psprintf(
+			"retention removed " INT64_FORMAT " offsets (" INT64_FORMAT " to " INT64_FORMAT
+			") before they were read; telemetry.seek_pipeline(..., offsets => "
+			"'{\"%d\": " INT64_FORMAT "}') goes on behind them",
+			low - partition->next, partition->next, low - 1, partition->stored.partition, low);
+	return NULL;
+}
+
+/* The cluster must be the one that the stored offsets are of. */
+static bool
+cluster_is_same(IngestWorker *worker, Partition *partition)
+{
+	const char *stored = partition->stored.cluster_id;
+
+	if (worker->cluster_id == NULL)
+	{
+		char *id = kafka_consumer_cluster_id(worker->consumer, ASK_MS);
+
+		if (id == NULL)
+			return true;
+		worker->cluster_id = MemoryContextStrdup(worker->context, id);
+	}
+	if (stored == NULL)
+	{
+		partition->stored.cluster_id = worker->cluster_id;
+		return true;
+	}
+	if (strcmp(stored, worker->cluster_id) == 0)
+		return true;
+	positions_pause(
+		worker, partition,
+		psprintf("this is another Kafka cluster (%s) than the one read before (%s); see "
+				 "telemetry.seek_pipeline()",
+				 worker->cluster_id, stored));
+	return false;
+}
+
+static void
+assign_partition(IngestWorker *worker, Partition *partition)
+{
+	int32 id = partition->stored.partition;
+	const char *error = NULL;
+	KafkaPosition position;
+	int64 low;
+	int64 high;
+	char *fault;
+
+	if (!kafka_consumer_query_offsets(worker->consumer, id, &low, &high, ASK_MS, &error))
+	{
+		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
+								 WORKER_CONNECTING);
+		return;
+	}
+	if (!cluster_is_same(worker, partition))
+		return;
+	fault = position_fault(partition, low, high);
+	if (fault)
+	{
+		positions_pause(worker, partition, fault);
+		return;
+	}
+	partition->verify = partition->stored.last_offset >= low;
+	if (partition->stored.last_offset >= 0 && !partition->verify)
+		ereport(LOG, (errmsg("telemetry pipeline \"%s\": the last message read of partition %d "
+							 "(offset " INT64_FORMAT
+							 ") is gone by retention, so that it cannot be verified that "
+							 "the topic is still the same",
+							 worker->pipeline->name, id, partition->stored.last_offset)));
+	position.partition = id;
+	position.offset = partition->verify ? partition->stored.last_offset : partition->next;
+	kafka_consumer_add(worker->consumer, 1, &position);
+	partition->assigned = true;
+	partition->wants_assign = false;
+	partition->at_end = false;
+	partition->errors = 0;
+	ingest_worker_clear_error(worker);
+}
+
+void
+positions_assign(IngestWorker *worker)
+{
+	MemoryContext old = MemoryContextSwitchTo(worker->batch.context);
+
+	for (int i = 0; i < worker->npartitions; i++)
+		if (worker->partitions[i].wants_assign)
+			assign_partition(worker, &worker->partitions[i]);
+	MemoryContextSwitchTo(old);
+}
+
+/* Compares the message that should be the last one read before. True: it is no new message. */
+static bool
+verify_message(IngestWorker *worker, Partition *partition, const MessageView *message)
+{
+	const PartitionOffset *stored = &partition->stored;
+
+	partition->verify = false;
+	if (message->offset > stored->last_offset)
+	{
+		ereport(LOG, (errmsg("telemetry pipeline \"%s\": the last message read of partition %d "
+							 "(offset " INT64_FORMAT
+							 ") is gone by compaction, so that it cannot be verified that "
+							 "the topic is still the same",
+							 worker->pipeline->name, stored->partition, stored->last_offset)));
+		return false;
+	}
+	if (message->timestamp_ms != stored->last_timestamp ||
+		(int64) positions_checksum(message) != stored->last_checksum)
+		positions_pause(worker, partition,
+						psprintf("the topic was recreated: offset " INT64_FORMAT
+								 " holds another message than the one read before; see "
+								 "telemetry.seek_pipeline()",
+								 stored->last_offset));
+	return true;
+}
+
+static void
+accept_end(IngestWorker *worker, Partition *partition, int64 offset)
+{
+	if (partition->verify)
+	{
+		/* Nothing at or behind the last message read: compaction took it. */
+		partition->verify = false;
+	}
+	partition->at_end = true;
+	partition->errors = 0;
+	worker->broker_lost = false;
+	if (offset > partition->next)
+		partition->next = offset;
+	ingest_worker_clear_error(worker);
+}
+
+/* The broker does not have what we asked for: look again what it has, with the next chores. */
+static void
+accept_lost(IngestWorker *worker, Partition *partition)
+{
+	int32 id = partition->stored.partition;
+
+	kafka_consumer_remove(worker->consumer, 1, &id);
+	partition->assigned = false;
+	partition->wants_assign = true;
+	worker->next_chores = 0;
+}
+
+static void
+accept_partition_error(IngestWorker *worker, Partition *partition, const KafkaEvent *event)
+{
+	int64 offset = event->message.offset >= 0 ? event->message.offset : partition->next;
+
+	ingest_worker_note_error(worker, event->error, worker->slot->state);
+	if (partition->error_offset != offset)
+	{
+		partition->error_offset = offset;
+		partition->errors = 0;
+	}
+	if (++partition->errors < ERRORS_BEFORE_PAUSE)
+		return;
+	positions_pause(worker, partition,
+					psprintf("offset " INT64_FORMAT " cannot be read: %s; "
+							 "telemetry.skip_offset('%s', %d, " INT64_FORMAT ") steps over it",
+							 offset, event->error, worker->pipeline->name,
+							 partition->stored.partition, offset));
+}
+
+static void
+accept_error(IngestWorker *worker, const KafkaEvent *event)
+{
+	if (event->fatal)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION), errmsg("%s", event->error)));
+	/* What we knew of ends is old news now: silence of a lost broker is not idleness. */
+	for (int i = 0; i < worker->npartitions; i++)
+		worker->partitions[i].idle = false;
+	worker->broker_lost = true;
+	ingest_worker_note_error(worker, event->error, WORKER_CONNECTING);
+}
+
+bool
+positions_accept(IngestWorker *worker, KafkaEvent *event)
+{
+	Partition *partition;
+	const MessageView *message = &event->message;
+
+	if (event->kind == KAFKA_EVENT_ERROR)
+	{
+		accept_error(worker, event);
+		return false;
+	}
+	partition = positions_find(worker, message->partition);
+	if (partition == NULL || !partition->assigned)
+		return false;
+	switch (event->kind)
+	{
+		case KAFKA_EVENT_END:
+		{
+			int64 before = partition->next;
+
+			accept_end(worker, partition, message->offset);
+			/* Transaction markers move the end; saved now and then, not at each of them. */
+			if (partition->next != before &&
+				GetCurrentTimestamp() > worker->offsets_saved_at + USECS_PER_SEC)
+				worker->batch.moved = true;
+			return false;
+		}
+		case KAFKA_EVENT_OFFSET_LOST:
+			accept_lost(worker, partition);
+			return false;
+		case KAFKA_EVENT_PARTITION_ERROR:
+			accept_partition_error(worker, partition, event);
+			return false;
+		default:
+			break;
+	}
+	if (partition->verify && verify_message(worker, partition, message))
+		return false;
+	if (!partition->assigned || message->offset < partition->next)
+		return false;
+	partition->next = message->offset + 1;
+	partition->at_end = false;
+	partition->idle = false;
+	partition->errors = 0;
+	partition->last_message_at = GetCurrentTimestamp();
+	if (worker->broker_lost)
+	{
+		worker->broker_lost = false;
+		ingest_worker_clear_error(worker);
+	}
+	return true;
+}
+
+/*
+ * Idle: read to the end, the broker answers now and has no more, and nothing came for idle_timeout.
+ * A backlog, a pause or an outage is not idleness.
+ */
+static void
+look_for_idleness(IngestWorker *worker, Partition *partition, TimestampTz now)
+{
+	const char *error;
+	int64 low;
+	int64 high;
+
+	if (partition->idle || !partition->at_end || !partition->assigned || worker->broker_lost ||
+		now < partition->last_message_at + worker->pipeline->idle_timeout)
+		return;
+	partition->idle = kafka_consumer_query_offsets(worker->consumer, partition->stored.partition,
+												   &low, &high, ASK_MS, &error) &&
+					  high <= partition->next;
+}
+
+void
+positions_report(IngestWorker *worker)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	MemoryContext old = MemoryContextSwitchTo(worker->batch.context);
+
+	for (int i = 0; i < worker->npartitions; i++)
+	{
+		Partition *partition = &worker->partitions[i];
+		PartitionSlot *slot;
+		int64 low = -1;
+		int64 high = -1;
+
+		look_for_idleness(worker, partition, now);
+		kafka_consumer_cached_offsets(worker->consumer, partition->stored.partition, &low, &high);
+		LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+		slot = shared_partition_find(worker->pipeline->id, partition->stored.partition, true);
+		if (slot)
+		{
+			slot->idle = partition->idle;
+			slot->at_end = partition->at_end;
+			slot->last_message_at = partition->last_message_at;
+			slot->seen_at = now;
+			slot->low = low;
+			slot->high = slot->stable = high;
+		}
+		LWLockRelease(worker_shared->lock);
+	}
+	MemoryContextSwitchTo(old);
+}

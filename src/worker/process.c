@@ -1,0 +1,43 @@
+#include "worker/process.h"
+
+#include "common/pg_prng.h"
+#include "miscadmin.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#define BACKOFF_FIRST_MS 200
+#define BACKOFF_LAST_MS  30000
+
+void
+process_leave_if_asked(void)
+{
+	/* die() has set it: while we only wait there is nothing to be said about it in the log. */
+	if (ProcDiePending)
+		proc_exit(0);
+	CHECK_FOR_INTERRUPTS();
+}
+
+bool
+process_reload_if_asked(void)
+{
+	if (!ConfigReloadPending)
+		return false;
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+	return true;
+}
+
+TimestampTz
+process_backoff(int failures)
+{
+	int64 ms = BACKOFF_LAST_MS;
+
+	if (failures < 1)
+		failures = 1;
+	if (failures <= 8)
+		ms = Min((int64) BACKOFF_FIRST_MS << (failures - 1), BACKOFF_LAST_MS);
+	ms = ms / 2 + (int64) (pg_prng_double(&pg_global_prng_state) * (ms / 2));
+	return GetCurrentTimestamp() + ms * 1000;
+}

@@ -1,0 +1,20 @@
+/*
+ * What launcher, supervisors and ingest workers have in common as processes.
+ */
+#ifndef TELEMETRY_WORKER_PROCESS_H
+#define TELEMETRY_WORKER_PROCESS_H
+
+#include "postgres.h"
+
+#include "datatype/timestamp.h"
+
+/* Ends the process quietly if SIGTERM came. Call where nothing is half done. */
+extern void process_leave_if_asked(void);
+
+/* Reads the configuration anew if SIGHUP came; true if so. */
+extern bool process_reload_if_asked(void);
+
+/* When to try again after so many failures in a row: 0.2 s doubling to 30 s, half of it jitter. */
+extern TimestampTz process_backoff(int failures);
+
+#endif

@@ -1,0 +1,436 @@
+/*
+ * A supervisor: one per database with pipelines. It compares the desired state (the pipelines that
+ * are activated and not paused) with the workers that run, starts what is missing, frees what is
+ * left over, and moves the pipelines' watermarks. It leaves when there is nothing to run.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/guc.h"
+#include "catalog/offset.h"
+#include "catalog/pipeline.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "tcop/tcopprot.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+#include "utils/wait_event.h"
+#include "worker/process.h"
+#include "worker/shared.h"
+
+/* How often watermarks move, and how often a limit that was hit is tried again. */
+#define TICK_MS      1000
+#define LIMIT_MS     5000
+#define IDLE_TICK_MS 10000
+
+PGDLLEXPORT void telemetry_supervisor_main(Datum arg) pg_attribute_noreturn();
+
+static DatabaseSlot *own_slot;
+static BackgroundWorkerHandle **handles; /* by position of the worker's slot */
+static MemoryContext turn_context;
+static bool limit_reported = false;
+
+static void
+supervisor_detach(int code, Datum arg)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	own_slot->latch = NULL;
+	/* After an error the pid stays: by that the launcher tells a failure from leaving. */
+	if (code == 0)
+		own_slot->pid = 0;
+	LWLockRelease(worker_shared->lock);
+}
+
+static void
+supervisor_attach(int index)
+{
+	own_slot = &worker_shared->databases[index];
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	if (own_slot->state != DATABASE_STARTING || own_slot->pid != 0)
+	{
+		LWLockRelease(worker_shared->lock);
+		proc_exit(0);
+	}
+	own_slot->state = DATABASE_RUNNING;
+	own_slot->pid = MyProcPid;
+	own_slot->latch = MyLatch;
+	own_slot->again = false;
+	LWLockRelease(worker_shared->lock);
+	before_shmem_exit(supervisor_detach, (Datum) 0);
+}
+
+static void
+free_slot(WorkerSlot *slot)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	memset(slot, 0, sizeof(WorkerSlot));
+	LWLockRelease(worker_shared->lock);
+}
+
+/* Takes note of a worker of ours that has ended. */
+static void
+reap(int index)
+{
+	WorkerSlot *slot = shared_worker(index);
+	pid_t pid;
+
+	if (handles[index] == NULL || GetBackgroundWorkerPid(handles[index], &pid) != BGWH_STOPPED)
+		return;
+	pfree(handles[index]);
+	handles[index] = NULL;
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	slot->pid = 0;
+	slot->latch = NULL;
+	slot->restarts++;
+	slot->failures = slot->left ? 0 : slot->failures + 1;
+	slot->state = slot->left ? WORKER_STARTING : WORKER_FAILED;
+	slot->next_start = slot->left ? GetCurrentTimestamp() : process_backoff(slot->failures);
+	LWLockRelease(worker_shared->lock);
+}
+
+static void
+set_error(WorkerSlot *slot, const char *error)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	strlcpy(slot->error, error, sizeof(slot->error));
+	slot->error_at = GetCurrentTimestamp();
+	LWLockRelease(worker_shared->lock);
+}
+
+static void
+start_worker(int index, const Pipeline *pipeline)
+{
+	WorkerSlot *slot = shared_worker(index);
+	BackgroundWorker worker = {0};
+	MemoryContext old;
+
+	snprintf(worker.bgw_name, BGW_MAXLEN, "telemetry ingest %s %d/%d", pipeline->name,
+			 slot->slice + 1, slot->slices);
+	snprintf(worker.bgw_type, BGW_MAXLEN, "telemetry ingest worker");
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = BGW_NEVER_RESTART;
+	worker.bgw_notify_pid = MyProcPid;
+	worker.bgw_main_arg = Int32GetDatum(index);
+	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "telemetry");
+	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "telemetry_ingest_main");
+
+	slot->left = false;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	if (RegisterDynamicBackgroundWorker(&worker, &handles[index]))
+		slot->state = WORKER_STARTING;
+	else
+	{
+		handles[index] = NULL;
+		slot->state = WORKER_FAILED;
+		slot->next_start = GetCurrentTimestamp() + LIMIT_MS * INT64CONST(1000);
+		set_error(slot, "no slot for a background worker is free: raise max_worker_processes");
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* The slot of one slice; a free one is taken where there is none. -1: all are in use. */
+static int
+find_slot(const Pipeline *pipeline, int slice)
+{
+	int unused = -1;
+
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < worker_shared->nworkers; i++)
+	{
+		WorkerSlot *slot = shared_worker(i);
+
+		if (slot->state == WORKER_FREE)
+		{
+			unused = unused < 0 ? i : unused;
+			continue;
+		}
+		if (slot->database == MyDatabaseId && slot->pipeline_id == pipeline->id &&
+			slot->slice == slice && slot->slices == pipeline->workers)
+		{
+			LWLockRelease(worker_shared->lock);
+			return i;
+		}
+	}
+	if (unused >= 0)
+	{
+		WorkerSlot *slot = shared_worker(unused);
+
+		memset(slot, 0, sizeof(WorkerSlot));
+		slot->state = WORKER_STARTING;
+		slot->database = MyDatabaseId;
+		slot->pipeline_id = pipeline->id;
+		slot->owner = pipeline->owner;
+		slot->slice = slice;
+		slot->slices = pipeline->workers;
+	}
+	LWLockRelease(worker_shared->lock);
+	return unused;
+}
+
+static const Pipeline *
+desired(List *pipelines, int id)
+{
+	ListCell *cell;
+
+	foreach (cell, pipelines)
+	{
+		const Pipeline *pipeline = lfirst(cell);
+
+		if (pipeline->id == id && pipeline->activated && !pipeline->paused && telemetry_enabled)
+			return pipeline;
+	}
+	return NULL;
+}
+
+/* Frees slots that nobody wants and nobody uses. Returns how many workers of ours still run. */
+static int
+free_unwanted(List *pipelines)
+{
+	int running = 0;
+
+	for (int i = 0; i < worker_shared->nworkers; i++)
+	{
+		WorkerSlot *slot = shared_worker(i);
+		const Pipeline *pipeline;
+
+		if (slot->state == WORKER_FREE || slot->database != MyDatabaseId)
+			continue;
+		reap(i);
+		pipeline = desired(pipelines, slot->pipeline_id);
+		if (handles[i] != NULL || slot->pid != 0)
+			running++;
+		else if (pipeline == NULL || slot->slices != pipeline->workers ||
+				 slot->slice >= pipeline->workers)
+			free_slot(slot);
+	}
+	return running;
+}
+
+/* True while workers of another division into slices still run: the new ones wait for them. */
+static bool
+is_regrouping(const Pipeline *pipeline)
+{
+	for (int i = 0; i < worker_shared->nworkers; i++)
+	{
+		WorkerSlot *slot = shared_worker(i);
+
+		if (slot->state != WORKER_FREE && slot->database == MyDatabaseId &&
+			slot->pipeline_id == pipeline->id && slot->slices != pipeline->workers)
+			return true;
+	}
+	return false;
+}
+
+/* Starts what shall run and does not. Returns the next time at which something is to be done. */
+static TimestampTz
+start_wanted(List *pipelines, TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+	ListCell *cell;
+
+	foreach (cell, pipelines)
+	{
+		const Pipeline *pipeline = lfirst(cell);
+
+		if (desired(pipelines, pipeline->id) == NULL)
+			continue;
+		if (is_regrouping(pipeline))
+		{
+			next = Min(next, now + 100 * INT64CONST(1000));
+			continue;
+		}
+		for (int slice = 0; slice < pipeline->workers; slice++)
+		{
+			int index = find_slot(pipeline, slice);
+			WorkerSlot *slot;
+
+			if (index < 0)
+			{
+				if (!limit_reported)
+					ereport(
+						WARNING,
+						(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						 errmsg("no worker is free for pipeline \"%s\"", pipeline->name),
+						 errdetail("All %d slots of telemetry.max_workers are taken.",
+								   worker_shared->nworkers),
+						 errhint(
+							 "Raise telemetry.max_workers, and max_worker_processes with it.")));
+				limit_reported = true;
+				return Min(next, now + LIMIT_MS * INT64CONST(1000));
+			}
+			slot = shared_worker(index);
+			if (handles[index] != NULL || slot->pid != 0)
+				continue;
+			if (now >= slot->next_start)
+				start_worker(index, pipeline);
+			if (handles[index] == NULL)
+				next = Min(next, slot->next_start);
+		}
+	}
+	return next;
+}
+
+/* Tells running workers that their pipelines may have changed. */
+static void
+notify_workers(void)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < worker_shared->nworkers; i++)
+	{
+		WorkerSlot *slot = shared_worker(i);
+
+		if (slot->state == WORKER_FREE || slot->database != MyDatabaseId)
+			continue;
+		slot->changes++;
+		if (slot->latch)
+			SetLatch(slot->latch);
+	}
+	LWLockRelease(worker_shared->lock);
+}
+
+static bool
+partition_is_idle(int pipeline_id, int32 partition)
+{
+	PartitionSlot *slot;
+	bool idle;
+
+	LWLockAcquire(worker_shared->lock, LW_SHARED);
+	slot = shared_partition_find(pipeline_id, partition, false);
+	idle = slot != NULL && slot->idle;
+	LWLockRelease(worker_shared->lock);
+	return idle;
+}
+
+/*
+ * The watermark of a pipeline: the least of its partitions that are not idle. One that has told us
+ * nothing yet holds it; when all are idle it stands.
+ */
+static void
+advance_watermark(const Pipeline *pipeline)
+{
+	TimestampTz least = DT_NOEND;
+	ListCell *cell;
+
+	foreach (cell, offset_all(pipeline->id, turn_context))
+	{
+		PartitionOffset *offset = lfirst(cell);
+
+		if (partition_is_idle(pipeline->id, offset->partition))
+			continue;
+		least = Min(least, offset->watermark);
+	}
+	if (!TIMESTAMP_NOT_FINITE(least) && least > pipeline->watermark)
+		pipeline_advance_watermark(pipeline->id, least);
+}
+
+/* One look at everything. Returns how long to wait in ms; -1: nothing is left to do here. */
+static long
+turn(bool look_again)
+{
+	List *pipelines;
+	TimestampTz now;
+	TimestampTz next;
+	bool timed = false;
+	bool any = false;
+	int running;
+	ListCell *cell;
+
+	MemoryContextReset(turn_context);
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pipelines = pipeline_all(turn_context);
+	foreach (cell, pipelines)
+	{
+		Pipeline *pipeline = lfirst(cell);
+
+		if (desired(pipelines, pipeline->id) == NULL)
+			continue;
+		any = true;
+		if (pipeline->event_time_column)
+		{
+			timed = true;
+			advance_watermark(pipeline);
+		}
+	}
+	PopActiveSnapshot();
+	CommitTransactionCommand();
+	pgstat_report_stat(false);
+
+	if (look_again)
+		notify_workers();
+	running = free_unwanted(pipelines);
+	now = GetCurrentTimestamp();
+	next = start_wanted(pipelines, now);
+	if (!any && running == 0)
+		return -1;
+	if (next != DT_NOEND)
+		return Min(TICK_MS, Max(10, TimestampDifferenceMilliseconds(now, next)));
+	return timed || running == 0 ? TICK_MS : IDLE_TICK_MS;
+}
+
+/* True when a request came since last asked. */
+static bool
+take_request(void)
+{
+	bool again;
+
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	again = own_slot->again;
+	own_slot->again = false;
+	LWLockRelease(worker_shared->lock);
+	return again;
+}
+
+void
+telemetry_supervisor_main(Datum arg)
+{
+	int index = DatumGetInt32(arg);
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	supervisor_attach(index);
+	BackgroundWorkerInitializeConnectionByOid(own_slot->database, InvalidOid, 0);
+	pgstat_report_appname("telemetry supervisor");
+	pgstat_report_activity(STATE_RUNNING, "supervising pipelines");
+
+	handles = MemoryContextAllocZero(TopMemoryContext,
+									 sizeof(BackgroundWorkerHandle *) * worker_shared->nworkers);
+	turn_context = AllocSetContextCreate(TopMemoryContext, "telemetry supervisor turn",
+										 ALLOCSET_DEFAULT_SIZES);
+	/* What an earlier supervisor of this database started is its own no more: end it. */
+	for (int i = 0; i < worker_shared->nworkers; i++)
+	{
+		WorkerSlot *slot = shared_worker(i);
+
+		if (slot->state != WORKER_FREE && slot->database == MyDatabaseId)
+		{
+			if (slot->pid != 0)
+				kill(slot->pid, SIGTERM);
+			else
+				free_slot(slot);
+		}
+	}
+
+	for (;;)
+	{
+		long timeout;
+
+		process_leave_if_asked();
+		ResetLatch(MyLatch);
+		timeout = turn(take_request() || process_reload_if_asked());
+		if (timeout < 0)
+		{
+			if (!take_request())
+				proc_exit(0);
+			continue;
+		}
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, timeout,
+						 PG_WAIT_EXTENSION);
+	}
+}
