@@ -9,6 +9,8 @@ CREATE FUNCTION decode_same(columns text[], value bytea, expected anyelement)
 RETURNS boolean LANGUAGE c AS 'decode_test', 'decode_same';
 CREATE FUNCTION decode_bench(columns text[], messages bytea[], loops int)
 RETURNS double precision STRICT LANGUAGE c AS 'decode_test', 'decode_bench';
+CREATE FUNCTION jsonb_bench(messages text[], loops int)
+RETURNS double precision STRICT LANGUAGE c AS 'decode_test', 'jsonb_bench';
 CREATE FUNCTION cjson_accepts(value bytea)
 RETURNS boolean STRICT LANGUAGE c AS 'decode_test', 'cjson_accepts';
 CREATE FUNCTION cjson_number(value bytea, name text)
