@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "kafka/handle.h"
+#include "kafka/nudge.h"
 #include "kafka/settings.h"
 #include "postmaster/interrupt.h"
 #include "utils/memutils.h"
@@ -24,13 +25,24 @@
 /* What one partition may add to a fetch, at least; a larger message is fetched all the same. */
 #define PARTITION_FETCH_BYTES (1024 * 1024)
 
+/* librdkafka's own memory for a message in its queue, about: as much as its bytes, or they count.
+ */
+#define MESSAGE_OVERHEAD 256
+
+/* Part of the queue after whose taking librdkafka is made to look again. */
+#define NUDGE_PARTS 4
+
 struct KafkaConsumer
 {
 	KafkaHandle handle; /* first: the handle's callbacks get this */
 	MemoryContext context;
 	dlist_head batches;           /* of MessageBatch: messages that are out */
 	rd_kafka_message_t **scratch; /* POLL_MAX of them */
-	char *publish_error;          /* of the last failed publication; or NULL */
+	int64 queue_bytes;            /* bounds of what is fetched and not taken */
+	int64 queue_messages;
+	int64 taken_bytes; /* since the last nudge */
+	int64 taken_messages;
+	char *publish_error; /* of the last failed publication; or NULL */
 };
 
 /* Messages that one poll took; lives in the context that they are released with. */
@@ -112,9 +124,11 @@ consumer_conf(const KafkaSettings *settings, const char *group_id, int queue_kb)
 		/* A slow transaction is no reason to be thrown out: there is no group membership. */
 		settings_force(conf, "max.poll.interval.ms", "86400000");
 		conf_set_int(conf, "queued.max.messages.kbytes", queue_kb);
-		/* The bound on messages would hold only half of what the bound on bytes allows. */
 		if (settings_get(settings, "queued.min.messages") == NULL)
-			settings_force(conf, "queued.min.messages", "10000000");
+			conf_set_int(conf, "queued.min.messages", queue_bytes / MESSAGE_OVERHEAD);
+		/* Queue full: look again that soon. Older ones need a nudge. */
+		if (!nudge_needed())
+			settings_force(conf, "fetch.queue.backoff.ms", "5");
 		if (settings_get(settings, "fetch.message.max.bytes") == NULL &&
 			settings_get(settings, "max.partition.fetch.bytes") == NULL)
 			conf_set_int(conf, "fetch.message.max.bytes", Min(PARTITION_FETCH_BYTES, queue_bytes));
@@ -161,6 +175,10 @@ kafka_consumer_open(const KafkaSettings *settings, const char *topic, const char
 		consumer->handle.queue = rd_kafka_queue_get_consumer(consumer->handle.rk);
 		rd_kafka_queue_io_event_enable(consumer->handle.queue, consumer->handle.fd, wake,
 									   sizeof(wake));
+		consumer->queue_bytes = (int64) queue_kb * 1024;
+		consumer->queue_messages = consumer->queue_bytes / MESSAGE_OVERHEAD;
+		if (nudge_needed())
+			consumer->handle.nudge = nudge_new(consumer->handle.rk);
 	}
 	PG_CATCH();
 	{
@@ -232,6 +250,17 @@ assign_check(KafkaConsumer *consumer, rd_kafka_error_t *error)
 	assign_failed(consumer, code, text);
 }
 
+/* The partitions assigned have changed. */
+static void
+consumer_nudge_partitions(KafkaConsumer *consumer)
+{
+	rd_kafka_topic_partition_list_t *list;
+
+	if (consumer->handle.nudge != NULL &&
+		rd_kafka_assignment(consumer->handle.rk, &list) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		nudge_set_partitions(consumer->handle.nudge, list);
+}
+
 void
 kafka_consumer_assign(KafkaConsumer *consumer, int n, const KafkaPosition *positions)
 {
@@ -241,6 +270,7 @@ kafka_consumer_assign(KafkaConsumer *consumer, int n, const KafkaPosition *posit
 	rd_kafka_topic_partition_list_destroy(list);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 		assign_failed(consumer, code, rd_kafka_err2str(code));
+	consumer_nudge_partitions(consumer);
 }
 
 void
@@ -251,6 +281,7 @@ kafka_consumer_add(KafkaConsumer *consumer, int n, const KafkaPosition *position
 
 	rd_kafka_topic_partition_list_destroy(list);
 	assign_check(consumer, error);
+	consumer_nudge_partitions(consumer);
 }
 
 void
@@ -264,6 +295,7 @@ kafka_consumer_remove(KafkaConsumer *consumer, int n, const int32 *partitions)
 	error = rd_kafka_incremental_unassign(consumer->handle.rk, list);
 	rd_kafka_topic_partition_list_destroy(list);
 	assign_check(consumer, error);
+	consumer_nudge_partitions(consumer);
 }
 
 /* ---- polling ------------------------------------------------------------------------------- */
@@ -359,6 +391,18 @@ event_fill(KafkaConsumer *consumer, KafkaEvent *event, rd_kafka_message_t *messa
 	}
 }
 
+/* Lets librdkafka know that there is room in its queue again. */
+static void
+consumer_nudge(KafkaConsumer *consumer)
+{
+	if (consumer->handle.nudge == NULL ||
+		(consumer->taken_bytes < consumer->queue_bytes / NUDGE_PARTS &&
+		 consumer->taken_messages < consumer->queue_messages / NUDGE_PARTS))
+		return;
+	consumer->taken_bytes = consumer->taken_messages = 0;
+	nudge_now(consumer->handle.nudge);
+}
+
 /* Takes what is there, without waiting. */
 static int
 consumer_take(KafkaConsumer *consumer, KafkaEvent *events, int max, bool want_headers)
@@ -388,7 +432,12 @@ consumer_take(KafkaConsumer *consumer, KafkaEvent *events, int max, bool want_he
 	MemoryContextRegisterResetCallback(CurrentMemoryContext, &batch->callback);
 
 	for (int i = 0; i < n; i++)
+	{
 		event_fill(consumer, &events[i], batch->messages[i], want_headers);
+		consumer->taken_bytes += events[i].message.value_length + events[i].message.key_length;
+	}
+	consumer->taken_messages += n;
+	consumer_nudge(consumer);
 	return (int) n;
 }
 

@@ -13,13 +13,14 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "kafka/nudge.h"
 #include "kafka/settings.h"
+#include "kafka/thread.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -66,6 +67,7 @@ struct HandleShell
 	rd_kafka_topic_t *topic;
 	rd_kafka_queue_t *queue;
 	rd_kafka_queue_t *logs;
+	Nudge *nudge; /* or NULL */
 	int fd;
 	int done_fd; /* readable once a call, or the closing, is through */
 	atomic_int state;
@@ -88,21 +90,6 @@ static atomic_int shells_abandoned = 0;
 static int exit_code = 0;
 
 /* ---- threads ------------------------------------------------------------------------------- */
-
-/* Our threads get no signals: PostgreSQL's handlers must run on its own thread. */
-static bool
-thread_start(pthread_t *thread, void *(*body)(void *), void *arg)
-{
-	sigset_t all;
-	sigset_t old;
-	int failure;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	failure = pthread_create(thread, NULL, body, arg);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return failure == 0;
-}
 
 static void
 shell_signal(HandleShell *shell)
@@ -142,6 +129,8 @@ shell_destroy(HandleShell *shell)
 		pthread_join(shell->call_thread, NULL);
 	if (shell->call_arg != NULL)
 		shell->call_free(shell->call_arg);
+	if (shell->nudge != NULL)
+		nudge_free(shell->nudge);
 	if (shell->rk == NULL)
 		return;
 	if (shell->type == RD_KAFKA_PRODUCER)
@@ -230,6 +219,7 @@ handle_release(void *arg)
 	shell->topic = handle->topic;
 	shell->queue = handle->queue;
 	shell->logs = handle->logs;
+	shell->nudge = handle->nudge;
 	shell->fd = handle->fd;
 	handle->rk = NULL;
 	shell_close(shell);

@@ -22,6 +22,7 @@ typedef struct KafkaHandle
 	rd_kafka_topic_t *topic; /* or NULL */
 	rd_kafka_queue_t *queue; /* the consumer's, or NULL */
 	rd_kafka_queue_t *logs;  /* librdkafka's log lines and answers to asynchronous requests */
+	struct Nudge *nudge;     /* the consumer's, or NULL */
 	int fd;                  /* readable when something came into queue, or -1 */
 	char *servers;           /* for messages */
 	char *topic_name;        /* for messages; or NULL */
