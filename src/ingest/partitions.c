@@ -155,52 +155,86 @@ create_partition(Ingest *ingest, Oid type, int64 time)
 						 ingest->target_name)));
 }
 
-void
-partitions_ensure(Ingest *ingest, const IngestRow *rows, int n)
+/* A period that no partition covers, and a key value in it. */
+typedef struct Missing
+{
+	Datum value;
+	int64 time;
+	int64 from;
+	int64 to;
+} Missing;
+
+static bool
+is_listed(const Missing *missing, int n, int64 time)
+{
+	for (int i = 0; i < n; i++)
+		if (time >= missing[i].from && time < missing[i].to)
+			return true;
+	return false;
+}
+
+/* Looks through the rows' keys. Returns how many periods are missing. */
+static int
+find_missing(Ingest *ingest, const IngestRow *rows, int n, Missing *missing, Oid *type)
 {
 	Relation target = table_open(ingest->options.target, AccessShareLock);
 	PartitionKey key = RelationGetPartitionKey(target);
-	Oid type = key->parttypid[0];
+	PartitionUnit unit = ingest->options.create_partitions;
 	int64 known_from = 0;
 	int64 known_to = 0;
-	int created = 0;
-	bool locked = false;
+	int found = 0;
+	char suffix[16];
 
+	*type = key->parttypid[0];
 	for (int i = 0; i < n; i++)
 	{
 		bool isnull;
 		Datum value;
 		int64 time;
-		char suffix[16];
 
+		/* An error here is this row's fault. */
 		ingest->current = i;
 		value = project_column(ingest, &rows[i], key->partattrs[0], &isnull);
-		if (!key_time(type, value, isnull, &time) || (time >= known_from && time < known_to))
+		if (!key_time(*type, value, isnull, &time) || (time >= known_from && time < known_to))
 			continue;
-		if (!has_partition(target, key, value))
+		if (!has_partition(target, key, value) && !is_listed(missing, found, time))
 		{
-			ingest->current = -1;
-			if (!locked)
-			{
-				/* From here on nobody else adds one; somebody may just have done so. */
-				LockRelationOid(ingest->options.target, ShareUpdateExclusiveLock);
-				locked = true;
-			}
-			if (!has_partition(target, key, value))
-			{
-				ingest->current = i;
-				if (++created > NEW_PARTITIONS)
-					ereport(ERROR,
-							(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-							 errmsg("one batch asks for more than %d new partitions", NEW_PARTITIONS)));
-				ingest->current = -1;
-				create_partition(ingest, type, time);
-			}
+			if (found == NEW_PARTITIONS)
+				ereport(ERROR,
+						(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+						 errmsg("one batch asks for more than %d new partitions", NEW_PARTITIONS)));
+			missing[found].value = value;
+			missing[found].time = time;
+			unit_bounds(unit, time, &missing[found].from, &missing[found].to, suffix,
+						sizeof(suffix));
+			found++;
 		}
-		ingest->current = i;
-		unit_bounds(ingest->options.create_partitions, time, &known_from, &known_to, suffix,
-					sizeof(suffix));
+		unit_bounds(unit, time, &known_from, &known_to, suffix, sizeof(suffix));
 	}
 	ingest->current = -1;
 	table_close(target, NoLock);
+	return found;
+}
+
+void
+partitions_ensure(Ingest *ingest, const IngestRow *rows, int n)
+{
+	Missing *missing = palloc(sizeof(Missing) * NEW_PARTITIONS);
+	Oid type;
+	int found = find_missing(ingest, rows, n, missing, &type);
+
+	/* From here on nobody else adds one; somebody may just have done so. */
+	if (found > 0)
+		LockRelationOid(ingest->options.target, ShareUpdateExclusiveLock);
+	for (int i = 0; i < found; i++)
+	{
+		Relation target = table_open(ingest->options.target, NoLock);
+		bool exists = has_partition(target, RelationGetPartitionKey(target), missing[i].value);
+
+		/* DDL wants nobody, us included, to have the table open. */
+		table_close(target, NoLock);
+		if (!exists)
+			create_partition(ingest, type, missing[i].time);
+	}
+	pfree(missing);
 }

@@ -204,8 +204,7 @@ write_once(IngestWorker *worker, Writing *writing)
 	int limit = worker->pipeline->dead_letter_limit;
 
 	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	process_begin();
 	check_pipeline(worker);
 	reopen_ingest(worker);
 	prepare_messages(worker, writing);
@@ -229,8 +228,7 @@ write_once(IngestWorker *worker, Writing *writing)
 									 writing->messages[writing->done + took - 1].error.message
 										 ? writing->messages[writing->done + took - 1].error.message
 										 : "?"));
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	process_commit();
 
 	/* From here on it has happened. */
 	for (int i = 0; i < worker->npartitions; i++)

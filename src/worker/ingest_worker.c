@@ -115,9 +115,9 @@ ingest_worker_check(IngestWorker *w)
 		MemoryContext old = CurrentMemoryContext;
 
 		w->changes_seen = w->slot->changes;
-		StartTransactionCommand();
+		process_begin();
 		now = load_pipeline();
-		CommitTransactionCommand();
+		process_commit();
 		MemoryContextSwitchTo(old);
 		if (now == NULL || now->revision != w->pipeline->revision)
 			ingest_worker_leave(w);
@@ -148,16 +148,14 @@ sqlstate_needs_a_person(int sqlstate)
 void
 ingest_worker_pause_pipeline(IngestWorker *w, const char *reason)
 {
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	process_begin();
 	if (pipeline_by_id(w->slot->pipeline_id, w->context) != NULL)
 	{
 		pipeline_set_paused(w->slot->pipeline_id, true, reason);
 		ereport(LOG, (errmsg("telemetry pipeline \"%s\" is paused: %s",
 							 w->pipeline ? w->pipeline->name : "?", reason)));
 	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	process_commit();
 	proc_exit(0);
 }
 
@@ -247,14 +245,12 @@ prepare(void)
 {
 	Source *source;
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	process_begin();
 	worker.pipeline = load_pipeline();
 	if (worker.pipeline == NULL)
 		proc_exit(0);
 	ingest_worker_open(&worker);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	process_commit();
 
 	source = ingest_source(worker.ingest);
 	worker.fingerprint = ingest_worker_fingerprint(source, worker.context);

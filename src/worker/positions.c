@@ -17,6 +17,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "worker/ingest_worker.h"
+#include "worker/process.h"
 
 /* How long one question to the broker may hold the worker up. */
 #define ASK_MS 500
@@ -123,9 +124,9 @@ store_starts(IngestWorker *worker, int count, bool *complete)
 	int n = 0;
 
 	*complete = true;
-	StartTransactionCommand();
+	process_begin();
 	known = offset_all(pipeline->id, worker->batch.context);
-	CommitTransactionCommand();
+	process_commit();
 
 	for (int partition = 0; partition < count; partition++)
 	{
@@ -154,14 +155,12 @@ store_starts(IngestWorker *worker, int count, bool *complete)
 		return known;
 	}
 
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	process_begin();
 	for (int i = 0; i < n; i++)
 		offset_insert(pipeline->id, positions[i].partition, positions[i].offset);
-	PopActiveSnapshot();
 	CommandCounterIncrement();
 	known = offset_all(pipeline->id, worker->batch.context);
-	CommitTransactionCommand();
+	process_commit();
 	return known;
 }
 
@@ -236,11 +235,9 @@ positions_pause(IngestWorker *worker, Partition *partition, const char *reason)
 	ereport(WARNING,
 			(errmsg("telemetry pipeline \"%s\": partition %d of topic \"%s\" is paused: %s",
 					worker->pipeline->name, id, ingest_source(worker->ingest)->topic, reason)));
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	process_begin();
 	offset_set_paused(worker->pipeline->id, id, reason);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	process_commit();
 }
 
 /*

@@ -14,6 +14,10 @@ extern void process_leave_if_asked(void);
 /* Reads the configuration anew if SIGHUP came; true if so. */
 extern bool process_reload_if_asked(void);
 
+/* A transaction of our own, with a snapshot; CurrentMemoryContext is the same before and after. */
+extern void process_begin(void);
+extern void process_commit(void);
+
 /* When to try again after so many failures in a row: 0.2 s doubling to 30 s, half of it jitter. */
 extern TimestampTz process_backoff(int failures);
 

@@ -341,8 +341,7 @@ turn(bool look_again)
 	ListCell *cell;
 
 	MemoryContextReset(turn_context);
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
+	process_begin();
 	pipelines = pipeline_all(turn_context);
 	foreach (cell, pipelines)
 	{
@@ -357,8 +356,7 @@ turn(bool look_again)
 			advance_watermark(pipeline);
 		}
 	}
-	PopActiveSnapshot();
-	CommitTransactionCommand();
+	process_commit();
 	pgstat_report_stat(false);
 
 	if (look_again)
