@@ -10,6 +10,8 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+
 #include "decode/decoder.h"
 #include "decode/document.h"
 #include "decode/failure.h"

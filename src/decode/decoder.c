@@ -106,12 +106,12 @@ check_column_type(const DecoderColumn *column, const Converter *converter, Decod
 								"partition, offset, timestamp or headers.")));
 }
 
-static Path *
+static FieldPath *
 parse_path(const char *text)
 {
 	const char *problem = NULL;
 	char *utf8 = pg_server_to_any(text, strlen(text), PG_UTF8);
-	Path *path = path_parse(utf8, &problem);
+	FieldPath *path = path_parse(utf8, &problem);
 
 	if (path == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
@@ -146,7 +146,7 @@ create_column(Decoder *decoder, Column *column, const DecoderColumn *source, Pat
 	decoder->walk.want_rest |= source->origin == ORIGIN_REST;
 	if (source->origin == ORIGIN_FIELD)
 	{
-		Path *path;
+		FieldPath *path;
 
 		if (source->path != NULL)
 			path = parse_path(source->path);

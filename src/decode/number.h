@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+
 /*
  * A decimal number as written: mantissa * 10^-scale, plus, if sticky, something smaller than one
  * unit of the mantissa (digits past the 19th that are not all zero; the long way is by the text).

@@ -7,7 +7,7 @@
 #include "decode/text.h"
 
 static PathStep *
-path_append(Path *path)
+path_append(FieldPath *path)
 {
 	if (path->steps == NULL)
 		path->steps = palloc(sizeof(PathStep));
@@ -89,10 +89,10 @@ parse_index(const char *p, PathStep *step, const char **problem)
 	return p + 1;
 }
 
-Path *
+FieldPath *
 path_parse(const char *text, const char **problem)
 {
-	Path *path = palloc0(sizeof(Path));
+	FieldPath *path = palloc0(sizeof(FieldPath));
 	const char *p = text;
 
 	for (;;)
@@ -120,10 +120,10 @@ path_parse(const char *text, const char **problem)
 	}
 }
 
-Path *
+FieldPath *
 path_of_key(const char *key)
 {
-	Path *path = palloc0(sizeof(Path));
+	FieldPath *path = palloc0(sizeof(FieldPath));
 	PathStep *step = path_append(path);
 
 	step->key = pstrdup(key);
@@ -193,7 +193,7 @@ add_element(PathNode *parent, int index)
 }
 
 PathNode *
-path_tree_add(PathNode *root, const Path *path)
+path_tree_add(PathNode *root, const FieldPath *path)
 {
 	PathNode *node = root;
 

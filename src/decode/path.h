@@ -18,17 +18,17 @@ typedef struct PathStep
 	int index;
 } PathStep;
 
-typedef struct Path
+typedef struct FieldPath
 {
 	int nsteps;
 	PathStep *steps;
-} Path;
+} FieldPath;
 
 /* NULL: not a path; *problem says why. Allocates in the current context. */
-extern Path *path_parse(const char *text, const char **problem);
+extern FieldPath *path_parse(const char *text, const char **problem);
 
 /* One key, taken verbatim. */
-extern Path *path_of_key(const char *key);
+extern FieldPath *path_of_key(const char *key);
 
 /*
  * A place in the document that some path goes through or ends at. Nodes are numbered depth first,
@@ -62,7 +62,7 @@ struct PathNode
 extern PathNode *path_tree_create(void);
 
 /* The node that the path ends at; made if needed. */
-extern PathNode *path_tree_add(PathNode *root, const Path *path);
+extern PathNode *path_tree_add(PathNode *root, const FieldPath *path);
 
 /* Numbers the nodes and makes the hash tables; returns how many nodes there are. */
 extern int path_tree_finish(PathNode *root);

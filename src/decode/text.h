@@ -9,6 +9,8 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+
 #include "decode/failure.h"
 #include "decode/json_scan.h"
 

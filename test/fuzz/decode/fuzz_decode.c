@@ -302,7 +302,7 @@ static void
 test_path(const char *bytes, size_t length)
 {
 	const char *problem = NULL;
-	Path *path = path_parse(pnstrdup(bytes, length), &problem);
+	FieldPath *path = path_parse(pnstrdup(bytes, length), &problem);
 	PathNode *root = path_tree_create();
 	PathNode *leaf;
 

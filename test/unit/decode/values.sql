@@ -7,7 +7,7 @@
 SET timezone = 'America/New_York';
 SET datestyle = 'ISO, MDY';
 CREATE FUNCTION show(type text, VARIADIC documents text[])
-RETURNS TABLE (t text, json text, result text) LANGUAGE sql AS $$
+RETURNS TABLE (t text, document text, result text) LANGUAGE sql AS $$
   SELECT split_part(type, '/', 1), d, field(split_part(type, '/', 1), d, split_part(type, '/', 2))
   FROM unnest(documents) WITH ORDINALITY AS u(d, n) ORDER BY n
 $$;
