@@ -221,13 +221,25 @@ take_exceptions(Exceptions *exceptions, const HllSimd *simd, size_t n, uint8_t *
 	return true;
 }
 
+/* Planes of fewer than 64 registers as one block; bits beyond them are of no register. */
+static void
+pad_planes(uint8_t *padded, const uint8_t *planes, int precision)
+{
+	uint32_t m = hll_register_count(precision);
+
+	memset(padded, 0, 24);
+	copy_planes(padded, 8, planes, plane_bytes(precision), plane_bytes(precision));
+	for (int plane = 0; plane < 3 && m < 8; plane++)
+		padded[8 * plane] &= (uint8_t) ((1u << m) - 1);
+}
+
 bool
 hll_dense_merge(uint8_t *registers, int precision, const uint8_t *bytes, size_t length)
 {
 	const HllSimd *simd = hll_simd_chosen();
 	size_t blocks = hll_padded_count(precision) / HLL_BLOCK;
 	const uint8_t *planes = bytes + 1;
-	uint8_t padded[24] = {0};
+	uint8_t padded[24];
 	uint8_t values[CHUNK * HLL_BLOCK + 2 * HLL_BLOCK];
 	size_t counts[MAX_CHUNKS];
 	size_t total = 0;
@@ -237,7 +249,7 @@ hll_dense_merge(uint8_t *registers, int precision, const uint8_t *bytes, size_t 
 		return false;
 	if (precision < 6)
 	{
-		copy_planes(padded, 8, planes, plane_bytes(precision), plane_bytes(precision));
+		pad_planes(padded, planes, precision);
 		planes = padded;
 	}
 	for (size_t block = 0; block < blocks; block += CHUNK)
@@ -270,7 +282,7 @@ hll_dense_histogram(const uint8_t *bytes, size_t length, int precision, uint32_t
 	const HllSimd *simd = hll_simd_chosen();
 	size_t blocks = hll_padded_count(precision) / HLL_BLOCK;
 	const uint8_t *planes = bytes + 1;
-	uint8_t padded[24] = {0};
+	uint8_t padded[24];
 	uint8_t values[2 * CHUNK + 2 * HLL_BLOCK];
 	uint32_t counts[8] = {0};
 	Exceptions exceptions;
@@ -279,7 +291,7 @@ hll_dense_histogram(const uint8_t *bytes, size_t length, int precision, uint32_t
 		return false;
 	if (precision < 6)
 	{
-		copy_planes(padded, 8, planes, plane_bytes(precision), plane_bytes(precision));
+		pad_planes(padded, planes, precision);
 		planes = padded;
 	}
 	simd->count_codes(planes, blocks, counts);

@@ -6,9 +6,9 @@
  * the registers at zero and at saturation accounted for by the series sigma and tau. It needs no
  * bias tables, no empirical thresholds, and no switch to linear counting.
  *
- * Its one remaining bias is that of any ratio: E[1/Z] is larger than 1/E[Z] by the relative
- * variance of Z, (3 ln 2 - 1) / m (the 1.079 / m in Flajolet's alpha_m), invisible at m = 2,048 but
- * 7 % at m = 16; where registers are still zero it is accordingly smaller: see variance_at().
+ * Its one remaining bias is that of any reciprocal: E[1/Z] exceeds 1/E[Z] by the relative variance
+ * of Z, which is (3 ln 2 - 1) / m (the 1.079 / m in Flajolet's alpha_m): nothing at m = 2,048, but
+ * 7 % at m = 16. It is divided out.
  *
  * Tokens are a sketch of 2^26 registers of which next to none is hit twice: counting those that
  * were hit, with the expected number of double hits put back, is then the maximum likelihood.
@@ -16,6 +16,11 @@
 #include "sketch/hll_internal.h"
 
 #include <math.h>
+
+/* Of the estimate, times m, for many values. */
+#define RELATIVE_VARIANCE (3 * M_LN2 - 1)
+
+/* Both series stop where they no longer move; what is not a number stops them, too. */
 
 /* x + sum over k >= 1 of x^(2^k) 2^(k-1). */
 static double
@@ -33,7 +38,7 @@ sigma(double x)
 		before = z;
 		z += x * y;
 		y += y;
-	} while (z != before);
+	} while (z > before);
 	return z;
 }
 
@@ -53,7 +58,7 @@ tau(double x)
 		before = z;
 		y *= 0.5;
 		z -= (1 - x) * (1 - x) * y;
-	} while (z != before);
+	} while (z < before);
 	return z / 3;
 }
 
@@ -63,13 +68,11 @@ hll_estimate_histogram(const uint32_t *histogram, int precision, int width)
 	int top = (int) hll_max_value(precision, width);
 	double m = (double) hll_register_count(precision);
 	double z = m * tau(1 - histogram[top] / m);
-	double raw;
 
 	for (int value = top - 1; value >= 1; value--)
 		z = 0.5 * (z + histogram[value]);
 	z += m * sigma(histogram[0] / m);
-	raw = m * m / (2 * M_LN2) / z;
-	return raw;
+	return m * m / (2 * M_LN2) / z / (1 + RELATIVE_VARIANCE / m);
 }
 
 static double
@@ -139,5 +142,5 @@ hll_standard_error(int precision, bool tokens, bool exact)
 	/* Linear counting while nearly all registers are zero; Ertl's asymptotic value else. */
 	if (tokens)
 		return sqrt(0.5 / (double) (UINT32_C(1) << HLL_INDEX_BITS));
-	return sqrt((3 * M_LN2 - 1) / (double) hll_register_count(precision));
+	return sqrt(RELATIVE_VARIANCE / (double) hll_register_count(precision));
 }
