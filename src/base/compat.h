@@ -49,6 +49,7 @@
 #include "miscadmin.h"
 #include "nodes/pathnodes.h"
 #include "optimizer/pathnode.h"
+#include "parser/parse_relation.h"
 #include "utils/acl.h"
 
 /* 16 has one function for the rights on any kind of object. */
