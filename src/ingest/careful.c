@@ -16,7 +16,7 @@
 
 /* Subtransactions left behind; past 64 PostgreSQL's snapshots overflow. */
 #define SUBTRANSACTIONS 60
-#define FIRST_CHUNK		64
+#define FIRST_CHUNK     64
 
 static DecodeError
 copy_error(const ErrorData *error, MemoryContext context)

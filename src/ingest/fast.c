@@ -228,7 +228,8 @@ add_row(FastInsert *insert, const IngestRow *row, int index)
 	insert->ingest->current = index;
 	project_row(insert->ingest, row, insert->slot);
 	if (insert->routing)
-		rri = ExecFindPartition(insert->mtstate, insert->root, insert->routing, insert->slot, estate);
+		rri =
+			ExecFindPartition(insert->mtstate, insert->root, insert->routing, insert->slot, estate);
 	leaf = find_leaf(insert, rri);
 	slot = place_row(insert, leaf);
 	slot->tts_tableOid = RelationGetRelid(rri->ri_RelationDesc);

@@ -129,8 +129,7 @@ decode(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
 {
 	const MessageView **views =
 		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(MessageView *) * n);
-	SourceResult *results =
-		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SourceResult) * n);
+	SourceResult *results = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SourceResult) * n);
 	int *which = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(int) * n);
 	IngestRow *rows = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(IngestRow) * n);
 	TimestampTz now = GetCurrentTimestamp();
@@ -249,8 +248,8 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 	}
 	else if (nrows > 0)
 	{
-		int dealt = careful_insert(ingest, messages, rows, nrows, CurrentMemoryContext, &written,
-								   &handed);
+		int dealt =
+			careful_insert(ingest, messages, rows, nrows, CurrentMemoryContext, &written, &handed);
 
 		if (dealt < nrows)
 			done = rows[dealt].message;

@@ -15,10 +15,10 @@
 /* How one column of the target, in the root's layout, gets its value. */
 typedef enum TargetValue
 {
-	TARGET_NULL,    /* dropped, or no default: NULL */
-	TARGET_SOURCE,  /* the source column as it is */
-	TARGET_EXPR,    /* expression over the source row: a cast, a length coercion */
-	TARGET_DEFAULT, /* expression of its own: default, identity, sequence */
+	TARGET_NULL,     /* dropped, or no default: NULL */
+	TARGET_SOURCE,   /* the source column as it is */
+	TARGET_EXPR,     /* expression over the source row: a cast, a length coercion */
+	TARGET_DEFAULT,  /* expression of its own: default, identity, sequence */
 	TARGET_GENERATED /* computed by the executor when the rest is there */
 } TargetValue;
 
@@ -52,7 +52,7 @@ struct Ingest
 	char *target_schema;
 	char target_kind;
 	bool row_security;
-	TupleDesc desc; /* of the target's root */
+	TupleDesc desc;        /* of the target's root */
 	TargetColumn *columns; /* desc->natts */
 	ExprContext *econtext; /* for casts and defaults */
 	TupleTableSlot *source_slot;
@@ -63,7 +63,7 @@ struct Ingest
 	TupleDesc batch_desc; /* layout of its ephemeral relation: the mapped source columns */
 	AttrNumber *batch_source;
 	bool valid;
-	int current; /* row being worked on, when an error would be its fault; else -1 */
+	int current;         /* row being worked on, when an error would be its fault; else -1 */
 	struct Ingest *next; /* list of the open ones, for invalidation */
 };
 
@@ -74,7 +74,8 @@ extern void target_map(Ingest *ingest, Relation target);
 extern void path_choose(Ingest *ingest, Relation target);
 
 /* ---- project.c ---- */
-/* Computes the target's row from the source's into slot (root layout), all but generated columns. */
+/* Computes the target's row from the source's into slot (root layout), all but generated columns.
+ */
 extern void project_row(Ingest *ingest, const IngestRow *row, TupleTableSlot *slot);
 
 /* Value of one column of the target. */

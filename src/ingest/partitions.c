@@ -41,18 +41,21 @@ partitions_check(Ingest *ingest, Relation target)
 				 errdetail("create_partitions needs a table partitioned by RANGE of one column.")));
 	type = key->parttypid[0];
 	if (type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("partitions of %s cannot be created by time", ingest->target_name),
-						errdetail("Its partition key is of type %s, not date, timestamp or timestamptz.",
-								  format_type_be(type))));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("partitions of %s cannot be created by time", ingest->target_name),
+				 errdetail("Its partition key is of type %s, not date, timestamp or timestamptz.",
+						   format_type_be(type))));
 	if (type == DATEOID && ingest->options.create_partitions == PARTITIONS_BY_HOUR)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("partitions of %s cannot be created by the hour", ingest->target_name),
-						errdetail("Its partition key is a date."),
-						errhint("Use create_partitions => 'day'.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("partitions of %s cannot be created by the hour", ingest->target_name),
+				 errdetail("Its partition key is a date."),
+				 errhint("Use create_partitions => 'day'.")));
 }
 
-/* A key value as microseconds since 2000; false: NULL or infinite, which no partition is made for. */
+/* A key value as microseconds since 2000; false: NULL or infinite, which no partition is made for.
+ */
 static bool
 key_time(Oid type, Datum value, bool isnull, int64 *time)
 {
@@ -150,9 +153,9 @@ create_partition(Ingest *ingest, Oid type, int64 time)
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 	SPI_finish();
-	ereport(LOG, (errmsg("telemetry created partition %s of %s",
-						 quote_qualified_identifier(ingest->target_schema, name),
-						 ingest->target_name)));
+	ereport(LOG,
+			(errmsg("telemetry created partition %s of %s",
+					quote_qualified_identifier(ingest->target_schema, name), ingest->target_name)));
 }
 
 /* A period that no partition covers, and a key value in it. */

@@ -72,8 +72,7 @@ unwatch(void *arg)
 		}
 }
 
-static void
-misfit(StringInfo list, const char *format, ...) pg_attribute_printf(2, 3);
+static void misfit(StringInfo list, const char *format, ...) pg_attribute_printf(2, 3);
 
 static void
 misfit(StringInfo list, const char *format, ...)
@@ -94,12 +93,12 @@ misfit(StringInfo list, const char *format, ...)
 	}
 }
 
-/* The cast or length coercion that brings a source column into a target column; NULL: there is none. */
+/* The cast or length coercion that brings a source column into a target column; NULL: there is
+ * none. */
 static Expr *
 conversion(Form_pg_attribute from, AttrNumber number, Form_pg_attribute to)
 {
-	Var *var =
-		makeVar(1, number, from->atttypid, from->atttypmod, from->attcollation, 0);
+	Var *var = makeVar(1, number, from->atttypid, from->atttypmod, from->attcollation, 0);
 
 	return (Expr *) coerce_to_target_type(NULL, (Node *) var, from->atttypid, to->atttypid,
 										  to->atttypmod, COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST,
@@ -152,8 +151,9 @@ map_absent(Relation target, Form_pg_attribute to, TargetColumn *column, StringIn
 		column->expression = (Expr *) expression;
 	}
 	else if (to->attnotnull && target->trigdesc == NULL)
-		misfit(misfits, "column \"%s\" of the target is NOT NULL, has no default, and the source has no "
-						"column of that name",
+		misfit(misfits,
+			   "column \"%s\" of the target is NOT NULL, has no default, and the source has no "
+			   "column of that name",
 			   NameStr(to->attname));
 }
 
@@ -194,7 +194,8 @@ check_leftover(Ingest *ingest, StringInfo misfits)
 			column_is_metadata(ingest->options.source, i + 1) ||
 			(ingest->event_time_column && strcmp(name, ingest->event_time_column) == 0))
 			continue;
-		misfit(misfits, "column \"%s\" of the source has no column of that name in the target", name);
+		misfit(misfits, "column \"%s\" of the source has no column of that name in the target",
+			   name);
 	}
 }
 
@@ -216,7 +217,8 @@ find_event_time(Ingest *ingest, StringInfo misfits)
 	ingest->event_time_type = getBaseType(attribute->atttypid);
 	if (ingest->event_time_type != TIMESTAMPTZOID && ingest->event_time_type != TIMESTAMPOID &&
 		ingest->event_time_type != DATEOID)
-		misfit(misfits, "event time column \"%s\" is of type %s, not timestamptz, timestamp or date",
+		misfit(misfits,
+			   "event time column \"%s\" is of type %s, not timestamptz, timestamp or date",
 			   ingest->event_time_column, format_type_be(attribute->atttypid));
 }
 
@@ -249,11 +251,12 @@ target_map(Ingest *ingest, Relation target)
 	check_leftover(ingest, &misfits);
 	find_event_time(ingest, &misfits);
 	if (misfits.len > 0)
-		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-						errmsg("source %s does not fit target %s", ingest->source->relation,
-							   ingest->target_name),
-						errdetail("%s.", misfits.data),
-						errhint("Columns map by name. Add, rename or alter columns on either side.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("source %s does not fit target %s", ingest->source->relation,
+						ingest->target_name),
+				 errdetail("%s.", misfits.data),
+				 errhint("Columns map by name. Add, rename or alter columns on either side.")));
 }
 
 /* The mapped source columns, as the executor path's ephemeral relation shows them. */
@@ -281,10 +284,9 @@ describe_batch(Ingest *ingest)
 		appendStringInfo(&columns, "%s%s", n > 1 ? ", " : "",
 						 quote_identifier(NameStr(TupleDescAttr(ingest->desc, i)->attname)));
 	}
-	ingest->insert_sql =
-		psprintf("INSERT INTO %s (%s) SELECT %s FROM _telemetry_batch%s", ingest->target_name,
-				 columns.data, columns.data,
-				 ingest->options.ignore_conflicts ? " ON CONFLICT DO NOTHING" : "");
+	ingest->insert_sql = psprintf(
+		"INSERT INTO %s (%s) SELECT %s FROM _telemetry_batch%s", ingest->target_name, columns.data,
+		columns.data, ingest->options.ignore_conflicts ? " ON CONFLICT DO NOTHING" : "");
 }
 
 static void
@@ -297,10 +299,11 @@ check_kind(Ingest *ingest, Relation target)
 		return;
 	if (kind == RELKIND_VIEW && target->trigdesc && target->trigdesc->trig_insert_instead_row)
 		return;
-	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-					errmsg("%s cannot be a pipeline's target", ingest->target_name),
-					errdetail("A target is a table, a partitioned table, or a view with an INSTEAD OF "
-							  "INSERT trigger.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("%s cannot be a pipeline's target", ingest->target_name),
+			 errdetail("A target is a table, a partitioned table, or a view with an INSTEAD OF "
+					   "INSERT trigger.")));
 }
 
 Ingest *
@@ -325,13 +328,13 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 
 	target = try_relation_open(options->target, AccessShareLock);
 	if (target == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("the target table (OID %u) does not exist any more", options->target)));
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("the target table (OID %u) does not exist any more", options->target)));
 	watch(ingest);
 	ingest->target_schema = get_namespace_name(RelationGetNamespace(target));
 	ingest->target_table = pstrdup(RelationGetRelationName(target));
-	ingest->target_name =
-		quote_qualified_identifier(ingest->target_schema, ingest->target_table);
+	ingest->target_name = quote_qualified_identifier(ingest->target_schema, ingest->target_table);
 	check_kind(ingest, target);
 	ingest->source = source_open(options->source, options->owner, context);
 	ingest->source_desc = ingest->source->desc;

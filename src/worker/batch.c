@@ -75,54 +75,72 @@ store_dead_letter(IngestWorker *worker, int index, const DecodeError *error)
 	dead_letter_insert(worker->pipeline->id, ingest_source(worker->ingest)->topic, &letter);
 }
 
-/* What the prefix [from, to) means for one partition. */
-static void
-add_up(IngestWorker *worker, const Writing *writing, int from, int to, const Partition *partition,
-	   PartitionOffset *new, OffsetCounts *counts)
+/* What a batch's prefix means for one partition. */
+typedef struct Tally
 {
-	TimestampTz now = GetCurrentTimestamp();
-	int last = -1;
+	OffsetCounts counts;
+	TimestampTz newest;      /* greatest event time; DT_NOBEGIN: none */
+	const MessageView *last; /* NULL: nothing of this partition */
+} Tally;
 
+static void
+tally_message(const IngestWorker *worker, Tally *tally, const IngestMessage *message)
+{
+	tally->last = message->view;
+	switch (message->verdict)
+	{
+		case INGEST_STORED:
+			tally->counts.stored++;
+			if (TIMESTAMP_NOT_FINITE(message->event_time))
+				break;
+			tally->newest = Max(tally->newest, message->event_time);
+			tally->counts.late += message->event_time < worker->pipeline->watermark;
+			break;
+		case INGEST_DEAD:
+			tally->counts.dead++;
+			break;
+		default:
+			tally->counts.skipped++;
+	}
+}
+
+/* One tally per partition of the worker, over the prefix [from, to). */
+static Tally *
+tally_up(IngestWorker *worker, const Writing *writing, int from, int to)
+{
+	Tally *tallies = palloc0(sizeof(Tally) * Max(worker->npartitions, 1));
+	Partition *partition = NULL;
+
+	for (int i = 0; i < worker->npartitions; i++)
+		tallies[i].newest = DT_NOBEGIN;
 	for (int i = from; i < to; i++)
 	{
 		const IngestMessage *message = &writing->messages[i];
 
-		if (message->view->partition != partition->stored.partition)
-			continue;
-		last = i;
-		switch (message->verdict)
-		{
-			case INGEST_STORED:
-				counts->stored++;
-				if (message->event_time == DT_NOBEGIN)
-					break;
-				if (message->event_time < worker->pipeline->watermark)
-					counts->late++;
-				/* A clock that runs ahead shall finalise nothing early. */
-				if (!TIMESTAMP_NOT_FINITE(message->event_time))
-					new->max_event_time = Max(new->max_event_time, Min(message->event_time, now));
-				break;
-			case INGEST_DEAD:
-				counts->dead++;
-				break;
-			default:
-				counts->skipped++;
-		}
+		if (partition == NULL || partition->stored.partition != message->view->partition)
+			partition = positions_find(worker, message->view->partition);
+		tally_message(worker, &tallies[partition - worker->partitions], message);
 	}
-	if (last >= 0)
-	{
-		const MessageView *view = writing->messages[last].view;
+	return tallies;
+}
 
-		new->next_offset = view->offset + 1;
-		new->last_offset = view->offset;
-		new->last_timestamp = view->timestamp_ms;
-		new->last_checksum = positions_checksum(view);
+/* The partition's new position and watermark. */
+static void
+advance(const IngestWorker *worker, const Tally *tally, PartitionOffset *new)
+{
+	if (tally->last)
+	{
+		new->next_offset = tally->last->offset + 1;
+		new->last_offset = tally->last->offset;
+		new->last_timestamp = tally->last->timestamp_ms;
+		new->last_checksum = positions_checksum(tally->last);
 	}
+	/* A clock that runs ahead shall finalise nothing early. */
+	if (tally->newest != DT_NOBEGIN)
+		new->max_event_time = Max(new->max_event_time, Min(tally->newest, GetCurrentTimestamp()));
 	if (new->max_event_time != DT_NOBEGIN)
 		new->watermark =
 			Max(new->watermark, new->max_event_time - worker->pipeline->allowed_lateness);
-	if (to == writing->n)
-		new->next_offset = partition->next;
 }
 
 /* Writes offsets and counters of all partitions; the new values go to new[]. */
@@ -130,29 +148,31 @@ static void
 store_offsets(IngestWorker *worker, const Writing *writing, int from, int to,
 			  const IngestCounts *totals, PartitionOffset *new)
 {
+	Tally *tallies = tally_up(worker, writing, from, to);
 	bool first = true;
 
 	for (int i = 0; i < worker->npartitions; i++)
 	{
 		Partition *partition = &worker->partitions[i];
-		OffsetCounts counts = {0};
+		OffsetCounts *counts = &tallies[i].counts;
 
 		new[i] = partition->stored;
-		if (!partition->assigned && partition->next == partition->stored.next_offset)
-			continue;
-		add_up(worker, writing, from, to, partition, &new[i], &counts);
+		advance(worker, &tallies[i], &new[i]);
+		/* Behind the last message there may be markers, read to the partition's end. */
+		if (to == writing->n)
+			new[i].next_offset = partition->next;
 		if (new[i].next_offset == partition->stored.next_offset)
 			continue;
-		if (first)
+		if (first && tallies[i].last)
 		{
 			/* Which row it was is not known of these: they count for the batch's first partition.
 			 */
-			counts.duplicates = totals->duplicates;
-			counts.suppressed = totals->suppressed;
-			counts.stored -= totals->duplicates + totals->suppressed;
+			counts->duplicates = totals->duplicates;
+			counts->suppressed = totals->suppressed;
+			counts->stored -= totals->duplicates + totals->suppressed;
 			first = false;
 		}
-		if (!offset_update(worker->pipeline->id, &new[i], partition->stored.next_offset, &counts))
+		if (!offset_update(worker->pipeline->id, &new[i], partition->stored.next_offset, counts))
 			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 							errmsg("the position of partition %d was moved by another",
 								   new[i].partition)));

@@ -3,6 +3,10 @@
  */
 #include "postgres.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "access/xact.h"
 #include "base/guc.h"
 #include "catalog/pg_authid.h"
@@ -260,6 +264,20 @@ prepare(void)
 	pgstat_report_activity(STATE_RUNNING, psprintf("reading topic %s", source->topic));
 }
 
+/*
+ * A batch's memory is taken and given back many times a second. glibc would return it to the kernel
+ * each time and fault it in again, which profiles show as a tenth of the whole; kept, the process
+ * holds what its largest batch took, which is bounded all the same.
+ */
+static void
+keep_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, 1 << 30);
+	mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
 static void
 batch_reset(Batch *batch)
 {
@@ -299,6 +317,7 @@ take_events(void)
 	old = MemoryContextSwitchTo(batch->context);
 	n = kafka_consumer_poll(worker.consumer, events, room, 0,
 							decoder_needs_headers(ingest_source(worker.ingest)->decoder));
+	worker.polled_at = GetCurrentTimestamp();
 	for (int i = 0; i < n; i++)
 	{
 		KafkaEvent event = events[i];
@@ -310,7 +329,7 @@ take_events(void)
 	}
 	MemoryContextSwitchTo(old);
 	if (batch->nevents > 0 && batch->deadline == 0)
-		batch->deadline = GetCurrentTimestamp() + worker.pipeline->batch_interval;
+		batch->deadline = worker.polled_at + worker.pipeline->batch_interval;
 	return n;
 }
 
@@ -425,11 +444,11 @@ telemetry_ingest_main(Datum arg)
 	pin_settings();
 	pgstat_report_appname(MyBgworkerEntry->bgw_name);
 
+	keep_memory();
 	worker.context =
 		AllocSetContextCreate(TopMemoryContext, "telemetry ingest worker", ALLOCSET_DEFAULT_SIZES);
 	worker.batch.context =
 		AllocSetContextCreate(TopMemoryContext, "telemetry batch", ALLOCSET_DEFAULT_SIZES);
-	worker.started_at = GetCurrentTimestamp();
 	MemoryContextSwitchTo(worker.context);
 
 	PG_TRY();

@@ -56,7 +56,7 @@ typedef struct IngestWorker
 	Batch batch;
 	uint32 changes_seen;
 	int dead_in_a_row;
-	TimestampTz started_at;
+	TimestampTz polled_at; /* when events were taken last */
 	TimestampTz next_chores;
 	TimestampTz next_discovery;
 	TimestampTz offsets_saved_at;

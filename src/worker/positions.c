@@ -473,7 +473,7 @@ positions_accept(IngestWorker *worker, KafkaEvent *event)
 	partition->at_end = false;
 	partition->idle = false;
 	partition->errors = 0;
-	partition->last_message_at = GetCurrentTimestamp();
+	partition->last_message_at = worker->polled_at;
 	if (worker->broker_lost)
 	{
 		worker->broker_lost = false;
