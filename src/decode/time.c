@@ -220,7 +220,8 @@ check_fields(TimeFields *fields, bool bc)
 
 	if (fields->has_date)
 	{
-		if (fields->year == 0) /* there is none: 1 BC is followed by 1 */
+		/* There is no year 0; and what no type can hold need not be computed. */
+		if (fields->year == 0 || fields->year > JULIAN_MAXYEAR)
 			return TIME_FIELD;
 		if (bc)
 			fields->year = 1 - fields->year;
@@ -313,7 +314,7 @@ time_parse(const char *text, size_t length, TimeFields *fields)
 
 /*
  * Days since 2000-01-01 in the proleptic Gregorian calendar. Years begin in March, so that the
- * leap day is their last.
+ * leap day is their last. Fits an int for years up to JULIAN_MAXYEAR.
  */
 static int32
 days_from_date(int32 year, int32 month, int32 day)
@@ -342,14 +343,15 @@ round_to_typmod(int64 time, int32 typmod)
 	return -((-time + unit / 2) / unit * unit);
 }
 
-/* Local time of the fields, without a zone. Years have seven digits at most: no overflow. */
+/* Local time of the fields, without a zone; false: past any timestamp, and near overflow. */
 static bool
 local_time(const TimeFields *fields, int64 *result)
 {
 	int64 days = days_from_date(fields->year, fields->month, fields->day);
 	int64 seconds = (fields->hour * INT64CONST(60) + fields->minute) * 60 + fields->second;
 
-	if (days > INT64CONST(110000000) || days < -INT64CONST(3000000))
+	/* A zone may bring it back into range by a day at most. */
+	if (days > END_TIMESTAMP / USECS_PER_DAY + 2 || days < MIN_TIMESTAMP / USECS_PER_DAY - 2)
 		return false;
 	*result = (days * SECS_PER_DAY + seconds) * USECS_PER_SEC + fields->microsecond;
 	return true;
@@ -411,7 +413,7 @@ time_to_date(const TimeFields *fields, DateADT *result)
 	}
 	if (!fields->has_date)
 		return TIME_SYNTAX;
-	if (fields->year > JULIAN_MAXYEAR || fields->year < JULIAN_MINYEAR)
+	if (fields->year < JULIAN_MINYEAR)
 		return TIME_FIELD;
 	*result = days_from_date(fields->year, fields->month, fields->day);
 	return IS_VALID_DATE(*result) ? TIME_OK : TIME_FIELD;
