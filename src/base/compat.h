@@ -80,6 +80,23 @@ compat_scan_user(ForeignScanState *node)
 	return OidIsValid(user) ? user : GetUserId();
 }
 
+/* As whom rows are inserted into a foreign table; moved likewise. */
+static inline Oid
+compat_result_user(ResultRelInfo *result, EState *estate)
+{
+#if PG_VERSION_NUM >= 160000
+	return ExecGetResultRelCheckAsUser(result, estate);
+#else
+	ResultRelInfo *named =
+		result->ri_RootResultRelInfo != NULL ? result->ri_RootResultRelInfo : result;
+	Oid user = InvalidOid;
+
+	if (named->ri_RangeTableIndex > 0)
+		user = exec_rt_fetch(named->ri_RangeTableIndex, estate)->checkAsUser;
+	return OidIsValid(user) ? user : GetUserId();
+#endif
+}
+
 /* 17 added the restrictions of a pushed-down join, 18 the number of disabled nodes. */
 static inline ForeignPath *
 compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double rows, Cost startup,

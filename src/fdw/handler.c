@@ -15,5 +15,7 @@ telemetry_kafka_handler(PG_FUNCTION_ARGS)
 
 	topic_plan_callbacks(routine);
 	topic_scan_callbacks(routine);
+	topic_modify_callbacks(routine);
+	routine->ImportForeignSchema = topic_import;
 	PG_RETURN_POINTER(routine);
 }

@@ -66,7 +66,7 @@ expr_is_metadata(Node *expr, RelOptInfo *relation, Oid relid, ColumnOrigin *orig
 		case ORIGIN_OFFSET:
 			return type_is_integer(var->vartype);
 		case ORIGIN_TIMESTAMP:
-			return var->vartype == TIMESTAMPTZOID;
+			return var->vartype == TIMESTAMPTZOID || var->vartype == INT8OID;
 		default:
 			return false;
 	}
@@ -80,7 +80,7 @@ expr_is_bound(Node *expr, ColumnOrigin origin, bool is_array)
 
 	if (is_array)
 		type = get_element_type(type);
-	if (origin == ORIGIN_TIMESTAMP ? type != TIMESTAMPTZOID : !type_is_integer(type))
+	if (!type_is_integer(type) && (origin != ORIGIN_TIMESTAMP || type != TIMESTAMPTZOID))
 		return false;
 	return !contain_var_clause(expr) && !contain_volatile_functions(expr) &&
 		   !contain_subplans(expr);
@@ -147,8 +147,9 @@ bounds_init(ScanBounds *bounds)
 						   .min_timestamp_ms = PG_INT64_MIN};
 }
 
+/* An integer, or a timestamptz's microseconds. */
 static int64
-integer_value(Datum value, Oid type)
+condition_number(Datum value, Oid type)
 {
 	switch (type)
 	{
@@ -198,9 +199,18 @@ range_narrow(ScanBounds *bounds, int64 *min, int64 *max, StrategyNumber strategy
  * that is late enough there are none, but producers' clocks let early ones follow it.
  */
 static void
-timestamp_narrow(ScanBounds *bounds, StrategyNumber strategy, TimestampTz value)
+timestamp_narrow(ScanBounds *bounds, StrategyNumber strategy, int64 value, Oid type)
 {
 	int64 ms;
+
+	if (type != TIMESTAMPTZOID) /* a column of milliseconds */
+	{
+		if (strategy == BTGreaterStrategyNumber && value < PG_INT64_MAX)
+			value++;
+		if (strategy != BTLessStrategyNumber && strategy != BTLessEqualStrategyNumber)
+			bounds->min_timestamp_ms = Max(bounds->min_timestamp_ms, Max(value, 0));
+		return;
+	}
 
 	if (strategy == BTLessStrategyNumber || strategy == BTLessEqualStrategyNumber ||
 		value == DT_NOBEGIN)
@@ -226,14 +236,14 @@ bounds_apply(ScanBounds *bounds, const Condition *condition, Datum value, Oid ty
 	{
 		case ORIGIN_PARTITION:
 			range_narrow(bounds, &bounds->min_partition, &bounds->max_partition,
-						 condition->strategy, integer_value(value, type));
+						 condition->strategy, condition_number(value, type));
 			break;
 		case ORIGIN_OFFSET:
 			range_narrow(bounds, &bounds->min_offset, &bounds->max_offset, condition->strategy,
-						 integer_value(value, type));
+						 condition_number(value, type));
 			break;
 		case ORIGIN_TIMESTAMP:
-			timestamp_narrow(bounds, condition->strategy, DatumGetTimestampTz(value));
+			timestamp_narrow(bounds, condition->strategy, condition_number(value, type), type);
 			break;
 		default:
 			elog(ERROR, "no bounds by origin %d", condition->origin);
@@ -264,8 +274,7 @@ bounds_apply_array(ScanBounds *bounds, const Condition *condition, Datum value, 
 
 		if (nulls[i])
 			continue;
-		number = condition->origin == ORIGIN_TIMESTAMP ? DatumGetTimestampTz(values[i])
-													   : integer_value(values[i], element);
+		number = condition_number(values[i], element);
 		min = Min(min, number);
 		max = Max(max, number);
 		if (condition->origin == ORIGIN_PARTITION && number >= 0 && number <= 1000000)
@@ -278,7 +287,7 @@ bounds_apply_array(ScanBounds *bounds, const Condition *condition, Datum value, 
 	}
 	if (condition->origin == ORIGIN_TIMESTAMP)
 	{
-		timestamp_narrow(bounds, BTGreaterEqualStrategyNumber, min);
+		timestamp_narrow(bounds, BTGreaterEqualStrategyNumber, min, element);
 		return;
 	}
 	if (condition->origin == ORIGIN_OFFSET)

@@ -54,18 +54,6 @@ relation_is_topic(Relation relation)
 }
 
 static void
-column_check(const Source *source, Form_pg_attribute attribute, const ColumnOptions *options)
-{
-	if (source->format != FORMAT_JSON &&
-		(options->origin == ORIGIN_FIELD || options->origin == ORIGIN_REST))
-		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
-						errmsg("column \"%s\" of %s needs option \"metadata\"",
-							   NameStr(attribute->attname), source->relation),
-						errdetail("Only messages of format \"json\" have fields."),
-						errhint("Use OPTIONS (metadata 'value') for the whole value.")));
-}
-
-static void
 source_read_columns(Source *source)
 {
 	DecoderColumn *columns = palloc0_array(DecoderColumn, source->desc->natts);
@@ -80,7 +68,6 @@ source_read_columns(Source *source)
 		if (attribute->attisdropped)
 			continue;
 		options_read_column(GetForeignColumnOptions(source->relid, attribute->attnum), &options);
-		column_check(source, attribute, &options);
 		column->name = NameStr(attribute->attname);
 		column->index = i;
 		column->type = attribute->atttypid;
