@@ -98,7 +98,7 @@ encoder_add_field(Encoder *encoder, EncodeColumn *column, const ColumnOptions *o
 	const char *problem = NULL;
 	const char *text = options->path != NULL ? options->path : column->name;
 	char *utf8 = pg_server_to_any(text, (int) strlen(text), PG_UTF8);
-	Path *path = options->path != NULL ? path_parse(utf8, &problem) : path_of_key(utf8);
+	FieldPath *path = options->path != NULL ? path_parse(utf8, &problem) : path_of_key(utf8);
 	EncodeNode *node = encoder->root;
 
 	if (path == NULL)

@@ -34,12 +34,18 @@
 /* Longest that closing a handle holds up its process. */
 #define CLOSE_WAIT_MS 400
 
+/* The same while a call is under way: somebody cancelled it, and wants to go on. */
+#define CLOSE_BUSY_WAIT_MS 20
+
 /* A call gets this much longer than the timeout that librdkafka itself was given. */
 #define CALL_GRACE_MS 300
 
 /* Log lines of librdkafka that one process passes on in a span of time. */
 #define LOG_LINES   10
 #define LOG_SPAN_MS 10000
+
+/* As syslog has it. */
+#define LOG_LEVEL_ERROR 3
 
 /* Errors of the cluster kept until somebody takes them. */
 #define SHELL_ERRORS 8
@@ -168,6 +174,7 @@ shell_closer(void *arg)
 static void
 shell_close(HandleShell *shell)
 {
+	bool busy = shell->call_started && !atomic_load(&shell->call_finished);
 	pthread_t thread;
 	TimestampTz end;
 
@@ -180,7 +187,8 @@ shell_close(HandleShell *shell)
 		return;
 	}
 
-	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CLOSE_WAIT_MS);
+	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									  busy ? CLOSE_BUSY_WAIT_MS : CLOSE_WAIT_MS);
 	while (atomic_load(&shell->state) != SHELL_CLOSED)
 	{
 		long rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
@@ -514,6 +522,8 @@ handle_drain_log(KafkaHandle *handle)
 		rd_kafka_event_destroy(event);
 		if (line != NULL)
 		{
+			if (level <= LOG_LEVEL_ERROR)
+				strlcpy(handle->last_log, line, sizeof(handle->last_log));
 			log_line(handle, level, source, line);
 			pfree(line);
 		}
@@ -606,6 +616,7 @@ handle_call(KafkaHandle *handle, HandleTask task, void *arg, void (*free_arg)(vo
 		shell->call_free(shell->call_arg);
 	shell->call_arg = arg;
 	shell->call_free = free_arg;
+	handle->last_log[0] = '\0';
 	shell->call_task = task;
 	shell->rk = handle->rk;
 	atomic_store(&shell->call_finished, false);

@@ -27,6 +27,7 @@ typedef struct KafkaHandle
 	char *servers;           /* for messages */
 	char *topic_name;        /* for messages; or NULL */
 	List *secrets;           /* of char *; values that must not appear in the log */
+	char last_log[512];      /* librdkafka's newest complaint since the last call began; "" */
 	HandleShell *shell;
 	void (*released)(struct KafkaHandle *); /* called first when the handle goes; or NULL */
 	void (*answer)(struct KafkaHandle *, rd_kafka_event_t *); /* what is no log line; or NULL */

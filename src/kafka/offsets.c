@@ -20,15 +20,13 @@ call_error(KafkaHandle *handle, rd_kafka_resp_err_t code)
 {
 	rd_kafka_resp_err_t cluster_code;
 	const char *text;
-	const char *telling = NULL;
 
 	handle_drain_log(handle);
 	while (handle_take_error(handle, &cluster_code, &text))
-	{
-		if (telling == NULL || handle_error_is_fatal(cluster_code))
-			telling = text;
-	}
-	return telling != NULL ? telling : rd_kafka_err2str(code);
+		strlcpy(handle->last_log, text, sizeof(handle->last_log));
+	if (handle->last_log[0] == '\0')
+		return rd_kafka_err2str(code);
+	return psprintf("%s (%s)", rd_kafka_err2str(code), handle->last_log);
 }
 
 /* ---- offsets ------------------------------------------------------------------------------- */

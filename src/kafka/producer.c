@@ -38,6 +38,8 @@ producer_conf(const KafkaSettings *settings)
 		settings_force(conf, "acks", "all");
 		settings_force(conf, "enable.idempotence", "true");
 		settings_force(conf, "queue.buffering.max.kbytes", PRODUCER_QUEUE_KB);
+		/* How long a topic may be unknown to brokers before messages to it fail. */
+		settings_force(conf, "topic.metadata.propagation.max.ms", "1000");
 		if (settings_get(settings, "message.timeout.ms") == NULL)
 		{
 			snprintf(timeout, sizeof(timeout), "%d", telemetry_kafka_timeout);
