@@ -52,7 +52,7 @@ typedef enum ColumnOrigin
 	ORIGIN_OFFSET,
 	ORIGIN_TIMESTAMP,
 	ORIGIN_HEADERS, /* jsonb/json: array of {"name": ..., "value": ...} objects (order, duplicates
-					   kept) */
+					   kept); what is not text has "value": null and "base64" */
 	ORIGIN_REST     /* jsonb/json: every top-level field that no column names */
 } ColumnOrigin;
 

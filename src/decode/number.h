@@ -47,8 +47,11 @@ extern NumberVerdict decimal_to_int64_rounded(const Decimal *decimal, int shift,
 extern NumberVerdict decimal_to_float8(const Decimal *decimal, double *result);
 extern NumberVerdict decimal_to_float4(const Decimal *decimal, float *result);
 
-/* Room that decimal_to_numeric() may need for a number of so many characters. */
-#define NUMERIC_SIZE_BOUND(length) (16 + 2 * ((length) / 4))
+/*
+ * Room that decimal_to_numeric() may need for a number of so many characters: two headers of four
+ * bytes, and two bytes for each group of four digits, which may begin and end within a group.
+ */
+#define NUMERIC_SIZE_BOUND(length) (8 + 2 * (((length) + 6) / 4))
 
 /*
  * Writes the numeric's varlena (4-byte header, PostgreSQL's on-disk form) to dest, which has

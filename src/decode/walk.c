@@ -5,6 +5,9 @@
 
 #include "utils/memutils.h"
 
+/* Room for fields that stays between messages. */
+#define REST_KEPT 1024
+
 static const char *walk_value(Walk *walk, const char *p, const PathNode *node, int depth);
 
 static void
@@ -182,6 +185,12 @@ walk_document(Walk *walk, const char *bytes, size_t length)
 
 	memset(walk->slots, 0, sizeof(JsonToken) * walk->nslots);
 	walk->nrest = 0;
+	if (unlikely(walk->rest_allocated > REST_KEPT))
+	{
+		pfree(walk->rest);
+		walk->rest = NULL;
+		walk->rest_allocated = 0;
+	}
 	walk->not_object = false;
 	walk->trailing = false;
 	walk->scan.begin = bytes;
