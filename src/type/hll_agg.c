@@ -77,29 +77,48 @@ open_state(FunctionCallInfo fcinfo, const HllMemory *memory)
 	return state;
 }
 
+/* One more hash; most of the time there is room for it to wait, and nothing else to do. */
+static inline Datum
+add_hash(FunctionCallInfo fcinfo, uint64 hash)
+{
+	HllState *state = state_argument(fcinfo, 0);
+	HllMemory memory;
+
+	if (likely(state != NULL && state->npending < HLL_PENDING - 1 &&
+			   (PG_NARGS() == 2 || (!PG_ARGISNULL(2) && PG_GETARG_INT32(2) == state->precision))))
+	{
+		hll_add_later(state, hash, NULL);
+		PG_RETURN_POINTER(state);
+	}
+	memory = hll_memory(aggregate_context(fcinfo));
+	PG_RETURN_POINTER(hll_add_later(open_state(fcinfo, &memory), hash, &memory));
+}
+
+/* A NULL does not count, but it opens its group. */
+static Datum
+add_null(FunctionCallInfo fcinfo)
+{
+	HllMemory memory = hll_memory(aggregate_context(fcinfo));
+
+	PG_RETURN_POINTER(open_state(fcinfo, &memory));
+}
+
 PG_FUNCTION_INFO_V1(telemetry_hll_agg_add);
 Datum
 telemetry_hll_agg_add(PG_FUNCTION_ARGS)
 {
-	HllMemory memory = hll_memory(aggregate_context(fcinfo));
-	HllState *state = open_state(fcinfo, &memory);
-
-	if (!PG_ARGISNULL(1))
-		state = hll_add_later(state, hll_hasher_hash(hll_hasher_get(fcinfo, 1), PG_GETARG_DATUM(1)),
-							  &memory);
-	PG_RETURN_POINTER(state);
+	if (PG_ARGISNULL(1))
+		return add_null(fcinfo);
+	return add_hash(fcinfo, hll_hasher_hash(hll_hasher_get(fcinfo, 1), PG_GETARG_DATUM(1)));
 }
 
 PG_FUNCTION_INFO_V1(telemetry_hll_agg_add_hash);
 Datum
 telemetry_hll_agg_add_hash(PG_FUNCTION_ARGS)
 {
-	HllMemory memory = hll_memory(aggregate_context(fcinfo));
-	HllState *state = open_state(fcinfo, &memory);
-
-	if (!PG_ARGISNULL(1))
-		state = hll_add_later(state, (uint64) PG_GETARG_INT64(1), &memory);
-	PG_RETURN_POINTER(state);
+	if (PG_ARGISNULL(1))
+		return add_null(fcinfo);
+	return add_hash(fcinfo, (uint64) PG_GETARG_INT64(1));
 }
 
 /* ---- merging --------------------------------------------------------------------------------- */

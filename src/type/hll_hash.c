@@ -14,6 +14,7 @@
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -100,21 +101,26 @@ way_of(Oid type, Oid collation)
 static void
 hasher_init(HllHasher *hasher, Oid type, Oid collation, MemoryContext context)
 {
-	TypeCacheEntry *entry;
+	Oid function;
 
 	hasher->type = getBaseType(type);
 	hasher->collation = collation;
 	hasher->way = way_of(hasher->type, collation);
 	if (hasher->way != HASH_EXTENDED)
 		return;
-	entry = lookup_type_cache(hasher->type, TYPECACHE_HASH_EXTENDED_PROC);
-	if (!OidIsValid(entry->hash_extended_proc))
+	/* An anonymous record looks up what its columns have, which the type cache cannot know. */
+	if (hasher->type == RECORDOID)
+		function = F_HASH_RECORD_EXTENDED;
+	else
+		function =
+			lookup_type_cache(hasher->type, TYPECACHE_HASH_EXTENDED_PROC)->hash_extended_proc;
+	if (!OidIsValid(function))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("could not identify an extended hash function for type %s",
 						format_type_be(hasher->type)),
 				 errhint("Count the values of a cast to a type that has one, such as text.")));
-	fmgr_info_cxt(entry->hash_extended_proc, &hasher->function, context);
+	fmgr_info_cxt(function, &hasher->function, context);
 }
 
 HllHasher *
