@@ -291,7 +291,10 @@ place_find(Oid catalog)
 		if (places[i].catalog == catalog)
 			return &places[i];
 	}
-	elog(ERROR, "telemetry_kafka has no options for catalog %u", catalog);
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					errmsg("telemetry_kafka has no options for catalog %u", catalog),
+					errdetail("There are options of pg_foreign_server, pg_user_mapping, "
+							  "pg_foreign_table and pg_attribute.")));
 }
 
 /* Where an option of that name belongs, in words; NULL when nowhere. */

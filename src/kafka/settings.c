@@ -258,12 +258,13 @@ setting_apply(rd_kafka_conf_t *conf, const char *name, const char *value)
 {
 	const Setting *setting = setting_find(name);
 	rd_kafka_conf_res_t result;
-	char reason[512];
+	char reason[512] = "";
 
 	if (setting == NULL)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 						errmsg("invalid Kafka setting \"%s\"", name)));
 	result = rd_kafka_conf_set(conf, setting->name, value, reason, sizeof(reason));
+	reason[strcspn(reason, "\n")] = '\0';
 	if (result != RD_KAFKA_CONF_OK)
 		setting_refused(setting, name, result, reason);
 }
@@ -351,6 +352,7 @@ settings_to_conf(const KafkaSettings *settings, rd_kafka_type_t type)
 	{
 		settings_force(conf, "client.id", "telemetry");
 		settings_force(conf, "log.connection.close", "false");
+		settings_force(conf, "log.thread.name", "false");
 		settings_force(conf, "socket.keepalive.enable", "true");
 		settings_force(conf, "allow.auto.create.topics", "false");
 		forboth (name, settings->names, value, settings->values)
