@@ -169,4 +169,11 @@ compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double r
 	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
 #endif
 
+/* Who may give an object away to whom: 16 asks for SET, 15 for membership. */
+#if PG_VERSION_NUM >= 160000
+#define compat_may_become(member, role) member_can_set_role(member, role)
+#else
+#define compat_may_become(member, role) is_member_of_role(member, role)
+#endif
+
 #endif

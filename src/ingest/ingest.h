@@ -23,6 +23,9 @@ typedef enum PartitionUnit
 	PARTITIONS_BY_MONTH
 } PartitionUnit;
 
+/* By the name that the option create_partitions has: none, hour, day, month. */
+extern PartitionUnit ingest_partition_unit(const char *name);
+
 typedef struct IngestOptions
 {
 	Oid source;

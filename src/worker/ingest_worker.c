@@ -204,18 +204,6 @@ pin_settings(void)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-static PartitionUnit
-partition_unit(const char *name)
-{
-	if (strcmp(name, "hour") == 0)
-		return PARTITIONS_BY_HOUR;
-	if (strcmp(name, "day") == 0)
-		return PARTITIONS_BY_DAY;
-	if (strcmp(name, "month") == 0)
-		return PARTITIONS_BY_MONTH;
-	return PARTITIONS_BY_HAND;
-}
-
 void
 ingest_worker_open(IngestWorker *w)
 {
@@ -225,7 +213,7 @@ ingest_worker_open(IngestWorker *w)
 		.target = pipeline->target,
 		.owner = pipeline->owner,
 		.ignore_conflicts = pipeline->ignore_conflicts,
-		.create_partitions = partition_unit(pipeline->create_partitions),
+		.create_partitions = ingest_partition_unit(pipeline->create_partitions),
 		.event_time_column = pipeline->event_time_column,
 		.max_ahead_us = pipeline->max_ahead,
 	};

@@ -1,0 +1,91 @@
+-- What runs, how far it is, and what is in its way.
+
+CREATE FUNCTION telemetry._workers(
+    OUT pipeline_id integer, OUT slice integer, OUT slices integer, OUT pid integer, OUT state text,
+    OUT started_at timestamptz, OUT last_commit_at timestamptz, OUT batches bigint,
+    OUT messages bigint, OUT batch_messages bigint, OUT batch_ms double precision,
+    OUT memory_bytes bigint, OUT restarts integer, OUT path text, OUT path_reason text,
+    OUT error text, OUT error_at timestamptz)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_workers';
+COMMENT ON FUNCTION telemetry._workers() IS 'Shared memory behind telemetry.stat_worker; shows what the caller may see.';
+
+CREATE FUNCTION telemetry._partitions(
+    OUT pipeline_id integer, OUT partition integer, OUT low bigint, OUT stable bigint,
+    OUT high bigint, OUT last_message_at timestamptz, OUT seen_at timestamptz, OUT at_end boolean,
+    OUT idle boolean)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_partitions';
+COMMENT ON FUNCTION telemetry._partitions() IS 'Shared memory behind telemetry.stat_partition.';
+
+CREATE FUNCTION telemetry._workers_available() RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'telemetry_workers_available';
+COMMENT ON FUNCTION telemetry._workers_available() IS 'True when telemetry is in shared_preload_libraries.';
+
+CREATE VIEW telemetry.stat_worker WITH (security_barrier) AS
+SELECT p.name AS pipeline, w.slice + 1 AS slice, w.slices, w.pid, w.state, w.started_at,
+       w.last_commit_at, w.batches, w.messages, w.batch_messages, w.batch_ms, w.memory_bytes,
+       w.restarts, w.path, w.path_reason, w.error, w.error_at
+FROM telemetry._workers() w JOIN telemetry.pipeline p USING (pipeline_id);
+COMMENT ON VIEW telemetry.stat_worker IS
+'One row per ingest worker of this database: what it does, its last batch (messages, milliseconds), the bytes it holds in PostgreSQL''s memory contexts, and its last error until a batch succeeds. '
+'Example: SELECT pipeline, state, error FROM telemetry.stat_worker';
+
+CREATE VIEW telemetry.stat_partition WITH (security_barrier) AS
+SELECT p.name AS pipeline, o.partition, o.next_offset AS committed_offset,
+       s.low AS begin_offset, s.stable AS stable_offset, s.high AS end_offset,
+       greatest(s.stable - o.next_offset, 0) AS lag,
+       CASE WHEN s.stable <= o.next_offset THEN 0
+            WHEN s.stable IS NOT NULL THEN greatest(extract(epoch FROM clock_timestamp()) - o.last_timestamp / 1000.0, 0)
+       END::double precision AS lag_seconds,
+       greatest(s.high - s.stable, 0) AS open_transactions,
+       o.watermark, o.max_event_time, coalesce(s.idle, false) AS idle,
+       o.stored, o.duplicates, o.suppressed, o.skipped, o.dead, o.late,
+       o.pause_reason, s.last_message_at, o.updated_at
+FROM telemetry.partition_offset o
+JOIN telemetry.pipeline p USING (pipeline_id)
+LEFT JOIN telemetry._partitions() s USING (pipeline_id, partition)
+WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE');
+COMMENT ON VIEW telemetry.stat_partition IS
+'One row per partition that a pipeline reads. lag: messages to the last stable offset, NULL while the broker has not told; lag_seconds: age of the last stored message while there is lag; open_transactions: offsets past the last stable one. Counters count messages since the pipeline was created; late: stored with an event time before the pipeline''s watermark. '
+'Example: SELECT partition, lag, watermark FROM telemetry.stat_partition WHERE pipeline = ''player_events''';
+
+CREATE VIEW telemetry.stat_pipeline WITH (security_barrier) AS
+SELECT p.name AS pipeline, p.owner, p.source, p.target,
+       CASE WHEN p.paused THEN 'paused'
+            WHEN a.database_oid IS DISTINCT FROM d.oid THEN 'not activated'
+            WHEN NOT telemetry._workers_available() THEN 'workers not loaded'
+            WHEN NOT pg_catalog.current_setting('telemetry.enabled')::boolean THEN 'disabled'
+            WHEN w.workers IS NULL THEN 'waiting for a worker'
+            ELSE w.state END AS state,
+       CASE WHEN p.paused THEN p.pause_reason
+            WHEN a.database_oid IS DISTINCT FROM d.oid THEN 'restored or copied: telemetry.resume_pipeline() starts it here'
+            WHEN NOT telemetry._workers_available() THEN 'add telemetry to shared_preload_libraries and restart the server'
+            WHEN NOT pg_catalog.current_setting('telemetry.enabled')::boolean THEN 'telemetry.enabled is off'
+            WHEN w.workers IS NULL THEN 'see telemetry.max_workers and max_worker_processes'
+            END AS reason,
+       p.workers AS workers_wanted, coalesce(w.running, 0) AS workers_running,
+       w.path, w.path_reason, o.lag, o.lag_seconds,
+       o.stored, o.duplicates, o.suppressed, o.skipped, o.dead, o.late,
+       (SELECT count(*) FROM telemetry._dead_letter l WHERE l.pipeline_id = p.pipeline_id) AS dead_letters,
+       m.watermark, o.partitions, o.paused_partitions, w.last_commit_at, w.error, w.error_at
+FROM telemetry.pipeline p
+CROSS JOIN (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) d
+LEFT JOIN telemetry.activation a USING (pipeline_id)
+LEFT JOIN telemetry.pipeline_watermark m USING (pipeline_id)
+LEFT JOIN LATERAL (
+    SELECT sum(s.lag)::bigint AS lag, max(s.lag_seconds) AS lag_seconds, sum(s.stored)::bigint AS stored,
+           sum(s.duplicates)::bigint AS duplicates, sum(s.suppressed)::bigint AS suppressed,
+           sum(s.skipped)::bigint AS skipped, sum(s.dead)::bigint AS dead, sum(s.late)::bigint AS late,
+           count(*)::integer AS partitions, count(s.pause_reason)::integer AS paused_partitions
+    FROM telemetry.stat_partition s WHERE s.pipeline = p.name) o ON true
+LEFT JOIN LATERAL (
+    SELECT count(*)::integer AS workers, count(v.pid)::integer AS running,
+           max(v.path) AS path, max(v.path_reason) AS path_reason, max(v.last_commit_at) AS last_commit_at,
+           (array_agg(v.state ORDER BY array_position('{failed,retrying,connecting,starting,running}', v.state)))[1] AS state,
+           (array_agg(v.error ORDER BY v.error_at DESC NULLS LAST))[1] AS error, max(v.error_at) AS error_at
+    FROM telemetry._workers() v WHERE v.pipeline_id = p.pipeline_id HAVING count(*) > 0) w ON true
+WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE');
+COMMENT ON VIEW telemetry.stat_pipeline IS
+'One row per pipeline: its state (running, starting, connecting, retrying, failed, paused, not activated, waiting for a worker, disabled, workers not loaded) with the reason, its lag in messages and seconds, what it stored, and its last error. path says how rows are written, path_reason why not the fast way. '
+'Example: SELECT pipeline, state, reason, lag FROM telemetry.stat_pipeline';
+
+GRANT SELECT ON telemetry.stat_worker, telemetry.stat_partition, telemetry.stat_pipeline TO PUBLIC;

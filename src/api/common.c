@@ -1,0 +1,72 @@
+#include "api/pipeline.h"
+
+#include "base/spi.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "worker/worker.h"
+
+char *
+admin_text(FunctionCallInfo fcinfo, int n)
+{
+	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+void
+admin_check_owner(const Pipeline *pipeline)
+{
+	if (!has_privs_of_role(GetUserId(), pipeline->owner))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("must be owner of pipeline \"%s\"", pipeline->name)));
+}
+
+Pipeline *
+admin_pipeline(FunctionCallInfo fcinfo)
+{
+	char *name = admin_text(fcinfo, 0);
+	Pipeline *pipeline;
+
+	if (name == NULL)
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("the name of a pipeline must not be NULL")));
+	pipeline = pipeline_must_exist(name, CurrentMemoryContext);
+	admin_check_owner(pipeline);
+	/* Waits for running batches; what is read then is what the next one will see changed. */
+	pipeline_lock(pipeline->id, true);
+	pipeline = pipeline_must_exist(name, CurrentMemoryContext);
+	admin_check_owner(pipeline);
+	return pipeline;
+}
+
+IngestOptions
+admin_ingest_options(const Pipeline *pipeline)
+{
+	IngestOptions options = {
+		.source = pipeline->source,
+		.target = pipeline->target,
+		.owner = pipeline->owner,
+		.ignore_conflicts = pipeline->ignore_conflicts,
+		.create_partitions = ingest_partition_unit(pipeline->create_partitions),
+		.event_time_column = pipeline->event_time_column,
+		.max_ahead_us = pipeline->max_ahead,
+	};
+
+	return options;
+}
+
+void
+admin_touch(int pipeline_id)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(pipeline_id)};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"UPDATE telemetry.pipeline SET revision = revision + 1 WHERE pipeline_id = $1", 1,
+				types, values, NULL);
+	own_spi_end(&scope);
+	worker_wake_at_commit();
+}

@@ -1,0 +1,28 @@
+/*
+ * What the admin functions have in common. Private to the folder.
+ */
+#ifndef TELEMETRY_API_PIPELINE_H
+#define TELEMETRY_API_PIPELINE_H
+
+#include "postgres.h"
+
+#include "catalog/pipeline.h"
+#include "fmgr.h"
+#include "ingest/ingest.h"
+
+/* The pipeline named by argument 0, which the caller must own; locked against batches. */
+extern Pipeline *admin_pipeline(FunctionCallInfo fcinfo);
+
+/* ereports unless the caller may act as the pipeline's owner. */
+extern void admin_check_owner(const Pipeline *pipeline);
+
+/* What ingest_open() needs, from a pipeline's row. */
+extern IngestOptions admin_ingest_options(const Pipeline *pipeline);
+
+/* The text argument n, palloc'd; NULL for NULL. */
+extern char *admin_text(FunctionCallInfo fcinfo, int n);
+
+/* Counts the revision up, so that running workers start anew with what the row says now. */
+extern void admin_touch(int pipeline_id);
+
+#endif
