@@ -26,6 +26,12 @@ SELECT * FROM show('numeric(5,2)', '999.994', '999.995', '-0.005', '0.004', '100
 SELECT * FROM show('numeric(3,-3)', '123456', '999499', '999500', '499', '-500');
 SELECT length(field('numeric', '1e131071')), field('numeric', '1e131072'), length(field('numeric', '1e-16383')), field('numeric', '1e-16384');
 
+-- Where numeric's short form ends: 63 digits behind the point, base-10000 weights from -64 to 63.
+SELECT n, decode_same('{v|numeric}', convert_to('{"v":' || d || '}', 'UTF8'), d::numeric), field('numeric', d) = d::numeric::text
+FROM unnest(ARRAY[1, 4, 62, 63, 64, 65, 252, 253, 255, 256, 257, 258, 260, 261]) AS n,
+  LATERAL unnest(ARRAY['0.' || repeat('0', n - 1) || '1', '1.' || repeat('3', n), '-1' || repeat('0', n - 1), repeat('9', n), repeat('9', n) || '.5e-' || n, '1e-' || n]) AS d
+WHERE NOT decode_same('{v|numeric}', convert_to('{"v":' || d || '}', 'UTF8'), d::numeric) OR n IN (63, 64);
+
 \echo == floats
 SELECT * FROM show('double precision', '0.1', '-0', '-0.0', '1e22', '1e23', '9007199254740993', '1.7976931348623157e308', '1.8e308', '4.9e-324', '1e-400', '"NaN"', '"inf"', '0.1000000000000000055511151231257827021181583404541015625');
 SELECT * FROM show('real', '0.1', '16777217', '3.4028235e38', '3.5e38', '1e-45', '1e-50', '"-infinity"');
@@ -34,7 +40,7 @@ SELECT * FROM show('real', '0.1', '16777217', '3.4028235e38', '3.5e38', '1e-45',
 SELECT * FROM show('boolean', 'true', 'false', 'null', '1', '0', '2', '1.0', '"yes"', '" Off "', '"maybe"', '[]');
 
 \echo == text
-SELECT * FROM show('text', '"abc"', '""', '"a\u00e9\ud83d\ude00"', '"\u0000"', '"\ud83d"', '"\ud83dx"', '"\ude00\ud83d"', '1.50', 'true', '[1, 2]', '{"b" : 1}', 'null');
+SELECT * FROM show('text', '"abc"', '""', '"a\u00e9\ud83d\ude00"', '"\u0000"', '"\ud83d"', '"\ud83dx"', '"\ude00\ud83d"', '"\ud83d\uffff"', '"\ud83d\ud83d\ude00"', '"\udbff\udfff"', '"\ud800\udc00"', '1.50', 'true', '[1, 2]', '{"b" : 1}', 'null');
 SELECT encode(convert_to(field('text', '"\"\\\/\b\f\n\r\t"'), 'UTF8'), 'hex');
 SELECT * FROM show('varchar(3)', '"abc"', '"abcd"', '"abc  "', '"ééé"', '"éééé"', '1234', '"\u00e9\u00e9\u00e9"');
 SELECT * FROM show('char(3)', '"a"', '"abc"', '"abcd"', '"abc  "', '"é"', '""');
@@ -112,6 +118,19 @@ SELECT document(d::bytea) FROM unnest(ARRAY['{}', ' { "a" : 1 } ', '', '   ', '[
   '{"a":1}}', '{"a":1} {"a":2}', '{"a":01}', '{"a":1.}', '{"a":.5}', '{"a":+1}', '{"a":-}', '{"a":1e}', '{"a":0x1}', '{"a":NaN}', '{"a":tru}', '{"a":TRUE}', '{"a":nul', '{"x":[1,]}', '{"x":[1 2]}', '{"x":"\\x"}', '{"x":"\\u12g4"}', '{"x":"\\u12', '{"a":1}//']) AS d;
 SELECT document('\xEFBBBF7B7D'), document('\xEFBB7B7D'), document('\x7B2261223A31007D'), document('\x7B7D00');
 SELECT document('\x7B2278223A2261FF227D'), document('\x7B2278223A22C080227D'), document('\x7B2278223A22EDA080227D'), document('\x7B2278223A22F4908080227D'), document('\x7B2278223A22C3'), document('\x7B2278223A220A227D'), document('\x7B22FF223A317D');
+-- UTF-8: every first byte, the edges of the second, and whatever PostgreSQL says of it.
+CREATE FUNCTION is_utf8(bytes bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM convert_from(bytes, 'UTF8');
+  RETURN true;
+EXCEPTION WHEN character_not_in_repertoire THEN
+  RETURN false;
+END $$;
+SELECT count(*) AS tried, count(*) FILTER (WHERE is_utf8(b)) AS valid,
+       count(*) FILTER (WHERE is_utf8(b) <> (document('\x7b2278223a22' || b || '\x227d') = '{NULL}')) AS wrong
+FROM generate_series(128, 255) AS first, unnest(ARRAY['', '7f', '80', '8f', '90', '9f', 'a0', 'bf', 'c0']) AS second,
+  unnest(ARRAY['', '7f', '80', 'bf', 'c0', '8080', 'bfbf', '807f', '80c0', '808080']) AS more,
+  LATERAL (SELECT decode(to_hex(first) || second || more, 'hex')) AS t(b);
 SELECT document(convert_to('{"x":' || repeat('[', n) || repeat(']', n) || '}', 'UTF8')) FROM unnest(ARRAY[511, 512]) AS n;
 SELECT document(convert_to('{"a":' || repeat('{"b":', n) || '1' || repeat('}', n) || '}', 'UTF8'), '{v|text||a.b.b.b.c}') FROM unnest(ARRAY[511, 512]) AS n;
 -- What no column takes need not be text: \u0000 and lone surrogates pass by.
