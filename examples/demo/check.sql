@@ -1,3 +1,4 @@
+\echo 'Every message is a fact or a dead letter, once:'
 -- Facts and dead letters together hold every partition's offsets, each once.
 WITH arrived AS (
     SELECT kafka_partition AS partition, kafka_offset AS "offset" FROM game.fact_player_events
