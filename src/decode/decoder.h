@@ -111,7 +111,8 @@ extern bool decoder_may_throw(const Decoder *decoder);
 /*
  * Decodes one message into values[]/isnull[] (both of spec.natts), allocating in the current
  * memory context. False: the message is bad, *error says why, and the arrays hold nothing of use.
- * A tombstone gives NULL for every field. Cheap to call: no allocation besides the values.
+ * A tombstone gives NULL for every field. Cheap to call: no allocation besides the values. Needs a
+ * transaction where decoder_may_throw(), or where the database's encoding is not UTF8.
  */
 extern bool decoder_row(Decoder *decoder, const MessageView *message, Datum *values, bool *isnull,
 						DecodeError *error);
