@@ -205,6 +205,23 @@ extern HllState *hll_unpack(const HllView *view, const HllMemory *memory);
 extern HllState *hll_merge_packed(HllState *dst, const HllView *src, const HllMemory *memory,
 								  const char **error);
 
+/* ---- text ------------------------------------------------------------------------------------ */
+
+/* Room for what stands before the bytes. */
+#define HLL_TEXT_HEAD 80
+
+/* tokens, explicit, sparse or dense. */
+extern const char *hll_form_name(const HllView *view);
+
+/* Writes a terminated string of less than HLL_TEXT_HEAD + 2 * length characters. */
+extern void hll_text_write(const HllView *view, const void *bytes, size_t length, char *out);
+
+/* Reads it back, checked; bytes has room for strlen(text) / 2. NULL, or what is wrong. */
+extern const char *hll_text_read(const char *text, void *bytes, size_t *length,
+								 const HllMemory *memory);
+
+/* ---- packing --------------------------------------------------------------------------------- */
+
 /* Packing in two steps, so that the caller allocates exactly what is needed, with his header. */
 typedef struct HllPacker
 {

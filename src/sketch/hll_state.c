@@ -533,9 +533,9 @@ check_tokens(const HllState *state)
 
 	if (state->cutoff != HLL_NATIVE || state->width != HLL_NATIVE_WIDTH)
 		return "tokens with foreign parameters";
-	if (state->count >= state->slots ||
-		state->slots > hll_padded_count(state->precision) / sizeof(uint32_t))
-		return "token table of a wrong size";
+	/* A search ends at an empty slot. */
+	if (state->count >= state->slots)
+		return "token table without an empty slot";
 	for (uint32_t i = 0; i < state->slots; i++)
 	{
 		if (slots[i] == HLL_EMPTY_TOKEN)

@@ -198,7 +198,6 @@ PG_FUNCTION_INFO_V1(telemetry_hll_info);
 Datum
 telemetry_hll_info(PG_FUNCTION_ARGS)
 {
-	static const char *const forms[] = {"", "tokens", "explicit", "sparse", "dense"};
 	struct varlena *value = PG_GETARG_VARLENA_PP(0);
 	HllView view = hll_view_datum(value);
 	HllState *state = hll_from_datum(value);
@@ -213,7 +212,7 @@ telemetry_hll_info(PG_FUNCTION_ARGS)
 	values[2] = Int32GetDatum(1 << view.precision);
 	values[3] = Int32GetDatum(view.width);
 	values[4] = CStringGetTextDatum(view.cutoff == HLL_NATIVE ? "telemetry" : "storage v1");
-	values[5] = CStringGetTextDatum(forms[view.kind]);
+	values[5] = CStringGetTextDatum(hll_form_name(&view));
 	values[6] = Int32GetDatum((int32) hll_nonzero(state));
 	values[7] = Int32GetDatum((int32) VARSIZE_ANY_EXHDR(value));
 	values[8] = Float8GetDatum(estimate_view(&view));

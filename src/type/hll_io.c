@@ -90,18 +90,6 @@ hll_to_datum(const HllState *state)
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-/* As in: hll/1;precision=14;form=tokens;stored=3;\xf1010e80... */
-static const char *const form_names[] = {NULL, "tokens", "explicit", "sparse", "dense"};
-
-static void
-print_head(StringInfo out, const HllView *view)
-{
-	appendStringInfo(out, "hll/1;precision=%d;form=%s", view->precision, form_names[view->kind]);
-	if (view->kind != HLL_PACKED_DENSE)
-		appendStringInfo(out, ";stored=%u", view->count);
-	appendStringInfoString(out, ";\\x");
-}
-
 PG_FUNCTION_INFO_V1(telemetry_hll_out);
 Datum
 telemetry_hll_out(PG_FUNCTION_ARGS)
@@ -109,33 +97,10 @@ telemetry_hll_out(PG_FUNCTION_ARGS)
 	struct varlena *value = PG_GETARG_VARLENA_PP(0);
 	HllView view = hll_view_datum(value);
 	size_t size = VARSIZE_ANY_EXHDR(value);
-	StringInfoData out;
+	char *text = palloc(HLL_TEXT_HEAD + 2 * size);
 
-	initStringInfo(&out);
-	print_head(&out, &view);
-	enlargeStringInfo(&out, (int) (2 * size));
-	out.len += (int) hex_encode(VARDATA_ANY(value), size, out.data + out.len);
-	out.data[out.len] = '\0';
-	PG_RETURN_CSTRING(out.data);
-}
-
-static void
-bad_text(const char *text, const char *detail)
-{
-	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					errmsg("invalid input syntax for type %s: \"%.64s%s\"", "telemetry.hll", text,
-						   strlen(text) > 64 ? "..." : ""),
-					errdetail("%s.", detail)));
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
+	hll_text_write(&view, VARDATA_ANY(value), size, text);
+	PG_RETURN_CSTRING(text);
 }
 
 PG_FUNCTION_INFO_V1(telemetry_hll_in);
@@ -143,41 +108,17 @@ Datum
 telemetry_hll_in(PG_FUNCTION_ARGS)
 {
 	const char *text = PG_GETARG_CSTRING(0);
-	const char *hex = strstr(text, ";\\x");
 	HllMemory memory = hll_memory(CurrentMemoryContext);
-	HllView view;
-	StringInfoData head;
-	struct varlena *value;
-	const char *error;
+	struct varlena *value = palloc(VARHDRSZ + strlen(text) / 2);
 	size_t size;
+	const char *error = hll_text_read(text, VARDATA(value), &size, &memory);
 
-	if (strncmp(text, "hll/1;", 6) != 0 || hex == NULL)
-		bad_text(text, "A sketch starts with hll/1; and ends with its bytes in hexadecimal");
-	hex += 3;
-	size = strlen(hex) / 2;
-	value = palloc(VARHDRSZ + size);
-	SET_VARSIZE(value, VARHDRSZ + size);
-	for (size_t i = 0; i < size; i++)
-	{
-		int high = hex_digit(hex[2 * i]);
-		int low = hex_digit(hex[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			bad_text(text, "The bytes are not in lower-case hexadecimal");
-		VARDATA(value)[i] = (char) (high << 4 | low);
-	}
-	if (hex[2 * size] != '\0')
-		bad_text(text, "The number of hexadecimal digits is odd");
-	error = hll_check(VARDATA(value), size, &memory);
 	if (error != NULL)
-		bad_text(text, psprintf("The bytes are not a sketch: %s", error));
-
-	/* What is readable must not say anything else than the bytes. */
-	(void) hll_view(VARDATA(value), size, &view);
-	initStringInfo(&head);
-	print_head(&head, &view);
-	if (strncmp(text, head.data, head.len) != 0 || text + head.len != hex)
-		bad_text(text, psprintf("The bytes belong to a sketch that starts with %s", head.data));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+						errmsg("invalid input syntax for type %s: \"%.64s%s\"", "telemetry.hll",
+							   text, strlen(text) > 64 ? "..." : ""),
+						errdetail("The value has an error: %s.", error)));
+	SET_VARSIZE(value, VARHDRSZ + size);
 	PG_RETURN_POINTER(value);
 }
 

@@ -26,7 +26,7 @@ SELECT approx_count_distinct(v) AS bpchar FROM (VALUES ('a'::char(3)), ('a '), (
 SELECT approx_count_distinct(v) AS jsonb FROM (VALUES ('{"a":1,"b":2}'::jsonb), ('{"b":2, "a":1.0}')) t(v);
 SELECT approx_count_distinct(v) AS interval FROM (VALUES ('1 day'::interval), ('24 hours'), ('1440 min')) t(v);
 SELECT approx_count_distinct(v) AS arrays FROM (VALUES ('{1.0,2}'::numeric[]), ('{1,2.0}')) t(v);
-SELECT approx_count_distinct(v) AS records FROM (VALUES (ROW(1.0, 0::float8)), (ROW(1, '-0'::float8))) t(v);
+SELECT approx_count_distinct(v) AS records FROM (VALUES (ROW(1.0, 0::float8)), (ROW(1.00, '-0'::float8))) t(v);
 SELECT approx_count_distinct(v) AS timestamptz
 FROM (VALUES ('2026-11-21 04:00+00'::timestamptz), ('2026-11-21 05:00+01')) t(v);
 SELECT approx_count_distinct(v) AS distinct_ FROM (VALUES ('a'::text), ('A'), ('a '), (''), (NULL)) t(v);
