@@ -17,7 +17,7 @@
  * that come from a message must have gone through decode_excerpt().
  */
 extern bool decode_fail(DecodeError *error, int sqlstate, const char *format, ...)
-	pg_attribute_printf(3, 4);
+	__attribute__((format(printf, 3, 4))); /* clang does not know gcc's gnu_printf */
 
 /*
  * A shortened copy of any bytes that every server encoding can hold: what is not valid text there
