@@ -1,0 +1,120 @@
+# Invariant 1: kill -9 of ingest workers and of the postmaster, at any instant, loses nothing and
+# repeats nothing. KILLS and POSTMASTER_KILLS make it longer (`make soak`).
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use TelemetryTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $kills = $ENV{KILLS} // 300;
+my $postmaster_kills = $ENV{POSTMASTER_KILLS} // 30;
+my $seed = $ENV{SEED} // 4711;
+my $partitions = 4;
+
+srand($seed);
+my $kafka = TelemetryTest::Kafka->new;
+my $node = telemetry_node('main', extension => 1, conf => <<'CONF');
+fsync = off
+shared_buffers = '16MB'
+restart_after_crash = on
+max_connections = 10
+autovacuum = off
+log_min_messages = fatal
+CONF
+
+$kafka->create_topic('events', $partitions);
+create_server($node, 'kafka', $kafka);
+$node->safe_psql('postgres', <<'SQL');
+CREATE FOREIGN TABLE events_topic (
+    id bigint NOT NULL, amount numeric, part int OPTIONS (metadata 'partition'),
+    off bigint OPTIONS (metadata 'offset')) SERVER kafka OPTIONS (topic 'events');
+CREATE TABLE events (id bigint NOT NULL, amount numeric CHECK (amount < 100), part int, off bigint);
+SELECT telemetry.create_pipeline('events', 'events_topic', 'events', workers => 2, batch_rows => 500,
+    batch_interval => '5 ms', dead_letter_limit => NULL);
+SQL
+
+# Messages of every kind: good, undecodable, and refused by the target (which replays the batch).
+my $produced = 0;
+
+sub produce_some
+{
+	my ($n) = @_;
+	my @messages;
+
+	for (1 .. $n)
+	{
+		my $dice = rand;
+		my $id = $produced++;
+		push @messages,
+		    $dice < 0.02 ? [ $id % $partitions, "k$id", "{\"id\": $id" ]
+		  : $dice < 0.04 ? [ $id % $partitions, "k$id", "{\"id\": $id, \"amount\": 100}" ]
+		  :                [ $id % $partitions, "k$id", "{\"id\": $id, \"amount\": 1.5}" ];
+	}
+	$kafka->produce('events', @messages);
+	return;
+}
+
+sub worker_pids
+{
+	my $postmaster = $node->{_pid};
+	return map { /^\s*(\d+).*telemetry ingest/ ? $1 : () } split /\n/,
+	  `ps -o pid=,args= --ppid $postmaster 2>/dev/null`;
+}
+
+# One kill: while work is there, at a random moment after a worker has come up.
+my $killed = 0;
+my $started = time;
+while ($killed < $kills)
+{
+	produce_some(int(rand(400)) + 50) if rand() < 0.7;
+	my @pids;
+	last unless poll_until(sub { @pids = worker_pids(); @pids > 0 }, 'a worker to kill', 60);
+	sleep(rand() ** 2 * 0.15);
+	$killed += random_kill($pids[ rand @pids ]);
+	# Its end is the end of all: PostgreSQL starts anew before anybody can go on.
+	sleep 0.01;
+}
+is($killed, $kills, sprintf 'killed ingest workers %d times in %.0f s (seed %s)', $killed, time - $started, $seed);
+
+$started = time;
+my $crashed = 0;
+while ($crashed < $postmaster_kills)
+{
+	produce_some(int(rand(2000)) + 100);
+	poll_until(sub { worker_pids() > 0 }, 'a worker beside the postmaster', 60);
+	sleep(rand() ** 2 * 0.2);
+	# The children notice by themselves; a start that comes too early finds their shared memory.
+	my @family = ($node->{_pid}, split ' ', `ps -o pid= --ppid $node->{_pid}`);
+	$node->kill9;
+	poll_until(sub { !grep { kill 0, $_ } @family }, 'the server to be gone', 60) or last;
+	$node->start;
+	$crashed++;
+}
+is($crashed, $postmaster_kills, sprintf 'killed the postmaster %d times in %.0f s', $crashed, time - $started);
+
+my @high = map { $_->[1] } $kafka->watermarks('events');
+my $total = 0;
+$total += $_ for @high;
+cmp_ok($total, '>=', $produced, 'what was acknowledged is in the topic');
+ok( poll_until(
+		sub { ($node->psql('postgres', 'SELECT sum(next_offset) FROM telemetry.partition_offset'))[1] eq $total },
+		'the pipeline to read everything'),
+	"all $total messages are read");
+
+my $expected = join ' UNION ALL ',
+  map { "SELECT $_ AS part, off FROM generate_series(0, $high[$_] - 1) off" } 0 .. $#high;
+my $arrived =
+  'SELECT part, off FROM events UNION ALL SELECT partition, "offset" FROM telemetry.dead_letter';
+is($node->safe_psql('postgres', "($expected) EXCEPT ALL ($arrived)"), '', 'nothing is lost');
+is($node->safe_psql('postgres', "($arrived) EXCEPT ALL ($expected)"), '', 'nothing is repeated');
+is($node->safe_psql('postgres', 'SELECT sum(stored) - (SELECT count(*) FROM events), '
+		  . 'sum(dead) - (SELECT count(*) FROM telemetry.dead_letter) FROM telemetry.partition_offset'),
+	'0|0', 'the counters agree');
+is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT sqlstate, ',' ORDER BY sqlstate) FROM telemetry.dead_letter"),
+	'22P02,23514', 'both kinds of bad messages were there');
+
+done_testing();
