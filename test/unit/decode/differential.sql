@@ -60,8 +60,8 @@ BEGIN
     RETURN substr(ours, 2)::jsonb = substr(theirs, 2)::jsonb;
   END IF;
   -- Of equal keys only the last is looked at: 1e140000 before it is no error.
-  IF type = 'document' THEN
-    RETURN left(ours, 1) = '=' AND theirs LIKE '!22003%';
+  IF type IN ('document', 'jsonb') THEN
+    RETURN left(ours, 1) = '=' AND theirs LIKE '!22003 value overflows numeric format%';
   END IF;
   -- A time is taken from any ISO 8601 text that has one; PostgreSQL's input minds T, Z and 24:00.
   IF type ~ '^time(\(|$)' AND left(ours, 1) = '=' AND theirs ~ '^!2200[78]' THEN
