@@ -28,6 +28,10 @@ use Test::More;
 our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill);
 our $root = abs_path(dirname(__FILE__) . '/../../..');
 
+# Nodes are UTF-8, whatever the caller's locale (initdb goes by it).
+delete @ENV{qw(LC_ALL LC_CTYPE LC_COLLATE)};
+$ENV{LANG} = 'C.UTF-8';
+
 # A test that is told to end still stops its servers and brokers, by the END blocks.
 $SIG{TERM} = $SIG{INT} = sub { die "interrupted\n" };
 
