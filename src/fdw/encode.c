@@ -466,7 +466,7 @@ header_bytes(JsonbContainer *object, const char *member, const char *base64, Enc
 	if (text == NULL)
 		return NULL;
 	bytes = palloc0(pg_b64_dec_len((int) *length) + 1);
-	decoded = pg_b64_decode(text, (int) *length, bytes, pg_b64_dec_len((int) *length));
+	decoded = pg_b64_decode(text, (int) *length, (void *) bytes, pg_b64_dec_len((int) *length));
 	if (decoded < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("\"%s\" of a header in column \"%s\" is not valid base64", base64,

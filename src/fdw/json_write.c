@@ -88,7 +88,7 @@ write_scaled(StringInfo to, int64 us, int digits)
 		fraction /= 10;
 		digits--;
 	}
-	appendStringInfo(to, ".%0*" INT64_MODIFIER "u", digits, fraction);
+	appendStringInfo(to, ".%0*llu", digits, (unsigned long long) fraction);
 }
 
 static void
