@@ -4,7 +4,6 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "commands/explain.h"
 #include "fdw/options.h"
 #include "fdw/pushdown.h"
 #include "fdw/topic.h"

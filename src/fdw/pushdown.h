@@ -8,6 +8,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "nodes/bitmapset.h"

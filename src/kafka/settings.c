@@ -338,10 +338,19 @@ settings_check_whole(const KafkaSettings *settings)
 						errhint("Use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or GSSAPI.")));
 }
 
+/* A producer's setting would only make a consumer warn, and the other way round. */
+static bool
+setting_is_for(const char *name, rd_kafka_type_t type)
+{
+	const Setting *setting = setting_find(name);
+
+	return setting == NULL ||
+		   setting->use != (type == RD_KAFKA_CONSUMER ? FOR_PRODUCER : FOR_CONSUMER);
+}
+
 rd_kafka_conf_t *
 settings_to_conf(const KafkaSettings *settings, rd_kafka_type_t type)
 {
-	SettingUse other = type == RD_KAFKA_CONSUMER ? FOR_PRODUCER : FOR_CONSUMER;
 	rd_kafka_conf_t *conf;
 	ListCell *name;
 	ListCell *value;
@@ -357,10 +366,7 @@ settings_to_conf(const KafkaSettings *settings, rd_kafka_type_t type)
 		settings_force(conf, "allow.auto.create.topics", "false");
 		forboth (name, settings->names, value, settings->values)
 		{
-			const Setting *setting = setting_find(lfirst(name));
-
-			/* A producer's setting would only make a consumer warn, and the other way round. */
-			if (setting == NULL || setting->use != other)
+			if (setting_is_for(lfirst(name), type))
 				setting_apply(conf, lfirst(name), lfirst(value));
 		}
 	}
