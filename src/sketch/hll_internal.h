@@ -136,8 +136,44 @@ extern const char *hll_rice_count(const uint8_t *bytes, size_t length, int index
 extern bool hll_rice_open(HllRiceReader *reader, const uint8_t *bytes, size_t length,
 						  int index_bits);
 
-/* False: damaged. Call it `remaining` times. */
-extern bool hll_rice_next(HllRiceReader *reader, uint32_t *pair);
+extern bool hll_rice_next_slow(HllRiceReader *reader, uint32_t *pair);
+
+/*
+ * The next pair; false: damaged. Call it `remaining` times. One word mostly holds all of a pair:
+ * two runs of zeros with their stop bits, and the low bits of the gap in between.
+ */
+static inline bool
+hll_rice_next(HllRiceReader *reader, uint32_t *pair)
+{
+	size_t byte = reader->bit >> 3;
+	uint64_t word;
+	uint64_t rest;
+	int high;
+	int value;
+	int64_t index;
+
+	if (byte + 8 > reader->length)
+		return hll_rice_next_slow(reader, pair);
+	/* Guards at the top make both runs end inside the word. */
+	word = hll_load64(reader->bytes + byte) >> (reader->bit & 7);
+	high = __builtin_ctzll(word | UINT64_C(1) << 63);
+	if (high > 25)
+		return hll_rice_next_slow(reader, pair);
+	rest = word >> (high + 1);
+	index = (int64_t) ((uint64_t) high << reader->rice_bits |
+					   (rest & ((UINT64_C(1) << reader->rice_bits) - 1)));
+	rest >>= reader->rice_bits;
+	value = __builtin_ctzll(rest | UINT64_C(1) << 63);
+	index += reader->previous + 1;
+	/* 57 bits are sure to be there; what ends behind them is read the other way. */
+	if (high + 1 + reader->rice_bits + value + 1 > 57 || value > 37 ||
+		index >= INT64_C(1) << reader->index_bits)
+		return hll_rice_next_slow(reader, pair);
+	reader->bit += (size_t) (high + 1 + reader->rice_bits + value + 1);
+	reader->previous = index;
+	*pair = (uint32_t) index << 6 | ((uint32_t) value + 1);
+	return true;
+}
 
 /* ---- hll_dense.c: registers as bit planes -----------------------------------------------------
  */

@@ -53,25 +53,35 @@ hll_rice_size(const uint32_t *pairs, uint32_t n, int index_bits)
 	return count_size(n) + (size_t) ((bits + 7) / 8);
 }
 
-/* The lowest `bits` (at most 56) of value, which has no others. */
-static inline void
-put(uint8_t *out, size_t *at, uint64_t value, int bits)
+/* Bits on their way out, the oldest lowest. */
+typedef struct Writer
 {
-	size_t byte = *at >> 3;
-	uint64_t word = value << (*at & 7);
-	int used = (int) (*at & 7) + bits;
+	uint8_t *out;
+	uint64_t word;
+	int used;
+} Writer;
 
-	for (int done = 0; done < used; done += 8, byte++, word >>= 8)
-		out[byte] |= (uint8_t) word;
-	*at += (size_t) bits;
+/* The lowest `bits` (at most 32) of value, which has no others. */
+static inline void
+put(Writer *writer, uint64_t value, int bits)
+{
+	writer->word |= value << writer->used;
+	writer->used += bits;
+	if (writer->used >= 32)
+	{
+		for (int i = 0; i < 4; i++)
+			*writer->out++ = (uint8_t) (writer->word >> 8 * i);
+		writer->word >>= 32;
+		writer->used -= 32;
+	}
 }
 
 static inline void
-put_unary(uint8_t *out, size_t *at, uint64_t zeros)
+put_unary(Writer *writer, uint64_t zeros)
 {
-	*at += zeros;
-	out[*at >> 3] |= (uint8_t) (1u << (*at & 7));
-	*at += 1;
+	for (; zeros >= 32; zeros -= 32)
+		put(writer, 0, 32);
+	put(writer, UINT64_C(1) << zeros, (int) zeros + 1);
 }
 
 void
@@ -79,25 +89,24 @@ hll_rice_write(const uint32_t *pairs, uint32_t n, int index_bits, uint8_t *out)
 {
 	int rice = rice_bits(n, index_bits);
 	int64_t previous = -1;
-	size_t at = 0;
 	uint32_t rest = n;
-	size_t size = hll_rice_size(pairs, n, index_bits);
 	size_t head = count_size(n);
+	Writer writer = {out + head, 0, 0};
 
-	memset(out, 0, size);
 	for (size_t i = 0; i < head; i++, rest >>= 7)
 		out[i] = (uint8_t) ((rest & 127) | (i + 1 < head ? 128 : 0));
-	out += head;
 	for (uint32_t i = 0; i < n; i++)
 	{
 		int64_t index = pairs[i] >> 6;
 		uint64_t gap = (uint64_t) (index - previous - 1);
 
-		put_unary(out, &at, gap >> rice);
-		put(out, &at, gap & ((UINT64_C(1) << rice) - 1), rice);
-		put_unary(out, &at, unary_of(pairs[i]));
+		put_unary(&writer, gap >> rice);
+		put(&writer, gap & ((UINT64_C(1) << rice) - 1), rice);
+		put_unary(&writer, unary_of(pairs[i]));
 		previous = index;
 	}
+	for (; writer.used > 0; writer.used -= 8, writer.word >>= 8)
+		*writer.out++ = (uint8_t) writer.word;
 }
 
 static bool
@@ -188,8 +197,9 @@ read_unary(HllRiceReader *reader, int64_t limit)
 	}
 }
 
+/* The general case: long runs of zeros, and the last bytes. */
 bool
-hll_rice_next(HllRiceReader *reader, uint32_t *pair)
+hll_rice_next_slow(HllRiceReader *reader, uint32_t *pair)
 {
 	int64_t limit = INT64_C(1) << reader->index_bits;
 	int64_t high = read_unary(reader, limit >> reader->rice_bits);
