@@ -94,7 +94,9 @@ next_slots(int precision, uint32_t slots)
 	while ((total - sizeof(HllState)) / sizeof(uint32_t) <= slots)
 		total *= 4;
 	total = (uint32_t) ((total - sizeof(HllState)) / sizeof(uint32_t));
-	return total < last ? total : last;
+
+	/* A table of nearly the last size would only be thrown away once more. */
+	return total < last / 2 ? total : last;
 }
 
 static HllState *
