@@ -2,14 +2,16 @@
  * Writing rows when some of them are bad: by chunks, each in a subtransaction.
  *
  * A chunk that goes in stays in. One that fails is rolled back; if the error was one row's, which
- * the path knows (ingest->current), that row is dead, otherwise the chunk is halved until a single
- * row fails. So a bad row costs a subtransaction and the rows of one small chunk, whatever the size
- * of the batch, and rows that are bad only beside earlier ones (a key twice in a batch) are found.
+ * the path knows (ingest->current), that row is dead, otherwise it is searched by halves until a
+ * single row fails. So a bad row costs a subtransaction and the rows of one small chunk, whatever
+ * the size of the batch, and rows that are bad only beside earlier ones (a key twice in a batch)
+ * are found.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "base/sqlstate.h"
+#include "commands/trigger.h"
 #include "ingest/internal.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -17,6 +19,7 @@
 /* Subtransactions left behind; past 64 PostgreSQL's snapshots overflow. */
 #define SUBTRANSACTIONS 60
 #define FIRST_CHUNK     64
+#define LAST_CHUNK      4096
 
 static DecodeError
 copy_error(const ErrorData *error, MemoryContext context)
@@ -36,20 +39,24 @@ copy_error(const ErrorData *error, MemoryContext context)
 
 /* Tries one chunk. NULL: it is in; else the error, with everything rolled back. */
 static ErrorData *
-try_chunk(Ingest *ingest, const IngestRow *rows, int n, int64 *written)
+try_chunk(Ingest *ingest, const IngestRow *rows, int n, MemoryContext chunk_context, int64 *written)
 {
+	ConstraintsSetStmt deferred = {.type = T_ConstraintsSetStmt, .deferred = true};
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData *volatile error = NULL;
 
+	ResetExprContext(ingest->econtext);
 	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(chunk_context);
 	PG_TRY();
 	{
-		*written += insert_rows(ingest, rows, n);
+		int64 taken = insert_rows(ingest, rows, n);
+
+		/* What is deferred in this chunk shall be so in the next: both are a whole batch. */
+		AfterTriggerSetState(&deferred);
 		ReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+		*written += taken;
 	}
 	PG_CATCH();
 	{
@@ -57,10 +64,12 @@ try_chunk(Ingest *ingest, const IngestRow *rows, int n, int64 *written)
 		error = CopyErrorData();
 		RollbackAndReleaseCurrentSubTransaction();
 		FlushErrorState();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
 	}
 	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	/* Above all the executor state that an error left behind. */
+	MemoryContextReset(chunk_context);
 	return error;
 }
 
@@ -68,14 +77,17 @@ int
 careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			   MemoryContext result_context, int64 *written, int64 *handed)
 {
+	MemoryContext chunk_context = AllocSetContextCreate(
+		CurrentMemoryContext, "telemetry careful chunk", ALLOCSET_DEFAULT_SIZES);
 	int done = 0;
 	int chunk = FIRST_CHUNK;
+	int suspect = 0; /* one of rows [done, suspect) is bad, which one is not known */
 	int released = 0;
 
 	while (done < n && released < SUBTRANSACTIONS)
 	{
-		int size = Min(chunk, n - done);
-		ErrorData *error = try_chunk(ingest, rows + done, size, written);
+		int size = suspect > done ? Max((suspect - done) / 2, 1) : Min(chunk, n - done);
+		ErrorData *error = try_chunk(ingest, rows + done, size, chunk_context, written);
 		int culprit;
 
 		if (error == NULL)
@@ -83,7 +95,8 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			done += size;
 			*handed += size;
 			released++;
-			chunk = Min(chunk * 2, 1 << 16);
+			if (suspect <= done)
+				chunk = Min(Max(chunk, FIRST_CHUNK) * 2, LAST_CHUNK);
 			continue;
 		}
 		if (!sqlstate_is_data_error(error->sqlerrcode))
@@ -92,17 +105,19 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		ingest->current = -1;
 		if (culprit < 0)
 		{
-			chunk = Max(size / 2, 1);
+			suspect = done + size;
 			FreeErrorData(error);
 			continue;
 		}
 		messages[rows[done + culprit].message].verdict = INGEST_DEAD;
 		messages[rows[done + culprit].message].error = copy_error(error, result_context);
 		FreeErrorData(error);
-		/* The dead row is dealt with; those before it come first once more. */
+		/* The dead row is dealt with; those before it come first once more, and alone. */
 		memmove(&rows[done + 1], &rows[done], sizeof(IngestRow) * culprit);
 		done++;
-		chunk = FIRST_CHUNK;
+		suspect = 0;
+		chunk = culprit > FIRST_CHUNK / 2 ? culprit : FIRST_CHUNK;
 	}
+	MemoryContextDelete(chunk_context);
 	return done;
 }

@@ -21,6 +21,7 @@
 #include "ingest/internal.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 /* Rows of one leaf that are written together, and of all leaves before the fullest must go. */
@@ -40,6 +41,12 @@ typedef struct Leaf
 	int rows[LEAF_ROWS];
 } Leaf;
 
+typedef struct LeafEntry
+{
+	ResultRelInfo *rri; /* key */
+	Leaf *leaf;
+} LeafEntry;
+
 typedef struct FastInsert
 {
 	Ingest *ingest;
@@ -52,6 +59,7 @@ typedef struct FastInsert
 	TupleTableSlot *slot; /* the row in the root's layout */
 	CommandId command;
 	List *leaves;
+	HTAB *index; /* of leaves, by their ResultRelInfo */
 	Leaf *last;
 	int buffered;
 	bool bulk;
@@ -89,7 +97,17 @@ begin(FastInsert *insert, Ingest *ingest)
 		MakeTransitionCaptureState(target->trigdesc, RelationGetRelid(target), CMD_INSERT);
 	insert->mtstate->mt_transition_capture = insert->capture;
 	if (target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+	{
+		HASHCTL control = {
+			.keysize = sizeof(ResultRelInfo *),
+			.entrysize = sizeof(LeafEntry),
+			.hcxt = estate->es_query_cxt,
+		};
+
 		insert->routing = ExecSetupPartitionTupleRouting(estate, target);
+		insert->index =
+			hash_create("telemetry leaves", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
 	insert->slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(target), &TTSOpsVirtual);
 
 	AfterTriggerBeginQuery();
@@ -105,11 +123,14 @@ make_leaf(FastInsert *insert, ResultRelInfo *rri)
 	TupleConstr *constr = RelationGetDescr(relation)->constr;
 	Leaf *leaf = palloc0(sizeof(Leaf));
 
-	/* path_choose() has looked at every leaf; nothing else can have come since, under our lock. */
+	/* path_choose() has looked at every leaf, but a leaf can be altered without its root. */
 	if (rri->ri_FdwRoutine || (triggers && triggers->trig_insert_before_row))
+	{
+		insert->ingest->valid = false;
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("partition \"%s\" changed while rows were written",
 							   RelationGetRelationName(relation))));
+	}
 	if (rri->ri_IndexRelationDescs == NULL && relation->rd_rel->relhasindex)
 		ExecOpenIndices(rri, false);
 	leaf->rri = rri;
@@ -127,17 +148,17 @@ make_leaf(FastInsert *insert, ResultRelInfo *rri)
 static Leaf *
 find_leaf(FastInsert *insert, ResultRelInfo *rri)
 {
-	ListCell *cell;
+	LeafEntry *entry;
+	bool found;
 
 	if (insert->last && insert->last->rri == rri)
 		return insert->last;
-	insert->last = NULL;
-	foreach (cell, insert->leaves)
-		if (((Leaf *) lfirst(cell))->rri == rri)
-			insert->last = lfirst(cell);
-	if (insert->last == NULL)
-		insert->last = make_leaf(insert, rri);
-	return insert->last;
+	if (insert->routing == NULL)
+		return insert->last = make_leaf(insert, rri);
+	entry = hash_search(insert->index, &rri, HASH_ENTER, &found);
+	if (!found)
+		entry->leaf = make_leaf(insert, rri);
+	return insert->last = entry->leaf;
 }
 
 /* Index entries and AFTER triggers of one row that is in the table already. */

@@ -75,7 +75,11 @@ typedef struct Ingest Ingest;
 extern Ingest *ingest_open(const IngestOptions *options, MemoryContext parent);
 extern void ingest_close(Ingest *ingest);
 
-/* False once a relcache or syscache invalidation touched source or target: close and open anew. */
+/*
+ * False once source or target, or what their definitions rest on, changed (or ingest is NULL):
+ * close and open anew. Locks both until the end of the transaction first, so that the answer stays
+ * true.
+ */
 extern bool ingest_is_valid(const Ingest *ingest);
 
 extern Source *ingest_source(const Ingest *ingest);
@@ -90,9 +94,12 @@ extern const char *ingest_path(const Ingest *ingest, const char **reason);
  * careful = false is the happy path: no subtransaction; errors that decoding sees by itself become
  * verdicts, anything else is thrown. On a data error (base/sqlstate.h) the caller aborts and calls
  * again, in a new transaction, with careful = true: now rows go in by chunks in subtransactions
- * until the bad ones are known. At most 60 subtransactions are left behind, so it may stop early:
- * returns how many messages (a prefix) are done; the caller commits those and calls again for the
- * rest. An error that no single row reproduces is thrown in either mode.
+ * until the bad ones are known. At most 60 subtransactions are left behind and 4,096 messages
+ * looked at, so it may stop early: returns how many messages (a prefix) are done; the caller
+ * commits those and calls again for the rest, whose verdicts it sets back to INGEST_PENDING. An
+ * error that no single row reproduces is thrown in either mode. Constraints that are deferrable are
+ * checked at the end of the batch, or of a chunk; they are left immediate (deferred, if careful) in
+ * the transaction.
  *
  * *counts is added to, for the messages done.
  */

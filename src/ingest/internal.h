@@ -68,6 +68,12 @@ struct Ingest
 };
 
 /* ---- target.c ---- */
+/*
+ * Locks source and target for the rest of the transaction; true if they could have changed up to
+ * now, because no such lock was held. Afterwards ingest->valid tells whether they did.
+ */
+extern bool target_lock(const IngestOptions *options);
+
 extern void target_map(Ingest *ingest, Relation target);
 
 /* ---- path.c ---- */

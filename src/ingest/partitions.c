@@ -143,6 +143,41 @@ has_partition(Relation target, PartitionKey key, Datum value)
 	return bounds->indexes[offset + 1] >= 0;
 }
 
+static Datum
+key_datum(Oid type, int64 time)
+{
+	if (type == DATEOID)
+		return DateADTGetDatum((DateADT) (time / USECS_PER_DAY));
+	return TimestampGetDatum(time);
+}
+
+/*
+ * True if [from, to) overlaps no partition. Where it does, as beside partitions of another width,
+ * none is made, and a row that none takes is bad.
+ */
+static bool
+has_room(Relation target, PartitionKey key, int64 from, int64 to)
+{
+	PartitionBoundInfo bounds = RelationGetPartitionDesc(target, false)->boundinfo;
+	Datum first = key_datum(key->parttypid[0], from);
+	Datum behind = key_datum(key->parttypid[0], to);
+	bool equal;
+	int low;
+	int high;
+
+	if (bounds == NULL)
+		return true;
+	if (partition_bound_has_default(bounds))
+		return false;
+	low = partition_range_datum_bsearch(key->partsupfunc, key->partcollation, bounds, 1, &first,
+										&equal);
+	high = partition_range_datum_bsearch(key->partsupfunc, key->partcollation, bounds, 1, &behind,
+										 &equal);
+	if (equal)
+		high--;
+	return low == high && bounds->indexes[low + 1] < 0;
+}
+
 static void
 create_partition(Ingest *ingest, Oid type, int64 time)
 {
@@ -170,10 +205,9 @@ create_partition(Ingest *ingest, Oid type, int64 time)
 					quote_qualified_identifier(ingest->target_schema, name), ingest->target_name)));
 }
 
-/* A period that no partition covers, and a key value in it. */
+/* A period that no partition covers, and a time in it. */
 typedef struct Missing
 {
-	Datum value;
 	int64 time;
 	int64 from;
 	int64 to;
@@ -214,15 +248,19 @@ find_missing(Ingest *ingest, const IngestRow *rows, int n, Missing *missing, Oid
 			continue;
 		if (!has_partition(target, key, value) && !is_listed(missing, found, time))
 		{
+			Missing *next = &missing[found];
+
 			if (found == NEW_PARTITIONS)
+			{
+				/* They are too many together: the caller takes fewer rows at once. */
+				ingest->current = -1;
 				ereport(ERROR,
 						(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 						 errmsg("one batch asks for more than %d new partitions", NEW_PARTITIONS)));
-			missing[found].value = value;
-			missing[found].time = time;
-			unit_bounds(unit, time, &missing[found].from, &missing[found].to, suffix,
-						sizeof(suffix));
-			found++;
+			}
+			next->time = time;
+			unit_bounds(unit, time, &next->from, &next->to, suffix, sizeof(suffix));
+			found += has_room(target, key, next->from, next->to);
 		}
 		unit_bounds(unit, time, &known_from, &known_to, suffix, sizeof(suffix));
 	}
@@ -244,11 +282,12 @@ partitions_ensure(Ingest *ingest, const IngestRow *rows, int n)
 	for (int i = 0; i < found; i++)
 	{
 		Relation target = table_open(ingest->options.target, NoLock);
-		bool exists = has_partition(target, RelationGetPartitionKey(target), missing[i].value);
+		bool room =
+			has_room(target, RelationGetPartitionKey(target), missing[i].from, missing[i].to);
 
 		/* DDL wants nobody, us included, to have the table open. */
 		table_close(target, NoLock);
-		if (!exists)
+		if (room)
 			create_partition(ingest, type, missing[i].time);
 	}
 	pfree(missing);

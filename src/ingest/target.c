@@ -16,6 +16,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "rewrite/rewriteHandler.h"
+#include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -53,6 +54,8 @@ watch(Ingest *ingest)
 		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_catalog, (Datum) 0);
 		CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_catalog, (Datum) 0);
 		CacheRegisterSyscacheCallback(AUTHOID, invalidate_catalog, (Datum) 0);
+		/* Functions in compiled defaults and casts. */
+		CacheRegisterSyscacheCallback(PROCOID, invalidate_catalog, (Datum) 0);
 		registered = true;
 	}
 	ingest->valid = true;
@@ -70,6 +73,28 @@ unwatch(void *arg)
 			*link = (*link)->next;
 			return;
 		}
+}
+
+static bool
+lock_anew(Oid relation, LOCKMODE mode)
+{
+	LOCKTAG tag;
+	LockAcquireResult result;
+
+	SET_LOCKTAG_RELATION(tag, MyDatabaseId, relation);
+	result = LockAcquire(&tag, mode, false, false);
+	if (result != LOCKACQUIRE_ALREADY_CLEAR)
+		AcceptInvalidationMessages();
+	return result == LOCKACQUIRE_OK;
+}
+
+bool
+target_lock(const IngestOptions *options)
+{
+	bool source = lock_anew(options->source, AccessShareLock);
+	bool target = lock_anew(options->target, RowExclusiveLock);
+
+	return source || target;
 }
 
 static void misfit(StringInfo list, const char *format, ...) pg_attribute_printf(2, 3);
@@ -226,6 +251,7 @@ void
 target_map(Ingest *ingest, Relation target)
 {
 	StringInfoData misfits;
+	int mapped = 0;
 
 	initStringInfo(&misfits);
 	for (int i = 0; i < ingest->desc->natts; i++)
@@ -238,6 +264,7 @@ target_map(Ingest *ingest, Relation target)
 		if (to->attisdropped)
 			continue;
 		source = find_column(ingest->source_desc, NameStr(to->attname));
+		mapped += source != InvalidAttrNumber;
 		if (source != InvalidAttrNumber)
 			map_delivered(ingest, to, source, column, &misfits);
 		else
@@ -248,6 +275,8 @@ target_map(Ingest *ingest, Relation target)
 			column->state = ExecInitExpr(column->expression, NULL);
 		}
 	}
+	if (mapped == 0)
+		misfit(&misfits, "no column of the source has a column of the same name in the target");
 	check_leftover(ingest, &misfits);
 	find_event_time(ingest, &misfits);
 	if (misfits.len > 0)
@@ -326,7 +355,13 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 		ingest->event_time_column = pstrdup(options->event_time_column);
 	ingest->current = -1;
 
-	target = try_relation_open(options->target, AccessShareLock);
+	/* The lock of the batch to come: had it to be stronger then, two workers could deadlock. */
+	(void) target_lock(options);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(options->source)))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("the source (foreign table with OID %u) does not exist any more",
+							   options->source)));
+	target = try_relation_open(options->target, NoLock);
 	if (target == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
@@ -365,6 +400,9 @@ ingest_close(Ingest *ingest)
 bool
 ingest_is_valid(const Ingest *ingest)
 {
+	if (ingest == NULL)
+		return false;
+	(void) target_lock(&ingest->options);
 	return ingest->valid;
 }
 
