@@ -6,10 +6,15 @@
 #include "kafka/kafka.h"
 
 #include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "kafka/handle.h"
 #include "kafka/settings.h"
 #include "utils/memutils.h"
+
+/* Pause before asking again what failed for a passing reason. */
+#define RETRY_MS 50
 
 /* The consumer's handle is its first member. */
 #define consumer_handle(consumer) ((KafkaHandle *) (consumer))
@@ -29,6 +34,49 @@ call_error(KafkaHandle *handle, rd_kafka_resp_err_t code)
 	return psprintf("%s (%s)", rd_kafka_err2str(code), handle->last_log);
 }
 
+/* Leaders move, and those of a topic just made are not known everywhere at once. */
+static bool
+error_is_passing(rd_kafka_resp_err_t code)
+{
+	switch (code)
+	{
+		case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+		case RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION:
+		case RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE:
+		case RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE:
+		case RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR:
+		case RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH:
+		case RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH:
+			return true;
+		default:
+			return false;
+	}
+}
+
+/* Not PostgreSQL's clock: this is asked on a call's thread. */
+static int64
+clock_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Has librdkafka look again who leads the topic's partitions. On a call's thread. */
+static void
+leaders_refresh(rd_kafka_t *rk, const char *name, int timeout_ms)
+{
+	rd_kafka_topic_t *topic = rd_kafka_topic_new(rk, name, NULL);
+	const rd_kafka_metadata_t *metadata;
+
+	if (topic == NULL)
+		return;
+	if (rd_kafka_metadata(rk, 0, topic, &metadata, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR)
+		rd_kafka_metadata_destroy(metadata);
+	rd_kafka_topic_destroy(topic);
+}
+
 /* ---- offsets ------------------------------------------------------------------------------- */
 
 /* Topic, partitions and times to ask for; then what came back. One block of memory. */
@@ -42,20 +90,21 @@ typedef struct OffsetsCall
 	KafkaPosition positions[FLEXIBLE_ARRAY_MEMBER];
 } OffsetsCall;
 
+/* Asks once. On a call's thread. */
 static void
-offsets_task(rd_kafka_t *rk, void *arg)
+offsets_try(rd_kafka_t *rk, OffsetsCall *call, const KafkaPosition *wanted, int timeout_ms)
 {
-	OffsetsCall *call = arg;
 	rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(call->n);
 
 	for (int i = 0; i < call->n; i++)
-		rd_kafka_topic_partition_list_add(list, call->topic, call->positions[i].partition)->offset =
-			call->positions[i].offset;
-	call->result = rd_kafka_offsets_for_times(rk, list, call->timeout_ms);
+		rd_kafka_topic_partition_list_add(list, call->topic, wanted[i].partition)->offset =
+			wanted[i].offset;
+	call->result = rd_kafka_offsets_for_times(rk, list, timeout_ms);
+	call->first_error = RD_KAFKA_RESP_ERR_NO_ERROR;
 	for (int i = 0; i < call->n; i++)
 	{
 		rd_kafka_topic_partition_t *entry =
-			rd_kafka_topic_partition_list_find(list, call->topic, call->positions[i].partition);
+			rd_kafka_topic_partition_list_find(list, call->topic, wanted[i].partition);
 
 		call->positions[i].offset = entry->offset;
 		if (entry->err != RD_KAFKA_RESP_ERR_NO_ERROR &&
@@ -63,6 +112,34 @@ offsets_task(rd_kafka_t *rk, void *arg)
 			call->first_error = entry->err;
 	}
 	rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void
+offsets_task(rd_kafka_t *rk, void *arg)
+{
+	OffsetsCall *call = arg;
+	KafkaPosition *wanted = malloc(sizeof(KafkaPosition) * call->n);
+	int64 end = clock_ms() + call->timeout_ms;
+	int rest = call->timeout_ms;
+
+	if (wanted == NULL)
+	{
+		call->result = RD_KAFKA_RESP_ERR__FAIL;
+		return;
+	}
+	memcpy(wanted, call->positions, sizeof(KafkaPosition) * call->n);
+	for (;;)
+	{
+		offsets_try(rk, call, wanted, rest);
+		if (!error_is_passing(call->result) && !error_is_passing(call->first_error))
+			break;
+		usleep(RETRY_MS * 1000);
+		rest = (int) (end - clock_ms());
+		if (rest <= 0)
+			break;
+		leaders_refresh(rk, call->topic, rest);
+	}
+	free(wanted);
 }
 
 /*
@@ -205,28 +282,52 @@ metadata_names(MetadataCall *call, const rd_kafka_metadata_t *metadata)
 	*to = '\0';
 }
 
+/* Asks once; topic NULL: all of them. */
+static void
+metadata_try(rd_kafka_t *rk, MetadataCall *call, rd_kafka_topic_t *topic, int timeout_ms)
+{
+	const rd_kafka_metadata_t *metadata = NULL;
+
+	call->result = rd_kafka_metadata(rk, topic == NULL, topic, &metadata, timeout_ms);
+	if (call->result != RD_KAFKA_RESP_ERR_NO_ERROR)
+		return;
+	if (topic == NULL)
+		metadata_names(call, metadata);
+	else if (metadata->topic_cnt > 0)
+	{
+		call->result = metadata->topics[0].err;
+		call->partitions = metadata->topics[0].partition_cnt;
+	}
+	rd_kafka_metadata_destroy(metadata);
+}
+
 static void
 metadata_task(rd_kafka_t *rk, void *arg)
 {
 	MetadataCall *call = arg;
-	const rd_kafka_metadata_t *metadata = NULL;
 	rd_kafka_topic_t *topic = NULL;
+	int64 end = clock_ms() + call->timeout_ms;
+	int rest = call->timeout_ms;
 
 	if (call->topic[0] != '\0')
-		topic = rd_kafka_topic_new(rk, call->topic, NULL);
-	call->result = rd_kafka_metadata(rk, topic == NULL, topic, &metadata, call->timeout_ms);
-	if (call->result == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
+		topic = rd_kafka_topic_new(rk, call->topic, NULL);
 		if (topic == NULL)
-			metadata_names(call, metadata);
-		else if (metadata->topic_cnt > 0)
 		{
-			call->result = metadata->topics[0].err;
-			call->partitions = metadata->topics[0].partition_cnt;
+			call->result = rd_kafka_last_error();
+			return;
 		}
 	}
-	if (metadata != NULL)
-		rd_kafka_metadata_destroy(metadata);
+	for (;;)
+	{
+		metadata_try(rk, call, topic, rest);
+		if (!error_is_passing(call->result))
+			break;
+		usleep(RETRY_MS * 1000);
+		rest = (int) (end - clock_ms());
+		if (rest <= 0)
+			break;
+	}
 	if (topic != NULL)
 		rd_kafka_topic_destroy(topic);
 }
