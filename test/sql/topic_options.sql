@@ -146,6 +146,43 @@ TRUNCATE h8;
 ANALYZE h8;
 SELECT telemetry.telemetry_kafka_validator('{a=1}', 'pg_class'::regclass);
 
+-- Any names and values at all: taken, or refused as an option is
+DO $$
+DECLARE
+	catalogs regclass[] := '{pg_foreign_data_wrapper,pg_foreign_server,pg_user_mapping,pg_foreign_table,pg_attribute}';
+	names text[] := '{topic,format,path,metadata,compact,bootstrap_servers,sasl_mechanism,fetch.min.bytes,ssl_key_pem,linger.ms,x}';
+	pieces text[] := ARRAY['json', 'a', '.', '[', ']', '"', '0', '99999999999999999999', '-1', 'é', E'\n', '\', '%s%n', '=', ',', 'true', repeat('z', 300), ' '];
+	option text;
+	state text;
+	states text[] := '{}';
+BEGIN
+	PERFORM setseed(0.42);
+	FOR i IN 1 .. 4000 LOOP
+		option := names[1 + floor(random() * 11)::int];
+		IF random() < 0.3 THEN
+			option := option || pieces[1 + floor(random() * 9)::int];
+		END IF;
+		option := option || '=' || (SELECT coalesce(string_agg(pieces[1 + floor(random() * 18)::int], ''), '') FROM generate_series(1, (i % 5)));
+		BEGIN
+			PERFORM telemetry.telemetry_kafka_validator(ARRAY['topic=t', option], catalogs[1 + floor(random() * 5)::int]);
+			state := '00000';
+		EXCEPTION WHEN OTHERS THEN
+			state := SQLSTATE;
+		END;
+		IF state <> ALL (states) THEN
+			states := states || state;
+		END IF;
+	END LOOP;
+	FOR i IN 1 .. array_length(states, 1) LOOP
+		IF states[i] NOT IN ('00000', 'HV00D', 'HV024', 'HV00J') THEN
+			RAISE EXCEPTION 'unexpected SQLSTATE %', states[i];
+		END IF;
+	END LOOP;
+	IF array_length(states, 1) < 3 THEN
+		RAISE EXCEPTION 'too few outcomes: %', states;
+	END IF;
+END $$;
+
 -- The wrapper itself takes none
 ALTER FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (ADD topic 'x');
 
