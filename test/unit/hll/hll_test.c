@@ -268,6 +268,53 @@ check_canonical(int precision, int width, int cutoff, uint32_t n)
 	free(hashes);
 }
 
+/* Stored bytes outlive versions: what this version writes must not change unnoticed. */
+static void
+test_golden(void)
+{
+	static const struct
+	{
+		int precision;
+		int width;
+		int cutoff;
+		uint32_t n;
+		uint64_t hash; /* of the packed bytes */
+	} golden[] = {
+		{14, 6, HLL_NATIVE, 0, UINT64_C(0xa3bae28f7bedba50)},
+		{14, 6, HLL_NATIVE, 1000, UINT64_C(0x96884c39d1fe0a9c)},
+		{14, 6, HLL_NATIVE, 2700, UINT64_C(0xb59efc6c318b0e61)},
+		{14, 6, HLL_NATIVE, 2710, UINT64_C(0x91c34f96a870a4f5)},
+		{14, 6, HLL_NATIVE, 100000, UINT64_C(0x9742cae3eac4bebb)},
+		{11, 6, HLL_NATIVE, 280, UINT64_C(0x6dabd750fde43e81)},
+		{11, 6, HLL_NATIVE, 5000, UINT64_C(0xdbcfba628d205bc0)},
+		{11, 6, HLL_NATIVE, 7000, UINT64_C(0x0ed4eedfb2c4bc4c)},
+		{11, 6, HLL_NATIVE, 8500, UINT64_C(0xe4536a848f553279)},
+		{4, 6, HLL_NATIVE, 100, UINT64_C(0x8d0857f7a1118926)},
+		{18, 6, HLL_NATIVE, 60000, UINT64_C(0x50e880f9ff930205)},
+		{18, 6, HLL_NATIVE, 20000, UINT64_C(0xf1ac882db7cd54bc)},
+		{11, 5, 0x40 | 63, 100, UINT64_C(0x5b3793e34865e2bb)},
+		{11, 5, 0x40 | 63, 170, UINT64_C(0x2b5ab3212f8ad304)},
+		{11, 5, 0x40 | 63, 3000, UINT64_C(0xb47d38a2736901ad)},
+		{2, 3, 0x40, 20, UINT64_C(0x12c036b46b366bc0)},
+	};
+
+	for (size_t i = 0; i < sizeof(golden) / sizeof(golden[0]); i++)
+	{
+		HllState *state = hll_create(golden[i].precision, golden[i].width, golden[i].cutoff, &heap);
+		Bytes bytes;
+
+		for (uint64_t value = 0; value < golden[i].n; value++)
+			state = hll_add(state, hll_hash_word(value, 8), &heap);
+		bytes = pack(state);
+		CHECK(hll_hash_bytes(bytes.data, bytes.size) == golden[i].hash,
+			  "p %d w %d c %d n %u: UINT64_C(0x%016llx)", golden[i].precision, golden[i].width,
+			  golden[i].cutoff, golden[i].n,
+			  (unsigned long long) hll_hash_bytes(bytes.data, bytes.size));
+		free(bytes.data);
+		free(state);
+	}
+}
+
 static void
 test_canonical(void)
 {
@@ -770,6 +817,7 @@ main(void)
 	seed = 42;
 	test_hash();
 	test_token_values();
+	test_golden();
 	test_canonical();
 	test_add_later();
 	test_fold();
