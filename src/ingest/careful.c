@@ -11,7 +11,6 @@
 
 #include "access/xact.h"
 #include "base/sqlstate.h"
-#include "commands/trigger.h"
 #include "ingest/internal.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -41,7 +40,6 @@ copy_error(const ErrorData *error, MemoryContext context)
 static ErrorData *
 try_chunk(Ingest *ingest, const IngestRow *rows, int n, MemoryContext chunk_context, int64 *written)
 {
-	ConstraintsSetStmt deferred = {.type = T_ConstraintsSetStmt, .deferred = true};
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData *volatile error = NULL;
@@ -53,8 +51,6 @@ try_chunk(Ingest *ingest, const IngestRow *rows, int n, MemoryContext chunk_cont
 	{
 		int64 taken = insert_rows(ingest, rows, n);
 
-		/* What is deferred in this chunk shall be so in the next: both are a whole batch. */
-		AfterTriggerSetState(&deferred);
 		ReleaseCurrentSubTransaction();
 		*written += taken;
 	}

@@ -93,6 +93,8 @@ begin(FastInsert *insert, Ingest *ingest)
 	insert->mtstate->mt_nrels = 1;
 	insert->mtstate->resultRelInfo = insert->root;
 	insert->mtstate->rootResultRelInfo = insert->root;
+	/* Transition tables belong to a query, so it has to have begun. */
+	AfterTriggerBeginQuery();
 	insert->capture =
 		MakeTransitionCaptureState(target->trigdesc, RelationGetRelid(target), CMD_INSERT);
 	insert->mtstate->mt_transition_capture = insert->capture;
@@ -110,7 +112,6 @@ begin(FastInsert *insert, Ingest *ingest)
 	}
 	insert->slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(target), &TTSOpsVirtual);
 
-	AfterTriggerBeginQuery();
 	ExecBSInsertTriggers(estate, insert->root);
 }
 

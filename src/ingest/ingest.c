@@ -180,7 +180,8 @@ decode(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
 
 /*
  * The one place that all rows of a batch come by, whichever path writes them. Deferred constraints
- * and triggers fire here, as the owner: left to the commit they would run as somebody else.
+ * and triggers fire at the end of the INSERT, as the owner: left to the commit they would run as
+ * somebody else, which PostgreSQL refuses in a security-restricted operation.
  */
 static int64
 write_rows(Ingest *ingest, const IngestRow *rows, int n)
@@ -189,10 +190,10 @@ write_rows(Ingest *ingest, const IngestRow *rows, int n)
 	int64 written;
 
 	ingest->current = -1;
+	AfterTriggerSetState(&immediate);
 	if (ingest->options.create_partitions != PARTITIONS_BY_HAND)
 		partitions_ensure(ingest, rows, n);
 	written = ingest->fast ? fast_insert(ingest, rows, n) : executor_insert(ingest, rows, n);
-	AfterTriggerSetState(&immediate);
 	return written;
 }
 

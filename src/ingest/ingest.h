@@ -97,9 +97,8 @@ extern const char *ingest_path(const Ingest *ingest, const char **reason);
  * until the bad ones are known. At most 60 subtransactions are left behind and 4,096 messages
  * looked at, so it may stop early: returns how many messages (a prefix) are done; the caller
  * commits those and calls again for the rest, whose verdicts it sets back to INGEST_PENDING. An
- * error that no single row reproduces is thrown in either mode. Constraints that are deferrable are
- * checked at the end of the batch, or of a chunk; they are left immediate (deferred, if careful) in
- * the transaction.
+ * error that no single row reproduces is thrown in either mode. Deferrable constraints are checked
+ * at the end of the batch, or of a chunk, and are left immediate in the transaction.
  *
  * *counts is added to, for the messages done.
  */
