@@ -21,7 +21,7 @@
 #include "commands/explain_format.h"
 #include "commands/explain_state.h"
 #ifndef pg_attribute_noreturn
-#define pg_attribute_noreturn() pg_noreturn
+#define pg_attribute_noreturn() __attribute__((noreturn))
 #endif
 #endif
 

@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "datatype/timestamp.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
