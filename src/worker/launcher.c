@@ -30,6 +30,9 @@
 #include "worker/process.h"
 #include "worker/shared.h"
 
+/* How often a limit that was hit is tried again. */
+#define LIMIT_MS 5000
+
 PGDLLEXPORT void telemetry_launcher_main(Datum arg) pg_attribute_noreturn();
 
 /* What only the launcher knows of its children, by position in worker_shared->databases. */
@@ -155,7 +158,7 @@ start_supervisor(int index)
 					 errmsg("could not start telemetry's supervisor for database %u", database),
 					 errdetail("No slot for a background worker is free."),
 					 errhint("Raise max_worker_processes; it is tried again every few seconds.")));
-		child->next_start = process_backoff(child->failures);
+		child->next_start = GetCurrentTimestamp() + LIMIT_MS * INT64CONST(1000);
 		set_state(index, DATABASE_REQUESTED);
 	}
 	MemoryContextSwitchTo(old);
@@ -225,7 +228,10 @@ telemetry_launcher_main(Datum arg)
 		TimestampTz next = 0;
 		long timeout = -1;
 
-		process_leave_if_asked();
+		/* Ended with 0 it would be for good: the postmaster restarts only what failed. */
+		if (ProcDiePending)
+			proc_exit(1);
+		CHECK_FOR_INTERRUPTS();
 		ResetLatch(MyLatch);
 		if (telemetry_enabled)
 		{

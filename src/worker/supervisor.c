@@ -371,6 +371,19 @@ turn(bool look_again)
 	return timed || running == 0 ? TICK_MS : IDLE_TICK_MS;
 }
 
+/* Told to go, by a person or for a statement that wants the database: another comes after it. */
+static void
+leave_if_asked(void)
+{
+	if (ProcDiePending)
+	{
+		LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+		own_slot->again = true;
+		LWLockRelease(worker_shared->lock);
+	}
+	process_leave_if_asked();
+}
+
 /* True when a request came since last asked. */
 static bool
 take_request(void)
@@ -419,7 +432,7 @@ telemetry_supervisor_main(Datum arg)
 	{
 		long timeout;
 
-		process_leave_if_asked();
+		leave_if_asked();
 		ResetLatch(MyLatch);
 		timeout = turn(take_request() || process_reload_if_asked());
 		if (timeout < 0)
