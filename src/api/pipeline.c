@@ -39,14 +39,15 @@ static void
 check_int(FunctionCallInfo fcinfo, int n, const char *option, int least, int greatest)
 {
 	if (!PG_ARGISNULL(n) && (PG_GETARG_INT32(n) < least || PG_GETARG_INT32(n) > greatest))
-		bad_option(option, psprintf("between %d and %d, not %d", least, greatest,
-									PG_GETARG_INT32(n)));
+		bad_option(option,
+				   psprintf("between %d and %d, not %d", least, greatest, PG_GETARG_INT32(n)));
 }
 
 static int64
 interval_us(const Interval *interval)
 {
-	return interval->time + (interval->day + (int64) interval->month * DAYS_PER_MONTH) * USECS_PER_DAY;
+	return interval->time +
+		   (interval->day + (int64) interval->month * DAYS_PER_MONTH) * USECS_PER_DAY;
 }
 
 static void
@@ -80,9 +81,9 @@ static void
 check_name(const char *name)
 {
 	if (name[0] == '\0' || strlen(name) >= NAMEDATALEN)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
-						errmsg("invalid name of a pipeline: \"%s\"", name),
-						errdetail("It must have between 1 and %d bytes.", NAMEDATALEN - 1)));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME), errmsg("invalid name of a pipeline: \"%s\"", name),
+				 errdetail("It must have between 1 and %d bytes.", NAMEDATALEN - 1)));
 	if (pipeline_by_name(name, CurrentMemoryContext))
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT),
 						errmsg("pipeline \"%s\" already exists", name)));
@@ -148,10 +149,18 @@ refuse_nulls(FunctionCallInfo fcinfo)
 	{
 		int n;
 		const char *name;
-	} required[] = {{0, "name"},           {1, "source"},          {2, "target"},
-					{3, "start_position"}, {5, "allowed_lateness"}, {6, "idle_timeout"},
-					{8, "batch_rows"},     {9, "batch_interval"},  {10, "workers"},
-					{13, "on_conflict"},   {14, "create_partitions"}, {16, "paused"}};
+	} required[] = {{0, "name"},
+					{1, "source"},
+					{2, "target"},
+					{3, "start_position"},
+					{5, "allowed_lateness"},
+					{6, "idle_timeout"},
+					{8, "batch_rows"},
+					{9, "batch_interval"},
+					{10, "workers"},
+					{13, "on_conflict"},
+					{14, "create_partitions"},
+					{16, "paused"}};
 
 	for (size_t i = 0; i < lengthof(required); i++)
 		if (PG_ARGISNULL(required[i].n))
@@ -183,9 +192,9 @@ telemetry_create_pipeline(PG_FUNCTION_ARGS)
 {
 	static const OptionPositions at = {5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
 	static SPIPlanPtr plan;
-	Oid types[] = {TEXTOID, OIDOID,     OIDOID,       OIDOID,  TEXTOID, NAMEOID, INTERVALOID,
-				   INTERVALOID, INTERVALOID, INT4OID, INTERVALOID, INT4OID, INT4ARRAYOID, INT4OID,
-				   TEXTOID, TEXTOID, TEXTOID, BOOLOID};
+	Oid types[] = {TEXTOID,      OIDOID,      OIDOID,      OIDOID,  TEXTOID,     NAMEOID,
+				   INTERVALOID,  INTERVALOID, INTERVALOID, INT4OID, INTERVALOID, INT4OID,
+				   INT4ARRAYOID, INT4OID,     TEXTOID,     TEXTOID, TEXTOID,     BOOLOID};
 	Datum values[lengthof(types)];
 	char nulls[lengthof(types) + 1];
 	char *name;
@@ -212,20 +221,21 @@ telemetry_create_pipeline(PG_FUNCTION_ARGS)
 	}
 	if (PG_ARGISNULL(15))
 	{
-		values[16] = CStringGetTextDatum(
-			psprintf("telemetry.%s.%s", get_database_name(MyDatabaseId), name));
+		values[16] =
+			CStringGetTextDatum(psprintf("telemetry.%s.%s", get_database_name(MyDatabaseId), name));
 		nulls[16] = ' ';
 	}
 	nulls[lengthof(types)] = '\0';
 
 	own_spi_begin(&scope);
-	own_spi_run(&plan,
-				"INSERT INTO telemetry.pipeline (name, owner, source, target, start_position, "
-				"event_time_column, allowed_lateness, idle_timeout, max_ahead, batch_rows, "
-				"batch_interval, workers, partitions, dead_letter_limit, on_conflict, "
-				"create_partitions, consumer_group, paused) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
-				"$9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
-				lengthof(types), types, values, nulls);
+	own_spi_run(
+		&plan,
+		"INSERT INTO telemetry.pipeline (name, owner, source, target, start_position, "
+		"event_time_column, allowed_lateness, idle_timeout, max_ahead, batch_rows, "
+		"batch_interval, workers, partitions, dead_letter_limit, on_conflict, "
+		"create_partitions, consumer_group, paused) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
+		"$9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+		lengthof(types), types, values, nulls);
 	own_spi_end(&scope);
 	check_fit(name);
 	pipeline = pipeline_by_name(name, CurrentMemoryContext);
@@ -240,8 +250,9 @@ static void
 check_new_owner(const Pipeline *pipeline, Oid owner)
 {
 	if (!compat_may_become(GetUserId(), owner))
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("must be able to SET ROLE \"%s\"", GetUserNameFromId(owner, false))));
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be able to SET ROLE \"%s\"", GetUserNameFromId(owner, false))));
 }
 
 static void
@@ -272,8 +283,9 @@ check_reset(FunctionCallInfo fcinfo, int n)
 	}
 }
 
-#define KEEP(column, n)	 column " = coalesce($" n ", " column ")"
-#define RESET(column, n) column " = CASE WHEN '" column "' = ANY ($16) THEN NULL ELSE coalesce($" n ", " column ") END"
+#define KEEP(column, n) column " = coalesce($" n ", " column ")"
+#define RESET(column, n)                                                                           \
+	column " = CASE WHEN '" column "' = ANY ($16) THEN NULL ELSE coalesce($" n ", " column ") END"
 
 Datum
 telemetry_alter_pipeline(PG_FUNCTION_ARGS)
@@ -281,9 +293,9 @@ telemetry_alter_pipeline(PG_FUNCTION_ARGS)
 	static const OptionPositions at = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
 	static SPIPlanPtr plan;
 	/* $1 the pipeline, $2 to $16 the function's arguments from its second on. */
-	Oid types[] = {INT4OID,	 NAMEOID,	   INTERVALOID, INTERVALOID, INTERVALOID,  INT4OID,
-				   INTERVALOID, INT4OID, INT4ARRAYOID, INT4OID,     TEXTOID, TEXTOID,
-				   TEXTOID,	 OIDOID,  TEXTOID,      TEXTARRAYOID};
+	Oid types[] = {INT4OID,     NAMEOID, INTERVALOID,  INTERVALOID, INTERVALOID, INT4OID,
+				   INTERVALOID, INT4OID, INT4ARRAYOID, INT4OID,     TEXTOID,     TEXTOID,
+				   TEXTOID,     OIDOID,  TEXTOID,      TEXTARRAYOID};
 	Datum values[lengthof(types)];
 	char nulls[lengthof(types) + 1];
 	Pipeline *pipeline = admin_pipeline(fcinfo);
@@ -310,17 +322,26 @@ telemetry_alter_pipeline(PG_FUNCTION_ARGS)
 		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
 	}
 	own_spi_begin(&scope);
-	own_spi_run(&plan,
-				"UPDATE telemetry.pipeline SET revision = revision + 1, "
-				RESET("event_time_column", "2") ", " KEEP("allowed_lateness", "3") ", "
-				KEEP("idle_timeout", "4") ", " RESET("max_ahead", "5") ", "
-				KEEP("batch_rows", "6") ", " KEEP("batch_interval", "7") ", "
-				KEEP("workers", "8") ", " RESET("partitions", "9") ", "
-				RESET("dead_letter_limit", "10") ", " KEEP("on_conflict", "11") ", "
-				KEEP("create_partitions", "12") ", " KEEP("consumer_group", "13") ", "
-				"owner = coalesce($14::regrole, owner), " KEEP("name", "15")
-				" WHERE pipeline_id = $1",
-				lengthof(types), types, values, nulls);
+	own_spi_run(
+		&plan,
+		"UPDATE telemetry.pipeline SET revision = revision + 1, " RESET("event_time_column", "2") ", " KEEP("allowed_lateness", "3") ", " KEEP("idle_timeout", "4") ", " RESET(
+			"max_ahead",
+			"5") ", " KEEP("batch_rows",
+						   "6") ", " KEEP("batch_interval",
+										  "7") ", " KEEP("workers",
+														 "8") ", " RESET("partitions",
+																		 "9") ", " RESET("dead_"
+																						 "letter_"
+																						 "limit",
+																						 "10") ","
+																							   " " KEEP("on_conflict", "11") ", " KEEP(
+																								   "create_partitions",
+																								   "12") ", " KEEP("consumer_group",
+																												   "13") ", "
+																														 "owner = coalesce($14::regrole, owner), " KEEP(
+																															 "name",
+																															 "15") " WHERE pipeline_id = $1",
+		lengthof(types), types, values, nulls);
 	own_spi_end(&scope);
 	check_fit(name);
 	worker_wake_at_commit();

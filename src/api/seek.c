@@ -111,8 +111,9 @@ moves_to_position(Seek *seek, const char *position)
 		}
 		return;
 	}
-	time = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(position),
-												   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	time =
+		DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(position),
+												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 	at = palloc0(sizeof(KafkaPosition) * Max(seek->n, 1));
 	for (int i = 0; i < seek->n; i++)
 		at[i].partition = seek->moves[i].partition;
@@ -149,10 +150,11 @@ add_move(Seek *seek, const char *key, const JsonbValue *value)
 	to = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
 	query_bounds(seek, (int32) partition, &low, &high);
 	if (to < low || to > high)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("offset " INT64_FORMAT " of partition %ld is not in the topic", to,
-							   partition),
-						errdetail("It holds offsets " INT64_FORMAT " to " INT64_FORMAT ".", low, high)));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("offset " INT64_FORMAT " of partition %ld is not in the topic", to, partition),
+			 errdetail("It holds offsets " INT64_FORMAT " to " INT64_FORMAT ".", low, high)));
 	move = &seek->moves[seek->n++];
 	move->partition = (int32) partition;
 	move->to = to;
@@ -216,9 +218,10 @@ telemetry_seek_pipeline(PG_FUNCTION_ARGS)
 	char *back;
 
 	if (PG_ARGISNULL(1) == PG_ARGISNULL(2))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("either position or offsets must be given"),
-						errhint("For example position => 'latest', or offsets => '{\"0\": 1200}'.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("either position or offsets must be given"),
+				 errhint("For example position => 'latest', or offsets => '{\"0\": 1200}'.")));
 	InitMaterializedSRF(fcinfo, 0);
 	open_topic(&seek);
 	if (!PG_ARGISNULL(1))
@@ -265,16 +268,16 @@ telemetry_skip_offset(PG_FUNCTION_ARGS)
 		if (((PartitionOffset *) lfirst(cell))->partition == number)
 			offset = lfirst(cell);
 	if (offset == NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("pipeline \"%s\" does not read partition %d", pipeline->name, number)));
-	if (offset->next_offset != skipped)
 		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("offset " INT64_FORMAT " is not the next one of partition %d, which is "
-						INT64_FORMAT,
-						skipped, number, offset->next_offset),
-				 errhint("skip_offset() steps over the one offset that cannot be read; "
-						 "telemetry.seek_pipeline() goes anywhere.")));
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("pipeline \"%s\" does not read partition %d", pipeline->name, number)));
+	if (offset->next_offset != skipped)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("offset " INT64_FORMAT
+							   " is not the next one of partition %d, which is " INT64_FORMAT,
+							   skipped, number, offset->next_offset),
+						errhint("skip_offset() steps over the one offset that cannot be read; "
+								"telemetry.seek_pipeline() goes anywhere.")));
 
 	source = source_open(pipeline->source, pipeline->owner, CurrentMemoryContext);
 	letter.message.partition = number;
@@ -282,14 +285,16 @@ telemetry_skip_offset(PG_FUNCTION_ARGS)
 	letter.message.timestamp_ms = -1;
 	letter.value_length = -1;
 	letter.error.sqlstate = ERRCODE_FDW_ERROR;
-	letter.error.message = offset->pause_reason
-							   ? psprintf("skipped by hand; the partition was paused: %s",
-										  offset->pause_reason)
-							   : "skipped by hand";
+	letter.error.message =
+		offset->pause_reason
+			? psprintf("skipped by hand; the partition was paused: %s", offset->pause_reason)
+			: "skipped by hand";
 	dead_letter_insert(pipeline->id, source->topic, &letter);
 	source_close(source);
 	moved = *offset;
 	moved.next_offset = skipped + 1;
+	/* Reading the last message again, to see whether the topic is the same, would meet it again. */
+	moved.last_offset = -1;
 	if (!offset_update(pipeline->id, &moved, skipped, &counts))
 		elog(ERROR, "partition %d was moved under a lock", number);
 	offset_set_paused(pipeline->id, number, NULL);

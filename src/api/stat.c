@@ -40,8 +40,7 @@ state_name(const WorkerSlot *slot)
 static bool
 may_see(Oid owner)
 {
-	return has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ||
-		   has_privs_of_role(GetUserId(), owner);
+	return has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) || has_privs_of_role(GetUserId(), owner);
 }
 
 /* A value, or NULL where there is none. */

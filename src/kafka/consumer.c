@@ -12,7 +12,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "kafka/handle.h"
+#include "kafka/consumer.h"
 #include "kafka/nudge.h"
 #include "kafka/settings.h"
 #include "postmaster/interrupt.h"
@@ -31,19 +31,6 @@
 
 /* Part of the queue after whose taking librdkafka is made to look again. */
 #define NUDGE_PARTS 4
-
-struct KafkaConsumer
-{
-	KafkaHandle handle; /* first: the handle's callbacks get this */
-	MemoryContext context;
-	dlist_head batches;           /* of MessageBatch: messages that are out */
-	rd_kafka_message_t **scratch; /* POLL_MAX of them */
-	int64 queue_bytes;            /* bounds of what is fetched and not taken */
-	int64 queue_messages;
-	int64 taken_bytes; /* since the last nudge */
-	int64 taken_messages;
-	char *publish_error; /* of the last failed publication; or NULL */
-};
 
 /* Messages that one poll took; lives in the context that they are released with. */
 typedef struct MessageBatch
@@ -134,6 +121,7 @@ consumer_conf(const KafkaSettings *settings, const char *group_id, int queue_kb)
 			conf_set_int(conf, "fetch.message.max.bytes", Min(PARTITION_FETCH_BYTES, queue_bytes));
 		if (settings_get(settings, "fetch.max.bytes") == NULL)
 			conf_set_int(conf, "fetch.max.bytes", Min(queue_bytes, 50 * 1024 * 1024));
+		settings_force(conf, "statistics.interval.ms", "1000");
 		if (settings_get(settings, "check.crcs") == NULL)
 			settings_force(conf, "check.crcs", "true");
 	}

@@ -86,9 +86,10 @@ struct HandleShell
 	void (*call_free)(void *);
 	void *call_arg;
 
-	pthread_mutex_t lock; /* guards the errors */
+	pthread_mutex_t lock; /* guards what follows */
 	int nerrors;
 	ShellError errors[SHELL_ERRORS];
+	char *statistics; /* librdkafka's newest, malloc'ed; or NULL */
 };
 
 static dlist_head open_handles = DLIST_STATIC_INIT(open_handles);
@@ -124,6 +125,7 @@ shell_free(HandleShell *shell)
 	if (shell->done_fd >= 0)
 		close(shell->done_fd);
 	pthread_mutex_destroy(&shell->lock);
+	free(shell->statistics);
 	free(shell);
 }
 
@@ -286,6 +288,21 @@ shell_error_callback(rd_kafka_t *rk, int code, const char *reason, void *opaque)
 	pthread_mutex_unlock(&shell->lock);
 }
 
+/* As above. Returning 1 keeps the text, which librdkafka has malloc'ed. */
+static int
+shell_statistics_callback(rd_kafka_t *rk, char *json, size_t length, void *opaque)
+{
+	HandleShell *shell = opaque;
+	char *old;
+
+	pthread_mutex_lock(&shell->lock);
+	old = shell->statistics;
+	shell->statistics = json;
+	pthread_mutex_unlock(&shell->lock);
+	free(old);
+	return 1;
+}
+
 /* Only reached when the settings above it were forgotten: a log line never goes to stderr. */
 static void
 log_nothing(const rd_kafka_t *rk, int level, const char *facility, const char *text)
@@ -360,6 +377,7 @@ handle_open(KafkaHandle *handle, MemoryContext context, const KafkaSettings *set
 
 	rd_kafka_conf_set_opaque(conf, handle->shell);
 	rd_kafka_conf_set_error_cb(conf, shell_error_callback);
+	rd_kafka_conf_set_stats_cb(conf, shell_statistics_callback);
 	rd_kafka_conf_set_log_cb(conf, log_nothing);
 	rd_kafka_conf_set(conf, "log.queue", "true", NULL, 0);
 
@@ -435,6 +453,19 @@ handle_take_error(KafkaHandle *handle, rd_kafka_resp_err_t *code, const char **t
 		*text = handle_mask(handle, error.text);
 	}
 	return found;
+}
+
+char *
+handle_take_statistics(KafkaHandle *handle)
+{
+	HandleShell *shell = handle->shell;
+	char *json;
+
+	pthread_mutex_lock(&shell->lock);
+	json = shell->statistics;
+	shell->statistics = NULL;
+	pthread_mutex_unlock(&shell->lock);
+	return json;
 }
 
 bool

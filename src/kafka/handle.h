@@ -57,6 +57,12 @@ extern bool handle_error_is_fatal(rd_kafka_resp_err_t code);
 extern bool handle_take_error(KafkaHandle *handle, rd_kafka_resp_err_t *code, const char **text);
 
 /*
+ * librdkafka's statistics, a JSON document, if there are some that nobody has taken; else NULL. The
+ * caller frees it with free().
+ */
+extern char *handle_take_statistics(KafkaHandle *handle);
+
+/*
  * Runs a blocking librdkafka call on a thread of its own, while this one watches for cancel,
  * shutdown and the postmaster's death. arg is malloc'ed and belongs to the handle from now on,
  * which ends its life by free_arg. True: finished, and arg may be read until the next call. False:

@@ -127,9 +127,19 @@ extern int kafka_consumer_poll(KafkaConsumer *consumer, KafkaEvent *events, int 
 /* Fills headers of a message on demand (for a dead letter), in the current memory context. */
 extern void kafka_event_headers(KafkaEvent *event);
 
-/* Low and high watermark and last stable offset as last seen in a fetch; -1 where not yet known. */
-extern void kafka_consumer_cached_offsets(KafkaConsumer *consumer, int32 partition, int64 *low,
-										  int64 *high);
+/*
+ * Where a partition begins and ends as last heard from the broker, about once a second; -1 where
+ * not known. stable: the last stable offset, up to which read_committed reads; high: behind the
+ * last message, of open transactions too.
+ */
+typedef struct KafkaEnds
+{
+	int64 low;
+	int64 stable;
+	int64 high;
+} KafkaEnds;
+
+extern KafkaEnds kafka_consumer_ends(KafkaConsumer *consumer, int32 partition);
 
 /* Asks the broker. False: no answer in time (text in *error). A partition's earliest and end
  * offset. */
@@ -153,8 +163,6 @@ extern void kafka_consumer_publish(KafkaConsumer *consumer, int n, const KafkaPo
 
 /* Error of a publication that failed since last asked, or NULL. */
 extern const char *kafka_consumer_publish_error(KafkaConsumer *consumer);
-
-/* Bytes librdkafka holds for us at most: for stat_worker and the stated bound. */
 
 /* ---- producer ------------------------------------------------------------------------------ */
 

@@ -224,19 +224,6 @@ kafka_consumer_query_offsets(KafkaConsumer *consumer, int32 partition, int64 *lo
 	return true;
 }
 
-void
-kafka_consumer_cached_offsets(KafkaConsumer *consumer, int32 partition, int64 *low, int64 *high)
-{
-	KafkaHandle *handle = consumer_handle(consumer);
-
-	*low = *high = -1;
-	if (rd_kafka_get_watermark_offsets(handle->rk, handle->topic_name, partition, low, high) !=
-		RD_KAFKA_RESP_ERR_NO_ERROR)
-		*low = *high = -1;
-	*low = Max(*low, -1);
-	*high = Max(*high, -1);
-}
-
 /* ---- topics and the cluster ---------------------------------------------------------------- */
 
 #define TOPIC_NAME_MAX 256

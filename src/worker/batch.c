@@ -321,7 +321,6 @@ report_batch(IngestWorker *worker, const Writing *writing, TimestampTz started)
 	slot->last_commit_at = now;
 	slot->memory_bytes = MemoryContextMemAllocated(TopMemoryContext, true);
 	LWLockRelease(worker_shared->lock);
-	worker->offsets_saved_at = now;
 }
 
 static void

@@ -274,7 +274,6 @@ batch_reset(Batch *batch)
 	batch->nevents = batch->capacity = 0;
 	batch->bytes = 0;
 	batch->deadline = 0;
-	batch->moved = false;
 }
 
 /* Room for at least one more call's events. */
@@ -358,14 +357,18 @@ collect(void)
 	}
 }
 
+static bool
+chores_are_due(void)
+{
+	return GetCurrentTimestamp() >= worker.next_chores;
+}
+
 static void
 chores(void)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	const char *error;
 
-	if (now < worker.next_chores)
-		return;
 	worker.next_chores = now + CHORES_MS * INT64CONST(1000);
 	if (now >= worker.next_discovery)
 	{
@@ -398,9 +401,10 @@ run(void)
 	{
 		batch_reset(&worker.batch);
 		collect();
-		if (worker.batch.nevents > 0 || worker.batch.moved)
+		if (worker.batch.nevents > 0 || (chores_are_due() && positions_moved(&worker)))
 			batch_commit(&worker);
-		chores();
+		if (chores_are_due())
+			chores();
 	}
 }
 

@@ -29,6 +29,7 @@ typedef struct Partition
 	TimestampTz last_message_at; /* or the worker's start */
 	int64 error_offset;          /* where a partition error was seen last */
 	int errors;                  /* how often there */
+	char *error;                 /* and what was said first */
 } Partition;
 
 typedef struct Batch
@@ -39,7 +40,6 @@ typedef struct Batch
 	int capacity;
 	int64 bytes;
 	TimestampTz deadline; /* when it is committed, full or not; 0: it is empty */
-	bool moved;           /* some partition's position moved without a message */
 } Batch;
 
 typedef struct IngestWorker
@@ -59,7 +59,6 @@ typedef struct IngestWorker
 	TimestampTz polled_at; /* when events were taken last */
 	TimestampTz next_chores;
 	TimestampTz next_discovery;
-	TimestampTz offsets_saved_at;
 	bool publish_warned;
 	bool broker_lost; /* an error of the whole cluster since the last good news */
 } IngestWorker;
@@ -76,6 +75,9 @@ extern Partition *positions_find(IngestWorker *worker, int32 partition);
 
 /* Takes note of one event; true if it is a message that belongs into the batch. */
 extern bool positions_accept(IngestWorker *worker, KafkaEvent *event);
+
+/* True if some partition's position is ahead of what is stored. */
+extern bool positions_moved(const IngestWorker *worker);
 
 /* Live figures for stat_partition, idleness: about once a second. */
 extern void positions_report(IngestWorker *worker);

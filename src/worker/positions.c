@@ -19,8 +19,12 @@
 #include "worker/ingest_worker.h"
 #include "worker/process.h"
 
-/* How long one question to the broker may hold the worker up. */
-#define ASK_MS 500
+/*
+ * How long one question to the broker may hold the worker up. An answer takes a millisecond; but
+ * librdkafka learns of a new partition's leader only with its next look at the metadata, a second
+ * or two later.
+ */
+#define ASK_MS 3000
 
 /* Errors in a row at one offset after which its partition is paused. */
 #define ERRORS_BEFORE_PAUSE 5
@@ -82,7 +86,7 @@ resolve_start(IngestWorker *worker, int n, KafkaPosition *positions, const char 
 		return kafka_consumer_offsets_at(
 			worker->consumer,
 			(at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000, n, positions,
-			ASK_MS * 4, error);
+			ASK_MS, error);
 	}
 	for (int i = 0; i < n; i++)
 	{
@@ -90,7 +94,7 @@ resolve_start(IngestWorker *worker, int n, KafkaPosition *positions, const char 
 		int64 high;
 
 		if (!kafka_consumer_query_offsets(worker->consumer, positions[i].partition, &low, &high,
-										  ASK_MS * 4, error))
+										  ASK_MS, error))
 			return false;
 		positions[i].offset = strcmp(start, "latest") == 0 ? high : low;
 	}
@@ -193,7 +197,7 @@ positions_discover(IngestWorker *worker)
 	const char *error = NULL;
 	bool complete;
 	ListCell *cell;
-	int count = kafka_consumer_partition_count(worker->consumer, ASK_MS * 4, &error);
+	int count = kafka_consumer_partition_count(worker->consumer, ASK_MS, &error);
 
 	if (count < 0)
 		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
@@ -327,8 +331,8 @@ assign_partition(IngestWorker *worker, Partition *partition)
 	partition->assigned = true;
 	partition->wants_assign = false;
 	partition->at_end = false;
-	partition->errors = 0;
-	ingest_worker_clear_error(worker);
+	if (partition->errors == 0)
+		ingest_worker_clear_error(worker);
 }
 
 void
@@ -396,24 +400,36 @@ accept_lost(IngestWorker *worker, Partition *partition)
 	worker->next_chores = 0;
 }
 
+/*
+ * Something at the read position cannot be read. librdkafka would go on behind it as if it had been
+ * a gap, or lose its place in the broker's answer and name an offset that is none; so it is made to
+ * fetch the position anew, and gives the same error as long as that is so.
+ */
 static void
 accept_partition_error(IngestWorker *worker, Partition *partition, const KafkaEvent *event)
 {
-	int64 offset = event->message.offset >= 0 ? event->message.offset : partition->next;
+	int32 id = partition->stored.partition;
 
 	ingest_worker_note_error(worker, event->error, worker->slot->state);
-	if (partition->error_offset != offset)
+	if (partition->error_offset != partition->next)
 	{
-		partition->error_offset = offset;
+		partition->error_offset = partition->next;
 		partition->errors = 0;
+		partition->error = MemoryContextStrdup(worker->context, event->error);
 	}
 	if (++partition->errors < ERRORS_BEFORE_PAUSE)
+	{
+		kafka_consumer_remove(worker->consumer, 1, &id);
+		partition->assigned = false;
+		partition->wants_assign = true;
+		worker->next_chores = 0;
 		return;
+	}
 	positions_pause(worker, partition,
 					psprintf("offset " INT64_FORMAT " cannot be read: %s; "
 							 "telemetry.skip_offset('%s', %d, " INT64_FORMAT ") steps over it",
-							 offset, event->error, worker->pipeline->name,
-							 partition->stored.partition, offset));
+							 partition->next, partition->error, worker->pipeline->name, id,
+							 partition->next));
 }
 
 static void
@@ -446,16 +462,8 @@ positions_accept(IngestWorker *worker, KafkaEvent *event)
 	switch (event->kind)
 	{
 		case KAFKA_EVENT_END:
-		{
-			int64 before = partition->next;
-
 			accept_end(worker, partition, message->offset);
-			/* Transaction markers move the end; saved now and then, not at each of them. */
-			if (partition->next != before &&
-				GetCurrentTimestamp() > worker->offsets_saved_at + USECS_PER_SEC)
-				worker->batch.moved = true;
 			return false;
-		}
 		case KAFKA_EVENT_OFFSET_LOST:
 			accept_lost(worker, partition);
 			return false;
@@ -480,6 +488,19 @@ positions_accept(IngestWorker *worker, KafkaEvent *event)
 		ingest_worker_clear_error(worker);
 	}
 	return true;
+}
+
+/*
+ * Markers of transactions move a partition's end without a message. That is saved now and then, not
+ * at each of them.
+ */
+bool
+positions_moved(const IngestWorker *worker)
+{
+	for (int i = 0; i < worker->npartitions; i++)
+		if (worker->partitions[i].next != worker->partitions[i].stored.next_offset)
+			return true;
+	return false;
 }
 
 /*
@@ -511,11 +532,10 @@ positions_report(IngestWorker *worker)
 	{
 		Partition *partition = &worker->partitions[i];
 		PartitionSlot *slot;
-		int64 low = -1;
-		int64 high = -1;
+		KafkaEnds ends;
 
 		look_for_idleness(worker, partition, now);
-		kafka_consumer_cached_offsets(worker->consumer, partition->stored.partition, &low, &high);
+		ends = kafka_consumer_ends(worker->consumer, partition->stored.partition);
 		LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 		slot = shared_partition_find(worker->pipeline->id, partition->stored.partition, true);
 		if (slot)
@@ -524,8 +544,9 @@ positions_report(IngestWorker *worker)
 			slot->at_end = partition->at_end;
 			slot->last_message_at = partition->last_message_at;
 			slot->seen_at = now;
-			slot->low = low;
-			slot->high = slot->stable = high;
+			slot->low = ends.low;
+			slot->high = ends.high;
+			slot->stable = ends.stable;
 		}
 		LWLockRelease(worker_shared->lock);
 	}
