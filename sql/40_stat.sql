@@ -32,11 +32,11 @@ COMMENT ON VIEW telemetry.stat_worker IS
 CREATE VIEW telemetry.stat_partition WITH (security_barrier) AS
 SELECT p.name AS pipeline, o.partition, o.next_offset AS committed_offset,
        s.low AS begin_offset, s.stable AS stable_offset, s.high AS end_offset,
-       greatest(s.stable - o.next_offset, 0) AS lag,
+       CASE WHEN s.stable IS NOT NULL THEN greatest(s.stable - o.next_offset, 0) END AS lag,
        CASE WHEN s.stable <= o.next_offset THEN 0
             WHEN s.stable IS NOT NULL THEN greatest(extract(epoch FROM clock_timestamp()) - o.last_timestamp / 1000.0, 0)
        END::double precision AS lag_seconds,
-       greatest(s.high - s.stable, 0) AS open_transactions,
+       CASE WHEN s.stable IS NOT NULL THEN greatest(s.high - s.stable, 0) END AS open_transactions,
        o.watermark, o.max_event_time, coalesce(s.idle, false) AS idle,
        o.stored, o.duplicates, o.suppressed, o.skipped, o.dead, o.late,
        o.pause_reason, s.last_message_at, o.updated_at
@@ -72,7 +72,7 @@ CROSS JOIN (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.cu
 LEFT JOIN telemetry.activation a USING (pipeline_id)
 LEFT JOIN telemetry.pipeline_watermark m USING (pipeline_id)
 LEFT JOIN LATERAL (
-    SELECT sum(s.lag)::bigint AS lag, max(s.lag_seconds) AS lag_seconds, sum(s.stored)::bigint AS stored,
+    SELECT CASE WHEN count(*) = count(s.lag) THEN sum(s.lag)::bigint END AS lag, max(s.lag_seconds) AS lag_seconds, sum(s.stored)::bigint AS stored,
            sum(s.duplicates)::bigint AS duplicates, sum(s.suppressed)::bigint AS suppressed,
            sum(s.skipped)::bigint AS skipped, sum(s.dead)::bigint AS dead, sum(s.late)::bigint AS late,
            count(*)::integer AS partitions, count(s.pause_reason)::integer AS paused_partitions

@@ -146,6 +146,10 @@ extern KafkaEnds kafka_consumer_ends(KafkaConsumer *consumer, int32 partition);
 extern bool kafka_consumer_query_offsets(KafkaConsumer *consumer, int32 partition, int64 *low,
 										 int64 *high, int timeout_ms, const char **error);
 
+/* The same for many partitions in one question; low[] and high[] have n entries. */
+extern bool kafka_consumer_query_many(KafkaConsumer *consumer, int n, const int32 *partitions,
+									  int64 *low, int64 *high, int timeout_ms, const char **error);
+
 /* First offset of each position's partition at or after a Unix time in ms; end where there is none.
  */
 extern bool kafka_consumer_offsets_at(KafkaConsumer *consumer, int64 timestamp_ms, int n,

@@ -208,20 +208,34 @@ kafka_consumer_offsets_at(KafkaConsumer *consumer, int64 timestamp_ms, int n,
 }
 
 bool
+kafka_consumer_query_many(KafkaConsumer *consumer, int n, const int32 *partitions, int64 *low,
+						  int64 *high, int timeout_ms, const char **error)
+{
+	KafkaHandle *handle = consumer_handle(consumer);
+	KafkaPosition *positions = palloc_array(KafkaPosition, Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		positions[i] = (KafkaPosition){partitions[i], KAFKA_OFFSET_EARLIEST};
+	if (!offsets_ask(handle, n, positions, timeout_ms, error))
+		return false;
+	for (int i = 0; i < n; i++)
+	{
+		low[i] = positions[i].offset;
+		positions[i].offset = KAFKA_OFFSET_LATEST;
+	}
+	if (!offsets_ask(handle, n, positions, timeout_ms, error))
+		return false;
+	for (int i = 0; i < n; i++)
+		high[i] = positions[i].offset;
+	pfree(positions);
+	return true;
+}
+
+bool
 kafka_consumer_query_offsets(KafkaConsumer *consumer, int32 partition, int64 *low, int64 *high,
 							 int timeout_ms, const char **error)
 {
-	KafkaHandle *handle = consumer_handle(consumer);
-	KafkaPosition position = {partition, KAFKA_OFFSET_EARLIEST};
-
-	if (!offsets_ask(handle, 1, &position, timeout_ms, error))
-		return false;
-	*low = position.offset;
-	position.offset = KAFKA_OFFSET_LATEST;
-	if (!offsets_ask(handle, 1, &position, timeout_ms, error))
-		return false;
-	*high = position.offset;
-	return true;
+	return kafka_consumer_query_many(consumer, 1, &partition, low, high, timeout_ms, error);
 }
 
 /* ---- topics and the cluster ---------------------------------------------------------------- */

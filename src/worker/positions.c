@@ -71,6 +71,23 @@ slice_wants(const IngestWorker *worker, int32 partition)
 		   partition % worker->slot->slices == worker->slot->slice;
 }
 
+/* Sets positions to their partitions' ends or beginnings. False: the broker did not answer. */
+static bool
+ask_ends(IngestWorker *worker, int n, KafkaPosition *positions, bool ends, const char **error)
+{
+	int32 *partitions = palloc(sizeof(int32) * Max(n, 1));
+	int64 *low = palloc(sizeof(int64) * Max(n, 1));
+	int64 *high = palloc(sizeof(int64) * Max(n, 1));
+
+	for (int i = 0; i < n; i++)
+		partitions[i] = positions[i].partition;
+	if (!kafka_consumer_query_many(worker->consumer, n, partitions, low, high, ASK_MS, error))
+		return false;
+	for (int i = 0; i < n; i++)
+		positions[i].offset = ends ? high[i] : low[i];
+	return true;
+}
+
 /* Where a pipeline's first partitions start. False: the broker did not answer. */
 static bool
 resolve_start(IngestWorker *worker, int n, KafkaPosition *positions, const char **error)
@@ -88,17 +105,7 @@ resolve_start(IngestWorker *worker, int n, KafkaPosition *positions, const char 
 			(at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000, n, positions,
 			ASK_MS, error);
 	}
-	for (int i = 0; i < n; i++)
-	{
-		int64 low;
-		int64 high;
-
-		if (!kafka_consumer_query_offsets(worker->consumer, positions[i].partition, &low, &high,
-										  ASK_MS, error))
-			return false;
-		positions[i].offset = strcmp(start, "latest") == 0 ? high : low;
-	}
-	return true;
+	return ask_ends(worker, n, positions, strcmp(start, "latest") == 0, error);
 }
 
 static bool
@@ -144,13 +151,7 @@ store_starts(IngestWorker *worker, int count, bool *complete)
 	if (known == NIL)
 		resolved = resolve_start(worker, n, positions, &error);
 	else
-		for (int i = 0; i < n && resolved; i++)
-		{
-			int64 high;
-
-			resolved = kafka_consumer_query_offsets(worker->consumer, positions[i].partition,
-													&positions[i].offset, &high, ASK_MS, &error);
-		}
+		resolved = ask_ends(worker, n, positions, false, &error);
 	if (!resolved)
 	{
 		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
@@ -294,29 +295,20 @@ cluster_is_same(IngestWorker *worker, Partition *partition)
 	return false;
 }
 
-static void
-assign_partition(IngestWorker *worker, Partition *partition)
+/* Decides where one partition is read from. False: nowhere, it is paused now. */
+static bool
+place_partition(IngestWorker *worker, Partition *partition, int64 low, int64 high,
+				KafkaPosition *position)
 {
-	int32 id = partition->stored.partition;
-	const char *error = NULL;
-	KafkaPosition position;
-	int64 low;
-	int64 high;
 	char *fault;
 
-	if (!kafka_consumer_query_offsets(worker->consumer, id, &low, &high, ASK_MS, &error))
-	{
-		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
-								 WORKER_CONNECTING);
-		return;
-	}
 	if (!cluster_is_same(worker, partition))
-		return;
+		return false;
 	fault = position_fault(partition, low, high);
 	if (fault)
 	{
 		positions_pause(worker, partition, fault);
-		return;
+		return false;
 	}
 	partition->verify = partition->stored.last_offset >= low;
 	if (partition->stored.last_offset >= 0 && !partition->verify)
@@ -324,25 +316,73 @@ assign_partition(IngestWorker *worker, Partition *partition)
 							 "(offset " INT64_FORMAT
 							 ") is gone by retention, so that it cannot be verified that "
 							 "the topic is still the same",
-							 worker->pipeline->name, id, partition->stored.last_offset)));
-	position.partition = id;
-	position.offset = partition->verify ? partition->stored.last_offset : partition->next;
-	kafka_consumer_add(worker->consumer, 1, &position);
-	partition->assigned = true;
-	partition->wants_assign = false;
-	partition->at_end = false;
-	if (partition->errors == 0)
+							 worker->pipeline->name, partition->stored.partition,
+							 partition->stored.last_offset)));
+	position->partition = partition->stored.partition;
+	position->offset = partition->verify ? partition->stored.last_offset : partition->next;
+	return true;
+}
+
+/*
+ * Assigns the partitions of this worker whose positions in the array are listed. All are asked for
+ * in one question, and before any of them is fetched: a broker answers a connection in order, and a
+ * fetch that waits for messages holds up what comes behind it.
+ */
+static bool
+assign_listed(IngestWorker *worker, int n, const int *which)
+{
+	int32 *ids = palloc(sizeof(int32) * n);
+	int64 *low = palloc(sizeof(int64) * n);
+	int64 *high = palloc(sizeof(int64) * n);
+	KafkaPosition *positions = palloc(sizeof(KafkaPosition) * n);
+	const char *error = NULL;
+	bool clean = true;
+	int placed = 0;
+
+	for (int i = 0; i < n; i++)
+		ids[i] = worker->partitions[which[i]].stored.partition;
+	if (!kafka_consumer_query_many(worker->consumer, n, ids, low, high, ASK_MS, &error))
+	{
+		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
+								 WORKER_CONNECTING);
+		return false;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		Partition *partition = &worker->partitions[which[i]];
+
+		partition->wants_assign = false;
+		if (!place_partition(worker, partition, low[i], high[i], &positions[placed]))
+			continue;
+		placed++;
+		partition->assigned = true;
+		partition->at_end = false;
+		clean = clean && partition->errors == 0;
+	}
+	if (placed > 0)
+		kafka_consumer_add(worker->consumer, placed, positions);
+	if (placed > 0 && clean)
 		ingest_worker_clear_error(worker);
+	return true;
 }
 
 void
 positions_assign(IngestWorker *worker)
 {
 	MemoryContext old = MemoryContextSwitchTo(worker->batch.context);
+	int *which = palloc(sizeof(int) * Max(worker->npartitions, 1));
+	int n = 0;
 
 	for (int i = 0; i < worker->npartitions; i++)
 		if (worker->partitions[i].wants_assign)
-			assign_partition(worker, &worker->partitions[i]);
+			which[n++] = i;
+	/* One without a leader must not keep the others from being read. */
+	if (n > 0 && !assign_listed(worker, n, which) && n > 1)
+		for (int i = 0; i < n; i++)
+		{
+			ingest_worker_check(worker);
+			(void) assign_listed(worker, 1, &which[i]);
+		}
 	MemoryContextSwitchTo(old);
 }
 
@@ -508,18 +548,29 @@ positions_moved(const IngestWorker *worker)
  * A backlog, a pause or an outage is not idleness.
  */
 static void
-look_for_idleness(IngestWorker *worker, Partition *partition, TimestampTz now)
+look_for_idleness(IngestWorker *worker, TimestampTz now)
 {
+	int *which = palloc(sizeof(int) * Max(worker->npartitions, 1));
+	int32 *ids = palloc(sizeof(int32) * Max(worker->npartitions, 1));
+	int64 *low = palloc(sizeof(int64) * Max(worker->npartitions, 1));
+	int64 *high = palloc(sizeof(int64) * Max(worker->npartitions, 1));
 	const char *error;
-	int64 low;
-	int64 high;
+	int n = 0;
 
-	if (partition->idle || !partition->at_end || !partition->assigned || worker->broker_lost ||
-		now < partition->last_message_at + worker->pipeline->idle_timeout)
+	for (int i = 0; i < worker->npartitions && !worker->broker_lost; i++)
+	{
+		const Partition *partition = &worker->partitions[i];
+
+		if (partition->idle || !partition->at_end || !partition->assigned ||
+			now < partition->last_message_at + worker->pipeline->idle_timeout)
+			continue;
+		which[n] = i;
+		ids[n++] = partition->stored.partition;
+	}
+	if (n == 0 || !kafka_consumer_query_many(worker->consumer, n, ids, low, high, ASK_MS, &error))
 		return;
-	partition->idle = kafka_consumer_query_offsets(worker->consumer, partition->stored.partition,
-												   &low, &high, ASK_MS, &error) &&
-					  high <= partition->next;
+	for (int i = 0; i < n; i++)
+		worker->partitions[which[i]].idle = high[i] <= worker->partitions[which[i]].next;
 }
 
 void
@@ -528,13 +579,13 @@ positions_report(IngestWorker *worker)
 	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext old = MemoryContextSwitchTo(worker->batch.context);
 
+	look_for_idleness(worker, now);
 	for (int i = 0; i < worker->npartitions; i++)
 	{
 		Partition *partition = &worker->partitions[i];
 		PartitionSlot *slot;
 		KafkaEnds ends;
 
-		look_for_idleness(worker, partition, now);
 		ends = kafka_consumer_ends(worker->consumer, partition->stored.partition);
 		LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 		slot = shared_partition_find(worker->pipeline->id, partition->stored.partition, true);
