@@ -18,6 +18,7 @@
 #include "fdw/topic.h"
 #include "foreign/fdwapi.h"
 #include "foreign/foreign.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -81,11 +82,13 @@ source_read_columns(Source *source)
 }
 
 static void
-source_compile_checks(Source *source)
+source_compile_checks(Source *source, Oid userid)
 {
 	TupleConstr *constr = source->desc->constr;
 	int n = constr != NULL ? constr->num_check : 0;
 	struct SourceChecks *checks;
+	Oid user;
+	int security;
 
 	if (n == 0)
 		return;
@@ -96,6 +99,10 @@ source_compile_checks(Source *source)
 	checks->slot->tts_tableOid = source->relid;
 	checks->econtext->ecxt_scantuple = checks->slot;
 	checks->n = n;
+
+	/* Planning runs functions that call themselves IMMUTABLE: not as a worker's superuser. */
+	GetUserIdAndSecContext(&user, &security);
+	SetUserIdAndSecContext(userid, security | SECURITY_RESTRICTED_OPERATION);
 	for (int i = 0; i < n; i++)
 	{
 		Node *node = stringToNode(constr->check[i].ccbin);
@@ -104,6 +111,7 @@ source_compile_checks(Source *source)
 		checks->check[i].state =
 			ExecPrepareExpr((Expr *) make_ands_explicit(list_make1(node)), checks->estate);
 	}
+	SetUserIdAndSecContext(user, security);
 	source->checks = checks;
 }
 
@@ -126,7 +134,7 @@ source_read(Source *source, Relation relation, Oid userid)
 	options_connect(source->server, userid, &source->settings);
 	options_read_settings(table->options, &source->settings);
 	source_read_columns(source);
-	source_compile_checks(source);
+	source_compile_checks(source, userid);
 }
 
 Source *

@@ -6,6 +6,9 @@
  * single row fails. So a bad row costs a subtransaction and the rows of one small chunk, whatever
  * the size of the batch, and rows that are bad only beside earlier ones (a key twice in a batch)
  * are found.
+ *
+ * Chunks are as large as the rows between bad ones lately allow: where all are bad, each is tried
+ * alone, since the rows of a failed chunk were written for nothing (and stay as dead tuples).
  */
 #include "postgres.h"
 
@@ -18,7 +21,7 @@
 /* Subtransactions left behind; past 64 PostgreSQL's snapshots overflow. */
 #define SUBTRANSACTIONS 60
 #define FIRST_CHUNK     64
-#define LAST_CHUNK      4096
+#define LAST_CHUNK      1000 /* of the fast path, too: it writes no more at once */
 
 static DecodeError
 copy_error(const ErrorData *error, MemoryContext context)
@@ -79,29 +82,43 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 	int chunk = FIRST_CHUNK;
 	int suspect = 0; /* one of rows [done, suspect) is bad, which one is not known */
 	int released = 0;
+	int good = 0;   /* rows since the last bad one */
+	int prefix = 0; /* rows that go in before one that is suspected */
 
 	while (done < n && released < SUBTRANSACTIONS)
 	{
-		int size = suspect > done ? Max((suspect - done) / 2, 1) : Min(chunk, n - done);
+		int size = prefix > 0       ? prefix
+				   : suspect > done ? Max((suspect - done) / 2, 1)
+									: Min(chunk, n - done);
 		ErrorData *error = try_chunk(ingest, rows + done, size, chunk_context, written);
 		int culprit;
 
+		prefix = 0;
 		if (error == NULL)
 		{
 			done += size;
 			*handed += size;
+			good += size;
 			released++;
 			if (suspect <= done)
-				chunk = Min(Max(chunk, FIRST_CHUNK) * 2, LAST_CHUNK);
+				chunk = Min(chunk * 2, LAST_CHUNK);
 			continue;
 		}
 		if (!sqlstate_is_data_error(error->sqlerrcode))
 			ReThrowError(error);
 		culprit = size == 1 ? 0 : ingest->current;
 		ingest->current = -1;
-		if (culprit < 0)
+		if (culprit < 0 || culprit >= size)
 		{
 			suspect = done + size;
+			FreeErrorData(error);
+			continue;
+		}
+		if (size > 1 && !ingest->fast)
+		{
+			/* The executor's scan stood at this row; a foreign partition may lag behind it. */
+			suspect = done + culprit + 1;
+			prefix = culprit;
 			FreeErrorData(error);
 			continue;
 		}
@@ -112,7 +129,9 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		memmove(&rows[done + 1], &rows[done], sizeof(IngestRow) * culprit);
 		done++;
 		suspect = 0;
-		chunk = culprit > FIRST_CHUNK / 2 ? culprit : FIRST_CHUNK;
+		good += culprit;
+		chunk = Max(1, Min(good * 2, Max(culprit, FIRST_CHUNK)));
+		good = 0;
 	}
 	MemoryContextDelete(chunk_context);
 	return done;

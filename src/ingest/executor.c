@@ -1,12 +1,19 @@
 /*
  * The executor path: INSERT ... SELECT from the batch, which stands there as an ephemeral relation.
  * All that a target can have (BEFORE triggers, policies, rules, ON CONFLICT) is PostgreSQL's work.
+ *
+ * Rows flow one by one from the scan of the batch into the target, so a count of the rows scanned
+ * tells whose fault an error is. What counts is a parameter that each row is compared with: the
+ * executor asks for its value anew for every row. A last, numberless row marks the end of the scan,
+ * so that an error of a trigger that fires later is nobody's.
  */
 #include "postgres.h"
 
 #include "commands/trigger.h"
 #include "ingest/internal.h"
+#include "catalog/pg_type.h"
 #include "miscadmin.h"
+#include "nodes/params.h"
 #include "utils/queryenvironment.h"
 #include "utils/tuplestore.h"
 
@@ -14,9 +21,9 @@ static Tuplestorestate *
 store_batch(Ingest *ingest, const IngestRow *rows, int n)
 {
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
-	int natts = ingest->batch_desc->natts;
-	Datum *values = palloc(sizeof(Datum) * Max(natts, 1));
-	bool *isnull = palloc(sizeof(bool) * Max(natts, 1));
+	int natts = ingest->batch_desc->natts - 1;
+	Datum *values = palloc0(sizeof(Datum) * (natts + 1));
+	bool *isnull = palloc(sizeof(bool) * (natts + 1));
 
 	for (int i = 0; i < n; i++)
 	{
@@ -27,9 +34,38 @@ store_batch(Ingest *ingest, const IngestRow *rows, int n)
 			values[column] = rows[i].values[source];
 			isnull[column] = rows[i].isnull[source];
 		}
+		values[natts] = Int32GetDatum(i);
+		isnull[natts] = false;
 		tuplestore_putvalues(store, ingest->batch_desc, values, isnull);
 	}
+	memset(isnull, true, sizeof(bool) * (natts + 1));
+	tuplestore_putvalues(store, ingest->batch_desc, values, isnull);
 	return store;
+}
+
+/* The least row number to insert: the first. */
+static ParamExternData *
+next_row(ParamListInfo params, int number, bool speculative, ParamExternData *value)
+{
+	Ingest *ingest = params->paramFetchArg;
+
+	if (!speculative)
+		ingest->current++;
+	value->value = Int32GetDatum(0);
+	value->isnull = false;
+	value->pflags = 0;
+	value->ptype = INT4OID;
+	return value;
+}
+
+static ParamListInfo
+make_params(Ingest *ingest)
+{
+	ParamListInfo params = makeParamList(1);
+
+	params->paramFetch = next_row;
+	params->paramFetchArg = ingest;
+	return params;
 }
 
 int64
@@ -52,7 +88,8 @@ executor_insert(Ingest *ingest, const IngestRow *rows, int n)
 		elog(ERROR, "could not register the batch as a relation");
 	if (ingest->insert_plan == NULL)
 	{
-		SPIPlanPtr plan = SPI_prepare(ingest->insert_sql, 0, NULL);
+		Oid type = INT4OID;
+		SPIPlanPtr plan = SPI_prepare_cursor(ingest->insert_sql, 1, &type, CURSOR_OPT_GENERIC_PLAN);
 
 		if (plan == NULL)
 			elog(ERROR, "could not prepare \"%s\": %s", ingest->insert_sql,
@@ -60,7 +97,9 @@ executor_insert(Ingest *ingest, const IngestRow *rows, int n)
 		SPI_keepplan(plan);
 		ingest->insert_plan = plan;
 	}
-	result = SPI_execute_plan(ingest->insert_plan, NULL, NULL, false, 0);
+	ingest->current = -1;
+	result = SPI_execute_plan_with_paramlist(ingest->insert_plan, make_params(ingest), false, 0);
+	ingest->current = -1;
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", ingest->insert_sql, SPI_result_code_string(result));
 	written = SPI_processed;

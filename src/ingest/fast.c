@@ -37,6 +37,7 @@ typedef struct Leaf
 	bool generated;
 	bool checked;
 	int n;
+	List **recheck; /* careful: deferrable unique indexes that each row is to be checked by again */
 	TupleTableSlot *slots[LEAF_ROWS];
 	int rows[LEAF_ROWS];
 } Leaf;
@@ -63,6 +64,7 @@ typedef struct FastInsert
 	Leaf *last;
 	int buffered;
 	bool bulk;
+	bool careful; /* no row is let go before all are in, and AFTER triggers fire row by row */
 } FastInsert;
 
 static void
@@ -112,6 +114,9 @@ begin(FastInsert *insert, Ingest *ingest)
 	}
 	insert->slot = ExecInitExtraTupleSlot(estate, RelationGetDescr(target), &TTSOpsVirtual);
 
+	/* Transition tables belong to the one statement. */
+	insert->careful = ingest->careful && insert->capture == NULL;
+
 	ExecBSInsertTriggers(estate, insert->root);
 }
 
@@ -141,6 +146,7 @@ make_leaf(FastInsert *insert, ResultRelInfo *rri)
 	leaf->after_row = insert->capture != NULL || (triggers && triggers->trig_insert_after_row);
 	leaf->generated = constr && constr->has_generated_stored;
 	leaf->checked = constr != NULL;
+	leaf->recheck = insert->careful ? palloc0(sizeof(List *) * LEAF_ROWS) : NULL;
 	insert->leaves = lappend(insert->leaves, leaf);
 	MemoryContextSwitchTo(old);
 	return leaf;
@@ -164,8 +170,9 @@ find_leaf(FastInsert *insert, ResultRelInfo *rri)
 
 /* Index entries and AFTER triggers of one row that is in the table already. */
 static void
-finish_row(FastInsert *insert, Leaf *leaf, TupleTableSlot *slot)
+finish_row(FastInsert *insert, Leaf *leaf, int i)
 {
+	TupleTableSlot *slot = leaf->slots[i];
 	List *recheck = NIL;
 
 	if (leaf->rri->ri_NumIndices > 0)
@@ -173,13 +180,44 @@ finish_row(FastInsert *insert, Leaf *leaf, TupleTableSlot *slot)
 		/* Index expressions read the slot; what they allocate goes with the per-tuple context. */
 		recheck = compat_insert_index_tuples(leaf->rri, slot, insert->estate);
 	}
+	if (leaf->recheck)
+	{
+		leaf->recheck[i] = recheck;
+		return;
+	}
 	if (leaf->after_row || recheck != NIL)
 		ExecARInsertTriggers(insert->estate, leaf->rri, slot, recheck, insert->capture);
 	list_free(recheck);
 }
 
+/*
+ * Fires each row's AFTER triggers, foreign keys among them, as if it were a statement of its own:
+ * so an error is known to be that row's. All rows of the chunk are in their tables by now.
+ */
 static void
-flush(FastInsert *insert, Leaf *leaf)
+fire_rows(FastInsert *insert)
+{
+	ListCell *cell;
+
+	foreach (cell, insert->leaves)
+	{
+		Leaf *leaf = lfirst(cell);
+
+		for (int i = 0; i < leaf->n; i++)
+		{
+			if (!leaf->after_row && leaf->recheck[i] == NIL)
+				continue;
+			insert->ingest->current = leaf->rows[i];
+			AfterTriggerBeginQuery();
+			ExecARInsertTriggers(insert->estate, leaf->rri, leaf->slots[i], leaf->recheck[i], NULL);
+			AfterTriggerEndQuery(insert->estate);
+		}
+	}
+	insert->ingest->current = -1;
+}
+
+static void
+write_leaf(FastInsert *insert, Leaf *leaf)
 {
 	EState *estate = insert->estate;
 	MemoryContext old;
@@ -195,15 +233,21 @@ flush(FastInsert *insert, Leaf *leaf)
 		for (int i = 0; i < leaf->n; i++)
 		{
 			insert->ingest->current = leaf->rows[i];
-			finish_row(insert, leaf, leaf->slots[i]);
+			finish_row(insert, leaf, i);
 			CHECK_FOR_INTERRUPTS();
 		}
+	insert->ingest->current = -1;
+}
+
+static void
+flush(FastInsert *insert, Leaf *leaf)
+{
+	write_leaf(insert, leaf);
 	for (int i = 0; i < leaf->n; i++)
 		ExecClearTuple(leaf->slots[i]);
-	insert->ingest->current = -1;
 	insert->buffered -= leaf->n;
 	leaf->n = 0;
-	ResetPerTupleExprContext(estate);
+	ResetPerTupleExprContext(insert->estate);
 }
 
 static void
@@ -213,6 +257,22 @@ flush_all(FastInsert *insert)
 
 	foreach (cell, insert->leaves)
 		flush(insert, lfirst(cell));
+}
+
+/* The last rows; of a careful chunk, all rows. */
+static void
+flush_last(FastInsert *insert)
+{
+	ListCell *cell;
+
+	if (insert->careful)
+	{
+		foreach (cell, insert->leaves)
+			write_leaf(insert, lfirst(cell));
+		fire_rows(insert);
+	}
+	else
+		flush_all(insert);
 }
 
 /* The row, in the leaf's own layout, in the next slot of its buffer. */
@@ -264,7 +324,9 @@ add_row(FastInsert *insert, const IngestRow *row, int index)
 		ExecPartitionCheck(rri, slot, estate, true);
 	leaf->rows[leaf->n++] = index;
 	insert->buffered++;
-	if (leaf->n == LEAF_ROWS)
+	/* A careful chunk is no larger than a leaf's buffer, and stays there till its triggers fired.
+	 */
+	if (leaf->n == LEAF_ROWS && !insert->careful)
 		flush(insert, leaf);
 	else if (insert->buffered >= TOTAL_ROWS)
 		flush_all(insert);
@@ -276,7 +338,7 @@ finish(FastInsert *insert)
 	EState *estate = insert->estate;
 	ListCell *cell;
 
-	flush_all(insert);
+	flush_last(insert);
 	ExecASInsertTriggers(estate, insert->root, insert->capture);
 	AfterTriggerEndQuery(estate);
 	foreach (cell, insert->leaves)

@@ -9,9 +9,7 @@
 #include "commands/trigger.h"
 #include "ingest/internal.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/date.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -21,70 +19,6 @@
 #define CAREFUL_MESSAGES 4096
 
 #define UNIX_EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
-
-/* The pipeline's owner, with settings that no role's or caller's can change. */
-typedef struct OwnerScope
-{
-	Oid user;
-	int context;
-	int guc_level;
-} OwnerScope;
-
-static void
-owner_begin(OwnerScope *scope, Oid owner)
-{
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"TimeZone", "UTC"},
-		{"DateStyle", "ISO, YMD"},
-		{"IntervalStyle", "postgres"},
-		{"bytea_output", "hex"},
-		{"extra_float_digits", "1"},
-		{"row_security", "on"},
-	};
-
-	GetUserIdAndSecContext(&scope->user, &scope->context);
-	SetUserIdAndSecContext(owner, scope->context | SECURITY_RESTRICTED_OPERATION |
-									  SECURITY_LOCAL_USERID_CHANGE);
-	scope->guc_level = NewGUCNestLevel();
-	for (size_t i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-}
-
-static void
-owner_end(const OwnerScope *scope)
-{
-	AtEOXact_GUC(false, scope->guc_level);
-	SetUserIdAndSecContext(scope->user, scope->context);
-}
-
-/* INSERT on the table, or on every column that is written. */
-static bool
-may_insert(const Ingest *ingest)
-{
-	Oid target = ingest->options.target;
-	Oid owner = ingest->options.owner;
-
-	/* target_map() has seen to it that at least one column is written. */
-	if (pg_class_aclcheck(target, owner, ACL_INSERT) == ACLCHECK_OK)
-		return true;
-	for (int i = 0; i < ingest->desc->natts; i++)
-		if (ingest->columns[i].source != InvalidAttrNumber &&
-			pg_attribute_aclcheck(target, i + 1, owner, ACL_INSERT) != ACLCHECK_OK)
-			return false;
-	return true;
-}
-
-/* Rights may have been revoked since the last batch. */
-static void
-check_rights(Ingest *ingest)
-{
-	source_check_rights(ingest->options.source, ingest->options.owner);
-	if (may_insert(ingest))
-		return;
-	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, ingest->target_table);
-}
 
 static TimestampTz
 event_time(const Ingest *ingest, const Datum *values, const bool *isnull)
@@ -99,7 +33,10 @@ event_time(const Ingest *ingest, const Datum *values, const bool *isnull)
 
 		if (DATE_IS_NOBEGIN(date))
 			return DT_NOBEGIN;
-		return DATE_IS_NOEND(date) ? DT_NOEND : (TimestampTz) date * USECS_PER_DAY;
+		/* Dates reach farther than timestamps: to the year 5,874,897. */
+		if (date >= TIMESTAMP_END_JULIAN - POSTGRES_EPOCH_JDATE)
+			return DT_NOEND;
+		return (TimestampTz) date * USECS_PER_DAY;
 	}
 	return DatumGetTimestampTz(values[column]);
 }
@@ -123,7 +60,7 @@ is_ahead(const Ingest *ingest, IngestMessage *message, TimestampTz now)
 	message->error.constraint = NULL;
 	message->error.message =
 		psprintf("event time %s lies more than max_ahead (%lld s) after %s %s",
-				 timestamptz_to_str(message->event_time),
+				 pstrdup(timestamptz_to_str(message->event_time)),
 				 (long long) (ingest->options.max_ahead_us / USECS_PER_SEC),
 				 view->append_time ? "the broker's time of receipt" : "the time of ingestion",
 				 pstrdup(timestamptz_to_str(reference)));
@@ -266,7 +203,8 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 							   ingest->target_name)));
 	ResetExprContext(ingest->econtext);
 	owner_begin(&scope, ingest->options.owner);
-	check_rights(ingest);
+	owner_check_rights(ingest);
+	ingest->careful = careful;
 	rows = decode(ingest, n, messages, &nrows);
 	if (nrows > 0 && !careful)
 	{

@@ -30,6 +30,9 @@ typedef struct TargetColumn
 	ExprState *state;
 } TargetColumn;
 
+/* The batch's own column on the executor path, in a name that no source should have. */
+#define BATCH_ROW "telemetry batch row"
+
 /* A decoded row on its way into the target. */
 typedef struct IngestRow
 {
@@ -60,12 +63,33 @@ struct Ingest
 	char *path_reason;
 	char *insert_sql; /* executor path */
 	SPIPlanPtr insert_plan;
-	TupleDesc batch_desc; /* layout of its ephemeral relation: the mapped source columns */
+	TupleDesc batch_desc; /* its ephemeral relation: the mapped source columns, and BATCH_ROW */
 	AttrNumber *batch_source;
 	bool valid;
+	bool domains;        /* it holds compiled constraints of a domain */
+	bool careful;        /* row triggers fire row by row, so that an error is some row's */
 	int current;         /* row being worked on, when an error would be its fault; else -1 */
 	struct Ingest *next; /* list of the open ones, for invalidation */
 };
+
+/* ---- rights.c ---- */
+/* The pipeline's owner, with settings that no role's or caller's can change. */
+typedef struct OwnerScope
+{
+	Oid user;
+	int context;
+	int guc_level;
+} OwnerScope;
+
+/*
+ * Whatever runs, plans or folds expressions of the users' does so between these two. An error needs
+ * no owner_end(): the end of the (sub)transaction restores the rest.
+ */
+extern void owner_begin(OwnerScope *scope, Oid owner);
+extern void owner_end(const OwnerScope *scope);
+
+/* Rights may have been revoked since the last batch. */
+extern void owner_check_rights(const Ingest *ingest);
 
 /* ---- target.c ---- */
 /*

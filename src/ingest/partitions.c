@@ -77,8 +77,11 @@ key_time(Oid type, Datum value, bool isnull, int64 *time)
 	{
 		DateADT date = DatumGetDateADT(value);
 
+		/* Dates reach farther than timestamps: to the year 5,874,897. */
+		if (DATE_NOT_FINITE(date) || date >= TIMESTAMP_END_JULIAN - POSTGRES_EPOCH_JDATE)
+			return false;
 		*time = (int64) date * USECS_PER_DAY;
-		return !DATE_NOT_FINITE(date);
+		return true;
 	}
 	*time = DatumGetTimestamp(value);
 	return !TIMESTAMP_NOT_FINITE(*time);

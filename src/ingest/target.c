@@ -36,6 +36,15 @@ invalidate_relation(Datum arg, Oid relid)
 			ingest->valid = false;
 }
 
+/* Constraints of domains are compiled into casts and defaults; a table's come by its relcache. */
+static void
+invalidate_constraint(Datum arg, int cache, uint32 hash)
+{
+	for (Ingest *ingest = open_ingests; ingest; ingest = ingest->next)
+		if (ingest->domains)
+			ingest->valid = false;
+}
+
 static void
 invalidate_catalog(Datum arg, int cache, uint32 hash)
 {
@@ -54,6 +63,10 @@ watch(Ingest *ingest)
 		CacheRegisterSyscacheCallback(FOREIGNSERVEROID, invalidate_catalog, (Datum) 0);
 		CacheRegisterSyscacheCallback(USERMAPPINGOID, invalidate_catalog, (Datum) 0);
 		CacheRegisterSyscacheCallback(AUTHOID, invalidate_catalog, (Datum) 0);
+		/* Membership decides whether row-level security applies. */
+		CacheRegisterSyscacheCallback(AUTHMEMROLEMEM, invalidate_catalog, (Datum) 0);
+		CacheRegisterSyscacheCallback(CONSTROID, invalidate_constraint, (Datum) 0);
+		CacheRegisterSyscacheCallback(CASTSOURCETARGET, invalidate_catalog, (Datum) 0);
 		/* Functions in compiled defaults and casts. */
 		CacheRegisterSyscacheCallback(PROCOID, invalidate_catalog, (Datum) 0);
 		registered = true;
@@ -269,6 +282,7 @@ target_map(Ingest *ingest, Relation target)
 			map_delivered(ingest, to, source, column, &misfits);
 		else
 			map_absent(target, to, column, &misfits);
+		ingest->domains |= get_typtype(to->atttypid) == TYPTYPE_DOMAIN;
 		if (column->expression)
 		{
 			column->expression = expression_planner(column->expression);
@@ -297,7 +311,7 @@ describe_batch(Ingest *ingest)
 
 	for (int i = 0; i < ingest->desc->natts; i++)
 		n += ingest->columns[i].source != InvalidAttrNumber;
-	ingest->batch_desc = CreateTemplateTupleDesc(n);
+	ingest->batch_desc = CreateTemplateTupleDesc(n + 1);
 	ingest->batch_source = palloc(sizeof(AttrNumber) * Max(n, 1));
 	initStringInfo(&columns);
 	n = 0;
@@ -313,9 +327,11 @@ describe_batch(Ingest *ingest)
 		appendStringInfo(&columns, "%s%s", n > 1 ? ", " : "",
 						 quote_identifier(NameStr(TupleDescAttr(ingest->desc, i)->attname)));
 	}
+	TupleDescInitEntry(ingest->batch_desc, n + 1, BATCH_ROW, INT4OID, -1, 0);
 	ingest->insert_sql = psprintf(
-		"INSERT INTO %s (%s) SELECT %s FROM _telemetry_batch%s", ingest->target_name, columns.data,
-		columns.data, ingest->options.ignore_conflicts ? " ON CONFLICT DO NOTHING" : "");
+		"INSERT INTO %s (%s) SELECT %s FROM _telemetry_batch WHERE \"" BATCH_ROW "\" >= $1%s",
+		ingest->target_name, columns.data, columns.data,
+		ingest->options.ignore_conflicts ? " ON CONFLICT DO NOTHING" : "");
 }
 
 static void
@@ -342,6 +358,7 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 		AllocSetContextCreate(parent, "telemetry ingest", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Ingest *ingest = palloc0(sizeof(Ingest));
+	OwnerScope scope;
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 	Relation target;
 
@@ -371,6 +388,7 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 	ingest->target_table = pstrdup(RelationGetRelationName(target));
 	ingest->target_name = quote_qualified_identifier(ingest->target_schema, ingest->target_table);
 	check_kind(ingest, target);
+	owner_begin(&scope, options->owner);
 	ingest->source = source_open(options->source, options->owner, context);
 	ingest->source_desc = ingest->source->desc;
 	ingest->desc = CreateTupleDescCopyConstr(RelationGetDescr(target));
@@ -382,6 +400,7 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 	describe_batch(ingest);
 	if (options->create_partitions != PARTITIONS_BY_HAND)
 		partitions_check(ingest, target);
+	owner_end(&scope);
 	relation_close(target, NoLock);
 	MemoryContextSwitchTo(old);
 	return ingest;

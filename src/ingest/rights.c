@@ -1,0 +1,67 @@
+/*
+ * In whose name a batch is mapped, planned and written: the pipeline's owner's, and nobody else's.
+ *
+ * The worker's session belongs to a superuser. Even planning an expression runs functions (what is
+ * IMMUTABLE is folded), so a target is not as much as mapped outside of the owner's scope.
+ */
+#include "postgres.h"
+
+#include "ingest/internal.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+
+void
+owner_begin(OwnerScope *scope, Oid owner)
+{
+	static const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"TimeZone", "UTC"},
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "postgres"},
+		{"bytea_output", "hex"},
+		{"extra_float_digits", "1"},
+		{"row_security", "on"},
+	};
+
+	GetUserIdAndSecContext(&scope->user, &scope->context);
+	SetUserIdAndSecContext(owner, scope->context | SECURITY_RESTRICTED_OPERATION |
+									  SECURITY_LOCAL_USERID_CHANGE);
+	scope->guc_level = NewGUCNestLevel();
+	for (size_t i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+owner_end(const OwnerScope *scope)
+{
+	AtEOXact_GUC(false, scope->guc_level);
+	SetUserIdAndSecContext(scope->user, scope->context);
+}
+
+/* INSERT on the table, or on every column that is written. */
+static bool
+may_insert(const Ingest *ingest)
+{
+	Oid target = ingest->options.target;
+	Oid owner = ingest->options.owner;
+
+	/* target_map() has seen to it that at least one column is written. */
+	if (pg_class_aclcheck(target, owner, ACL_INSERT) == ACLCHECK_OK)
+		return true;
+	for (int i = 0; i < ingest->desc->natts; i++)
+		if (ingest->columns[i].source != InvalidAttrNumber &&
+			pg_attribute_aclcheck(target, i + 1, owner, ACL_INSERT) != ACLCHECK_OK)
+			return false;
+	return true;
+}
+
+void
+owner_check_rights(const Ingest *ingest)
+{
+	source_check_rights(ingest->options.source, ingest->options.owner);
+	if (may_insert(ingest))
+		return;
+	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, ingest->target_table);
+}
