@@ -122,6 +122,9 @@ consumer_conf(const KafkaSettings *settings, const char *group_id, int queue_kb)
 		if (settings_get(settings, "fetch.max.bytes") == NULL)
 			conf_set_int(conf, "fetch.max.bytes", Min(queue_bytes, 50 * 1024 * 1024));
 		settings_force(conf, "statistics.interval.ms", "1000");
+		/* Questions about offsets wait behind a fetch that waits for messages. */
+		if (settings_get(settings, "fetch.wait.max.ms") == NULL)
+			settings_force(conf, "fetch.wait.max.ms", "100");
 		if (settings_get(settings, "check.crcs") == NULL)
 			settings_force(conf, "check.crcs", "true");
 	}

@@ -16,6 +16,7 @@
 #include "utils/wait_event.h"
 #include "worker/hold.h"
 #include "worker/shared.h"
+#include "worker/worker.h"
 
 /* How long a statement waits for our workers to leave; then PostgreSQL says who is still there. */
 #define HOLD_WAIT_MS 10000
@@ -154,12 +155,20 @@ hold_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	ProcessUtility_hook_type next =
 		previous_utility_hook ? previous_utility_hook : standard_ProcessUtility;
 	Oid database = worker_shared ? wanted_database(pstmt->utilityStmt) : InvalidOid;
+	bool drops_extension = IsA(pstmt->utilityStmt, DropStmt) &&
+						   ((DropStmt *) pstmt->utilityStmt)->removeType == OBJECT_EXTENSION;
+	bool ran;
 
 	if (!OidIsValid(database))
 	{
 		next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+		/* It may have been ours: then the workers have to go. */
+		if (drops_extension)
+			worker_wake_at_commit();
 		return;
 	}
+	/* Where none run, as in template1 at each CREATE DATABASE, none are started afterwards. */
+	ran = hold_signal(database, false) > 0;
 	hold_set(InvalidOid, database);
 	PG_TRY();
 	{
@@ -170,7 +179,8 @@ hold_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	{
 		hold_set(database, InvalidOid);
 		/* If it was dropped the launcher finds nothing, and forgets it. */
-		shared_request_database(database);
+		if (ran)
+			shared_request_database(database);
 	}
 	PG_END_TRY();
 }

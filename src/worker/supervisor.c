@@ -187,9 +187,12 @@ desired(List *pipelines, int id)
 	return NULL;
 }
 
-/* Frees slots that nobody wants and nobody uses. Returns how many workers of ours still run. */
+/*
+ * Frees slots that nobody wants and nobody uses. Returns how many workers of ours still run; *stale
+ * becomes true when one of them is not wanted.
+ */
 static int
-free_unwanted(List *pipelines)
+free_unwanted(List *pipelines, bool *stale)
 {
 	int running = 0;
 
@@ -197,15 +200,19 @@ free_unwanted(List *pipelines)
 	{
 		WorkerSlot *slot = shared_worker(i);
 		const Pipeline *pipeline;
+		bool wanted;
 
 		if (slot->state == WORKER_FREE || slot->database != MyDatabaseId)
 			continue;
 		reap(i);
 		pipeline = desired(pipelines, slot->pipeline_id);
+		wanted = pipeline && slot->slices == pipeline->workers && slot->slice < pipeline->workers;
 		if (handles[i] != NULL || slot->pid != 0)
+		{
 			running++;
-		else if (pipeline == NULL || slot->slices != pipeline->workers ||
-				 slot->slice >= pipeline->workers)
+			*stale |= !wanted;
+		}
+		else if (!wanted)
 			free_slot(slot);
 	}
 	return running;
@@ -337,6 +344,7 @@ turn(bool look_again)
 	TimestampTz next;
 	bool timed = false;
 	bool any = false;
+	bool stale = false;
 	int running;
 	ListCell *cell;
 
@@ -359,9 +367,10 @@ turn(bool look_again)
 	process_commit();
 	pgstat_report_stat(false);
 
-	if (look_again)
+	running = free_unwanted(pipelines, &stale);
+	/* One whose pipeline went with the extension hears of it only from here. */
+	if (look_again || stale)
 		notify_workers();
-	running = free_unwanted(pipelines);
 	now = GetCurrentTimestamp();
 	next = start_wanted(pipelines, now);
 	if (!any && running == 0)
