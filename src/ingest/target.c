@@ -6,6 +6,7 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "foreign/foreign.h"
@@ -351,6 +352,31 @@ check_kind(Ingest *ingest, Relation target)
 					   "INSERT trigger.")));
 }
 
+/* PostgreSQL refuses ON CONFLICT at every row where a unique index is checked later. */
+static void
+check_conflicts(const Ingest *ingest, Relation target)
+{
+	ListCell *cell;
+
+	if (!ingest->options.ignore_conflicts)
+		return;
+	foreach (cell, RelationGetIndexList(target))
+	{
+		HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		bool later = HeapTupleIsValid(tuple) && !((Form_pg_index) GETSTRUCT(tuple))->indimmediate;
+
+		if (HeapTupleIsValid(tuple))
+			ReleaseSysCache(tuple);
+		if (later)
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("on_conflict 'ignore' does not go with deferrable constraint \"%s\" of %s",
+						get_rel_name(lfirst_oid(cell)), ingest->target_name),
+				 errhint("Make the constraint NOT DEFERRABLE, or use on_conflict 'error'.")));
+	}
+}
+
 Ingest *
 ingest_open(const IngestOptions *options, MemoryContext parent)
 {
@@ -388,6 +414,7 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 	ingest->target_table = pstrdup(RelationGetRelationName(target));
 	ingest->target_name = quote_qualified_identifier(ingest->target_schema, ingest->target_table);
 	check_kind(ingest, target);
+	check_conflicts(ingest, target);
 	owner_begin(&scope, options->owner);
 	ingest->source = source_open(options->source, options->owner, context);
 	ingest->source_desc = ingest->source->desc;
