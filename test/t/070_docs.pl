@@ -1,5 +1,6 @@
 # The examples of README and docs: every block marked sql is run, in the order of its file, in a
-# database of its own beside the embedded broker.
+# database of its own beside the embedded broker. What an example takes for granted stands in a
+# comment that readers do not see (a block marked SQL is for reading only): <!-- setup ... -->, or <!-- setup: README.md --> for its examples.
 use strict;
 use warnings FATAL => 'all';
 
@@ -14,13 +15,37 @@ my $node = telemetry_node('main', conf => "fsync = off\ntelemetry.kafka_timeout 
 my @files = ("$TelemetryTest::root/README.md", sort glob "$TelemetryTest::root/docs/*.md");
 my $n = 0;
 
+sub blocks
+{
+	my ($text) = @_;
+	my @blocks;
+
+	while ($text =~ /^```sql\n(.*?)^```$|^<!-- setup\n(.*?)^-->$|^<!-- setup: (\S+) -->$/msg)
+	{
+		push @blocks, defined $3 ? blocks(slurp_file("$TelemetryTest::root/$3")) : $1 // $2;
+	}
+	return @blocks;
+}
+
+sub has_extension
+{
+	my ($name) = @_;
+	return $node->safe_psql('postgres',
+		"SELECT count(*) FROM pg_available_extensions WHERE name = '$name'") > 0;
+}
+
 for my $file (@files)
 {
 	my $text = slurp_file($file);
-	my @blocks = $text =~ /^```sql\n(.*?)^```$/msg;
+	my @blocks = blocks($text);
 	my ($name) = $file =~ m{([^/]+)$};
 
 	next unless @blocks;
+	if (grep { /CREATE EXTENSION hll/ } @blocks and !has_extension('hll'))
+	{
+		note "$name: postgresql-hll is not installed";
+		next;
+	}
 	my $database = 'docs' . $n++;
 	$node->safe_psql('postgres', "CREATE DATABASE $database");
 	$node->safe_psql($database, 'CREATE EXTENSION telemetry');
