@@ -58,6 +58,10 @@ test:
 demo:
 	examples/demo/run
 
+# Thousands of kill -9; KILLS, POSTMASTER_KILLS, ROUNDS, SEED say how many.
+soak:
+	test/soak
+
 lint:
 	test/lint/run
 

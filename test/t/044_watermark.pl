@@ -1,0 +1,156 @@
+# Event time, exactly: watermark, idleness, late rows, events ahead of the clock (design.md).
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use TelemetryTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep);
+
+my $kafka = TelemetryTest::Kafka->new;
+my $node = telemetry_node('main', extension => 1, conf => "fsync = off\nautovacuum = off\n");
+
+sub query
+{
+	my ($sql) = @_;
+	my ($status, $out) = $node->psql('postgres', $sql);
+	return $out;
+}
+
+sub wait_for
+{
+	my ($sql, $expected, $what) = @_;
+	my $got;
+	poll_until(sub { ($got = query($sql)) eq $expected }, $what, 20) or diag("got: $got");
+	is($got, $expected, $what);
+	return;
+}
+
+# Events of one partition, by their times of 2024-01-01.
+sub produce
+{
+	my ($topic, $partition, @times) = @_;
+	$kafka->produce($topic, map { [ $partition, '', "{\"at\": \"" . (/-/ ? $_ : "2024-01-01T${_}Z") . "\"}" ] } @times);
+	return;
+}
+
+sub create
+{
+	my ($name, $options, %config) = @_;
+	$kafka->create_topic($name, 2, %config);
+	$node->safe_psql('postgres', <<"SQL");
+CREATE FOREIGN TABLE ${name}_topic (at timestamptz) SERVER kafka OPTIONS (topic '$name');
+CREATE TABLE $name (at timestamptz);
+SELECT telemetry.create_pipeline('$name', '${name}_topic', '$name', event_time_column => 'at'@{[ $options ? ", $options" : '' ]});
+SQL
+	return;
+}
+
+sub watermark
+{
+	my ($name) = @_;
+	return "SELECT coalesce(to_char(watermark, 'HH24:MI:SS'), 'none') FROM telemetry.stat_pipeline WHERE pipeline = '$name'";
+}
+
+create_server($node, 'kafka', $kafka);
+create('events', q(allowed_lateness => '10 minutes', idle_timeout => '1 hour'));
+
+# ---- the least over the partitions of (greatest event time - allowed lateness)
+produce('events', 0, '12:00:00', '11:00:00');
+wait_for('SELECT count(*) FROM events', 2, 'one partition has events');
+sleep 2.2;
+is(query(watermark('events')), 'none', 'while another has told nothing there is no watermark');
+produce('events', 1, '11:30:00');
+wait_for(watermark('events'), '11:20:00', 'the watermark is the least over the partitions, less the lateness');
+is(query(q(SELECT string_agg(partition || ' ' || to_char(watermark, 'HH24:MI') || ' ' || to_char(max_event_time, 'HH24:MI'), ', ' ORDER BY partition)
+	FROM telemetry.stat_partition)), '0 11:50 12:00, 1 11:20 11:30', 'each partition has its own');
+produce('events', 1, '12:30:00');
+wait_for(watermark('events'), '11:50:00', 'when the last comes up it moves');
+
+# ---- late events are stored and counted; the watermark never goes back
+is(query('SELECT late FROM telemetry.stat_pipeline'), 0, 'disorder before the watermark is known is not late');
+produce('events', 0, '11:49:59', '11:50:00', '09:00:00');
+wait_for('SELECT count(*) FROM events', 7, 'late events are stored');
+is(query('SELECT late FROM telemetry.stat_pipeline'), 2, 'and counted: strictly before the watermark');
+sleep 2.2;
+is(query(watermark('events')), '11:50:00', 'the watermark does not go back');
+$node->safe_psql('postgres', q(SELECT telemetry.alter_pipeline('events', allowed_lateness => '1 hour')));
+produce('events', 0, '12:10:00');
+wait_for('SELECT count(*) FROM events', 8, 'with more lateness');
+sleep 2.2;
+is(query(watermark('events')), '11:50:00', 'nor when more lateness is allowed');
+$node->safe_psql('postgres', q(SELECT telemetry.alter_pipeline('events', allowed_lateness => '0')));
+
+# ---- what does not count: bad messages, rows without a time
+$kafka->produce('events', [ 0, '', '{"at": "2024-01-01T23:00:00Z"' ], [ 0, '', '{"at": null}' ], [ 1, '', '{}' ]);
+produce('events', 0, '12:20:00');
+wait_for('SELECT count(*) FROM events', 11, 'rows without an event time are stored');
+wait_for(watermark('events'), '12:20:00', 'dead letters and rows without a time do not move the watermark');
+
+# ---- seeking back keeps it, across a restart as well
+$node->safe_psql('postgres', q(SELECT telemetry.seek_pipeline('events', 'earliest', allow_duplicates => true)));
+wait_for('SELECT count(*) FROM events', 22, 'read again from the start');
+is(query(watermark('events')), '12:20:00', 'seeking back keeps the watermark');
+$node->restart;
+produce('events', 0, '12:21:00');
+wait_for('SELECT count(*) FROM events', 23, 'after a restart');
+wait_for(watermark('events'), '12:21:00', 'the watermark was kept, and goes on');
+
+# ---- idleness
+$node->safe_psql('postgres', q(SELECT telemetry.pause_pipeline('events')));
+create('idle', q(idle_timeout => '2 seconds'));
+my $idle = q(SELECT string_agg(partition || ' ' || idle, ', ' ORDER BY partition) FROM telemetry.stat_partition WHERE pipeline = 'idle');
+produce('idle', 0, '12:00:00');
+produce('idle', 1, '11:00:00');
+wait_for(watermark('idle'), '11:00:00', 'both speak');
+# Partition 0 goes on, partition 1 is silent.
+my $second = 1;
+poll_until(
+	sub {
+		produce('idle', 0, sprintf '12:00:%02d', $second++ % 60);
+		sleep 0.3;
+		return query(watermark('idle')) ge '12:00:00';
+	},
+	'the silent partition to be left out', 15);
+is(query($idle), '0 false, 1 true', 'a partition that is read to its end and silent for idle_timeout holds nothing up');
+cmp_ok(query(watermark('idle')), 'ge', '12:00:00', 'the watermark goes on without it');
+wait_for($idle, '0 true, 1 true', 'all are idle');
+my $stands = query(watermark('idle'));
+sleep 1.5;
+is(query(watermark('idle')), $stands, 'when all are idle the watermark stands');
+produce('idle', 1, '11:05:00');
+wait_for($idle, '0 true, 1 false', 'a partition wakes up');
+is(query(q(SELECT late FROM telemetry.stat_pipeline WHERE pipeline = 'idle')), 1, 'its old events are late');
+is(query(watermark('idle')), $stands, 'and the watermark does not go back');
+# An outage is not idleness: the broker hangs before the partition's time is over.
+produce('idle', 1, '13:00:00');
+produce('idle', 0, '13:00:00');
+wait_for(watermark('idle'), '13:00:00', 'both speak again');
+$kafka->freeze;
+sleep 4;
+is(query($idle), '0 false, 1 false', 'while the broker hangs nothing is idle');
+$kafka->thaw;
+wait_for($idle, '0 true, 1 true', 'when it is back, silence counts again');
+
+# ---- events ahead of the clock
+create('ahead', q(max_ahead => '1 hour', idle_timeout => '1 hour'));
+my ($soon, $far) = map { query("SELECT to_char(now() AT TIME ZONE 'UTC' + interval '$_', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')") } '30 minutes', '90 minutes';
+produce('ahead', $_, $soon, $far) for 0, 1;
+wait_for('SELECT count(*) FROM ahead', 2, 'an event less than max_ahead in the future is stored');
+is(query(q(SELECT count(*), min(sqlstate), min(column_name), bool_and(message LIKE 'event time % lies more than max_ahead (3600 s) after the time of ingestion %')
+	FROM telemetry.dead_letter WHERE pipeline = 'ahead')), '2|22008|at|t', 'one further ahead is a dead letter');
+wait_for(q(SELECT watermark IS NOT NULL FROM telemetry.stat_pipeline WHERE pipeline = 'ahead'), 't', 'a watermark');
+is(query(q(SELECT watermark <= now() FROM telemetry.stat_pipeline WHERE pipeline = 'ahead')), 't', 'a clock that runs ahead counts as now at most');
+create('append', q(max_ahead => '1 hour'), 'message.timestamp.type' => 'LogAppendTime');
+produce('append', $_, $soon, $far) for 0, 1;
+wait_for('SELECT count(*) FROM append', 2, 'with append time');
+is(query(q(SELECT bool_and(message LIKE '%after the broker''s time of receipt%') FROM telemetry.dead_letter WHERE pipeline = 'append')), 't',
+	'where the broker stamps messages its clock decides');
+$node->safe_psql('postgres', q(SELECT telemetry.alter_pipeline('ahead', reset => '{max_ahead}')));
+produce('ahead', 0, $far);
+wait_for('SELECT count(*) FROM ahead', 3, 'without max_ahead any time is stored');
+is(query(q(SELECT watermark <= now() FROM telemetry.stat_pipeline WHERE pipeline = 'ahead')), 't', 'and still counts as now at most');
+
+done_testing();
