@@ -39,22 +39,6 @@ admin_pipeline(FunctionCallInfo fcinfo)
 	return pipeline;
 }
 
-IngestOptions
-admin_ingest_options(const Pipeline *pipeline)
-{
-	IngestOptions options = {
-		.source = pipeline->source,
-		.target = pipeline->target,
-		.owner = pipeline->owner,
-		.ignore_conflicts = pipeline->ignore_conflicts,
-		.create_partitions = ingest_partition_unit(pipeline->create_partitions),
-		.event_time_column = pipeline->event_time_column,
-		.max_ahead_us = pipeline->max_ahead,
-	};
-
-	return options;
-}
-
 void
 admin_touch(int pipeline_id)
 {

@@ -101,7 +101,7 @@ telemetry_retry_dead_letters(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "retry_dead_letters() returns no row");
 	pipeline = admin_pipeline(fcinfo);
-	options = admin_ingest_options(pipeline);
+	options = ingest_options_of(pipeline);
 	ingest = ingest_open(&options, CurrentMemoryContext);
 	for (;;)
 	{

@@ -134,7 +134,7 @@ static void
 check_fit(const char *name)
 {
 	Pipeline *pipeline = pipeline_by_name(name, CurrentMemoryContext);
-	IngestOptions options = admin_ingest_options(pipeline);
+	IngestOptions options = ingest_options_of(pipeline);
 
 	source_check_rights(options.source, options.owner);
 	ingest_close(ingest_open(&options, CurrentMemoryContext));

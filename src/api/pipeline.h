@@ -16,9 +16,6 @@ extern Pipeline *admin_pipeline(FunctionCallInfo fcinfo);
 /* ereports unless the caller may act as the pipeline's owner. */
 extern void admin_check_owner(const Pipeline *pipeline);
 
-/* What ingest_open() needs, from a pipeline's row. */
-extern IngestOptions admin_ingest_options(const Pipeline *pipeline);
-
 /* The text argument n, palloc'd; NULL for NULL. */
 extern char *admin_text(FunctionCallInfo fcinfo, int n);
 

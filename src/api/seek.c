@@ -66,17 +66,6 @@ open_topic(Seek *seek)
 	seek->moves = palloc0(sizeof(Move) * seek->partitions);
 }
 
-static bool
-is_wanted(const Pipeline *pipeline, int32 partition)
-{
-	if (pipeline->npartitions < 0)
-		return true;
-	for (int i = 0; i < pipeline->npartitions; i++)
-		if (pipeline->partitions[i] == partition)
-			return true;
-	return false;
-}
-
 static void
 query_bounds(const Seek *seek, int32 partition, int64 *low, int64 *high)
 {
@@ -97,7 +86,7 @@ moves_to_position(Seek *seek, const char *position)
 	TimestampTz time;
 
 	for (int32 partition = 0; partition < seek->partitions; partition++)
-		if (is_wanted(seek->pipeline, partition))
+		if (pipeline_reads(seek->pipeline, partition))
 			seek->moves[seek->n++].partition = partition;
 	if (earliest || strcmp(position, "latest") == 0)
 	{
@@ -138,7 +127,7 @@ add_move(Seek *seek, const char *key, const JsonbValue *value)
 	Move *move;
 
 	if (*end != '\0' || end == key || partition < 0 || partition >= seek->partitions ||
-		!is_wanted(seek->pipeline, (int32) partition))
+		!pipeline_reads(seek->pipeline, (int32) partition))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("\"%s\" is not a partition that pipeline \"%s\" reads", key,
 							   seek->pipeline->name),

@@ -199,6 +199,17 @@ pipeline_must_exist(const char *name, MemoryContext context)
 	return NULL;
 }
 
+bool
+pipeline_reads(const Pipeline *pipeline, int32 partition)
+{
+	if (pipeline->npartitions < 0)
+		return true;
+	for (int i = 0; i < pipeline->npartitions; i++)
+		if (pipeline->partitions[i] == partition)
+			return true;
+	return false;
+}
+
 void
 pipeline_lock(int id, bool exclusive)
 {

@@ -47,6 +47,9 @@ extern List *pipeline_all(MemoryContext context);
 /* ereports ERRCODE_UNDEFINED_OBJECT with the nearest names. */
 extern Pipeline *pipeline_must_exist(const char *name, MemoryContext context);
 
+/* True if the pipeline reads that partition of its topic at all (option partitions). */
+extern bool pipeline_reads(const Pipeline *pipeline, int32 partition);
+
 /*
  * Locks a pipeline until the end of the transaction, without touching its row: a batch takes it
  * shared, whoever changes the pipeline takes it exclusively and so waits for running batches.

@@ -11,6 +11,7 @@
 
 #include "postgres.h"
 
+#include "catalog/pipeline.h"
 #include "datatype/timestamp.h"
 #include "decode/decoder.h"
 #include "fdw/source.h"
@@ -23,9 +24,6 @@ typedef enum PartitionUnit
 	PARTITIONS_BY_MONTH
 } PartitionUnit;
 
-/* By the name that the option create_partitions has: none, hour, day, month. */
-extern PartitionUnit ingest_partition_unit(const char *name);
-
 typedef struct IngestOptions
 {
 	Oid source;
@@ -37,6 +35,9 @@ typedef struct IngestOptions
 		*event_time_column; /* a source column of type timestamptz, timestamp or date; or NULL */
 	int64 max_ahead_us;     /* how far an event time may lie in the future; -1: any */
 } IngestOptions;
+
+/* What a pipeline's row says. The strings are the pipeline's. */
+extern IngestOptions ingest_options_of(const Pipeline *pipeline);
 
 typedef enum IngestVerdict
 {

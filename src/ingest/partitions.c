@@ -27,18 +27,6 @@
 /* A batch that needs more is a sign of nonsense in its event times. */
 #define NEW_PARTITIONS 400
 
-PartitionUnit
-ingest_partition_unit(const char *name)
-{
-	if (strcmp(name, "hour") == 0)
-		return PARTITIONS_BY_HOUR;
-	if (strcmp(name, "day") == 0)
-		return PARTITIONS_BY_DAY;
-	if (strcmp(name, "month") == 0)
-		return PARTITIONS_BY_MONTH;
-	return PARTITIONS_BY_HAND;
-}
-
 void
 partitions_check(Ingest *ingest, Relation target)
 {

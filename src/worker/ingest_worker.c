@@ -207,16 +207,7 @@ pin_settings(void)
 void
 ingest_worker_open(IngestWorker *w)
 {
-	const Pipeline *pipeline = w->pipeline;
-	IngestOptions options = {
-		.source = pipeline->source,
-		.target = pipeline->target,
-		.owner = pipeline->owner,
-		.ignore_conflicts = pipeline->ignore_conflicts,
-		.create_partitions = ingest_partition_unit(pipeline->create_partitions),
-		.event_time_column = pipeline->event_time_column,
-		.max_ahead_us = pipeline->max_ahead,
-	};
+	IngestOptions options = ingest_options_of(w->pipeline);
 	const char *reason;
 	const char *path;
 

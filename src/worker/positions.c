@@ -52,22 +52,10 @@ positions_checksum(const MessageView *message)
 	return crc;
 }
 
-/* True if the pipeline reads that partition at all. */
-static bool
-pipeline_wants(const Pipeline *pipeline, int32 partition)
-{
-	if (pipeline->npartitions < 0)
-		return true;
-	for (int i = 0; i < pipeline->npartitions; i++)
-		if (pipeline->partitions[i] == partition)
-			return true;
-	return false;
-}
-
 static bool
 slice_wants(const IngestWorker *worker, int32 partition)
 {
-	return pipeline_wants(worker->pipeline, partition) &&
+	return pipeline_reads(worker->pipeline, partition) &&
 		   partition % worker->slot->slices == worker->slot->slice;
 }
 
@@ -141,7 +129,7 @@ store_starts(IngestWorker *worker, int count, bool *complete)
 
 	for (int partition = 0; partition < count; partition++)
 	{
-		if (is_known(known, partition) || !pipeline_wants(pipeline, partition))
+		if (is_known(known, partition) || !pipeline_reads(pipeline, partition))
 			continue;
 		positions[n].partition = partition;
 		positions[n++].offset = 0;
