@@ -9,12 +9,14 @@
 
 #include "base/compat.h"
 #include "base/spi.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "api/pipeline.h"
 #include "worker/worker.h"
@@ -100,12 +102,18 @@ static void
 check_partitions(FunctionCallInfo fcinfo, int n)
 {
 	ArrayType *array;
+	Datum *numbers;
+	int count;
 
 	if (PG_ARGISNULL(n))
 		return;
 	array = PG_GETARG_ARRAYTYPE_P(n);
 	if (ARR_NDIM(array) != 1 || array_contains_nulls(array))
 		bad_option("partitions", "a list of partition numbers, such as '{0,1}'");
+	deconstruct_array(array, INT4OID, sizeof(int32), true, TYPALIGN_INT, &numbers, NULL, &count);
+	for (int i = 0; i < count; i++)
+		if (DatumGetInt32(numbers[i]) < 0)
+			bad_option("partitions", "a list of partition numbers, which are not negative");
 }
 
 static void
@@ -135,9 +143,16 @@ check_fit(const char *name)
 {
 	Pipeline *pipeline = pipeline_by_name(name, CurrentMemoryContext);
 	IngestOptions options = ingest_options_of(pipeline);
+	Ingest *ingest;
 
+	if (get_rel_relkind(options.source) != RELKIND_FOREIGN_TABLE)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("the source of a pipeline must be a foreign table"),
+						errhint("Make one on a server of telemetry_kafka.")));
 	source_check_rights(options.source, options.owner);
-	ingest_close(ingest_open(&options, CurrentMemoryContext));
+	ingest = ingest_open(&options, CurrentMemoryContext);
+	ingest_check_rights(ingest);
+	ingest_close(ingest);
 }
 
 /* ---- create --------------------------------------------------------------------------------- */

@@ -83,6 +83,10 @@ extern void ingest_close(Ingest *ingest);
  */
 extern bool ingest_is_valid(const Ingest *ingest);
 
+/* ereports when the owner may not read the source or not insert what it delivers into the target.
+ */
+extern void ingest_check_rights(const Ingest *ingest);
+
 extern Source *ingest_source(const Ingest *ingest);
 
 /* "fast" or "executor", and why not fast (NULL for fast); for stat_pipeline. */

@@ -65,3 +65,9 @@ owner_check_rights(const Ingest *ingest)
 		return;
 	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, ingest->target_table);
 }
+
+void
+ingest_check_rights(const Ingest *ingest)
+{
+	owner_check_rights(ingest);
+}
