@@ -83,8 +83,7 @@ extern void ingest_close(Ingest *ingest);
  */
 extern bool ingest_is_valid(const Ingest *ingest);
 
-/* ereports when the owner may not read the source or not insert what it delivers into the target.
- */
+/* ereports unless the owner may read the source and insert what it delivers. */
 extern void ingest_check_rights(const Ingest *ingest);
 
 extern Source *ingest_source(const Ingest *ingest);
