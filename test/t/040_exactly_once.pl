@@ -19,8 +19,14 @@ my $partitions = 4;
 
 srand($seed);
 my $kafka = TelemetryTest::Kafka->new;
+
+# Small batches, durable commits, and those slow: so that most of a worker's time is spent around the
+# commit, where a kill would hurt a worker that does not do everything in one transaction.
 my $node = telemetry_node('main', extension => 1, conf => <<'CONF');
-fsync = off
+fsync = on
+commit_delay = 2000
+commit_siblings = 0
+recovery_init_sync_method = syncfs
 shared_buffers = '16MB'
 restart_after_crash = on
 max_connections = 10
@@ -35,8 +41,8 @@ CREATE FOREIGN TABLE events_topic (
     id bigint NOT NULL, amount numeric, part int OPTIONS (metadata 'partition'),
     off bigint OPTIONS (metadata 'offset')) SERVER kafka OPTIONS (topic 'events');
 CREATE TABLE events (id bigint NOT NULL, amount numeric CHECK (amount < 100), part int, off bigint);
-SELECT telemetry.create_pipeline('events', 'events_topic', 'events', workers => 2, batch_rows => 500,
-    batch_interval => '5 ms', dead_letter_limit => NULL);
+SELECT telemetry.create_pipeline('events', 'events_topic', 'events', workers => 2, batch_rows => 20,
+    batch_interval => '1 ms', dead_letter_limit => NULL);
 SQL
 
 # A producer that runs beside it all: messages of every kind, good, undecodable, and refused by the
