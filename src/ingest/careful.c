@@ -21,6 +21,7 @@
 /* Subtransactions left behind; past 64 PostgreSQL's snapshots overflow. */
 #define SUBTRANSACTIONS 60
 #define FIRST_CHUNK     64
+#define SMALL_CHUNK     32
 #define LAST_CHUNK      1000 /* of the fast path, too: it writes no more at once */
 
 static DecodeError
@@ -82,8 +83,9 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 	int chunk = FIRST_CHUNK;
 	int suspect = 0; /* one of rows [done, suspect) is bad, which one is not known */
 	int released = 0;
-	int good = 0;   /* rows since the last bad one */
-	int prefix = 0; /* rows that go in before one that is suspected */
+	int last_bad = -1; /* its row */
+	int gap = 0;       /* good rows between bad ones, of late */
+	int prefix = 0;    /* rows that go in before one that is suspected */
 
 	while (done < n && released < SUBTRANSACTIONS)
 	{
@@ -98,9 +100,8 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		{
 			done += size;
 			*handed += size;
-			good += size;
 			released++;
-			if (suspect <= done)
+			if (suspect <= done && done - last_bad > gap * 2)
 				chunk = Min(chunk * 2, LAST_CHUNK);
 			continue;
 		}
@@ -125,13 +126,18 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		messages[rows[done + culprit].message].verdict = INGEST_DEAD;
 		messages[rows[done + culprit].message].error = copy_error(error, result_context);
 		FreeErrorData(error);
+		gap = (gap + done + culprit - last_bad - 1) / 2;
+		last_bad = done + culprit;
 		/* The dead row is dealt with; those before it come first once more, and alone. */
 		memmove(&rows[done + 1], &rows[done], sizeof(IngestRow) * culprit);
 		done++;
 		suspect = 0;
-		good += culprit;
-		chunk = Max(1, Min(good * 2, Max(culprit, FIRST_CHUNK)));
-		good = 0;
+		/*
+		 * A failed chunk is wasted, a kept one counts towards SUBTRANSACTIONS: half the gap, but
+		 * not so little that the transaction ends after a few bad rows.
+		 */
+		chunk = Max(Min(gap / 2, LAST_CHUNK), Min(gap * 2, SMALL_CHUNK));
+		chunk = Max(chunk, 1);
 	}
 	MemoryContextDelete(chunk_context);
 	return done;
