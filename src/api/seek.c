@@ -133,6 +133,11 @@ add_move(Seek *seek, const char *key, const JsonbValue *value)
 							   seek->pipeline->name),
 						errdetail("Topic \"%s\" has %d partitions, numbered from 0.",
 								  seek->source->topic, seek->partitions)));
+	/* "0" and "00" are two keys of one partition; there is room for one move of each. */
+	for (int i = 0; i < seek->n; i++)
+		if (seek->moves[i].partition == (int32) partition)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("partition %ld is named twice in offsets", partition)));
 	if (value->type != jbvNumeric)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the offset of partition %ld must be a number", partition)));

@@ -212,6 +212,7 @@ SELECT telemetry.seek_pipeline('s', offsets => '[1]');
 SELECT telemetry.seek_pipeline('s', offsets => '{"x": 1}');
 SELECT telemetry.seek_pipeline('s', offsets => '{"0": "1"}');
 SELECT telemetry.seek_pipeline('s', offsets => '{"99": 1}');
+SELECT telemetry.seek_pipeline('s', offsets => '{"0": 1, "00": 1}');
 SELECT telemetry.seek_pipeline('s', 'sometime');
 SELECT telemetry.seek_pipeline('s', 'earliest');
 SELECT "partition", from_offset, to_offset FROM telemetry.seek_pipeline('s', 'earliest', allow_duplicates => true);
