@@ -1,6 +1,6 @@
 -- Pipelines: what is read from where into where, and how far each has come.
 
-CREATE TABLE telemetry.pipeline (
+CREATE TABLE telemetry._pipeline (
     pipeline_id       integer     GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name              text        NOT NULL CONSTRAINT pipeline_name_key UNIQUE
                                   CONSTRAINT pipeline_name_length CHECK (length(name) BETWEEN 1 AND 63),
@@ -26,22 +26,34 @@ CREATE TABLE telemetry.pipeline (
     revision          bigint      NOT NULL DEFAULT 1,
     created_at        timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-COMMENT ON TABLE telemetry.pipeline IS
-'One row per pipeline. Change it with telemetry.create_pipeline(), alter_pipeline() and their like only.';
+COMMENT ON TABLE telemetry._pipeline IS 'Storage of telemetry.pipeline.';
+
+-- Row-level security would serve as well, but for pg_dump, which then needs a role that is exempt.
+CREATE VIEW telemetry.pipeline WITH (security_barrier) AS
+SELECT p.pipeline_id, p.name, p.owner, p.source, p.target, p.start_position, p.event_time_column,
+       p.allowed_lateness, p.idle_timeout, p.max_ahead, p.batch_rows, p.batch_interval, p.workers,
+       p.partitions, p.dead_letter_limit, p.on_conflict, p.create_partitions, p.consumer_group,
+       p.paused, p.pause_reason, p.paused_at, p.revision, p.created_at
+FROM telemetry._pipeline p
+WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE');
+GRANT SELECT ON telemetry.pipeline TO PUBLIC;
+COMMENT ON VIEW telemetry.pipeline IS
+'One row per pipeline whose owner''s privileges you have, or of all for pg_monitor: its options as create_pipeline() and alter_pipeline() set them. Change it with these functions only. '
+'Example: SELECT name, source, target, workers FROM telemetry.pipeline';
 COMMENT ON COLUMN telemetry.pipeline.owner IS 'role as which everything of the pipeline runs';
 COMMENT ON COLUMN telemetry.pipeline.revision IS 'counts changes, so that running workers notice them';
 
 -- A restored or cloned database must not ingest a second time: what runs is kept apart from what is
 -- dumped, and says in which database it was switched on.
 CREATE TABLE telemetry.activation (
-    pipeline_id  integer PRIMARY KEY REFERENCES telemetry.pipeline ON DELETE CASCADE,
+    pipeline_id  integer PRIMARY KEY REFERENCES telemetry._pipeline ON DELETE CASCADE,
     database_oid oid     NOT NULL
 );
 COMMENT ON TABLE telemetry.activation IS
 'Pipelines that were activated, and in which database. Not dumped: a restored pipeline starts paused.';
 
 CREATE TABLE telemetry.partition_offset (
-    pipeline_id    integer     NOT NULL REFERENCES telemetry.pipeline ON DELETE CASCADE,
+    pipeline_id    integer     NOT NULL REFERENCES telemetry._pipeline ON DELETE CASCADE,
     partition      integer     NOT NULL,
     next_offset    bigint      NOT NULL,
     cluster_id     text,
@@ -70,18 +82,18 @@ COMMENT ON COLUMN telemetry.partition_offset.late IS 'rows stored with an event 
 
 -- Kept apart from the configuration: it is written about once a second.
 CREATE TABLE telemetry.pipeline_watermark (
-    pipeline_id integer     PRIMARY KEY REFERENCES telemetry.pipeline ON DELETE CASCADE,
+    pipeline_id integer     PRIMARY KEY REFERENCES telemetry._pipeline ON DELETE CASCADE,
     watermark   timestamptz NOT NULL
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 COMMENT ON TABLE telemetry.pipeline_watermark IS
 'Event time before which a pipeline expects no more events. It never goes back.';
 
-SELECT pg_catalog.pg_extension_config_dump('telemetry.pipeline', '');
-SELECT pg_catalog.pg_extension_config_dump('telemetry.pipeline_pipeline_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry._pipeline', '');
+SELECT pg_catalog.pg_extension_config_dump('telemetry._pipeline_pipeline_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.partition_offset', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry.pipeline_watermark', '');
 
-GRANT SELECT ON telemetry.pipeline, telemetry.activation, telemetry.partition_offset, telemetry.pipeline_watermark TO PUBLIC;
+-- None of these tables is granted to anybody: telemetry.pipeline and the stat_ views show each his own.
 
 CREATE FUNCTION telemetry.create_pipeline(
     name              text,

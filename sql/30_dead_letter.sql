@@ -5,7 +5,7 @@ COMMENT ON TYPE telemetry.kafka_header IS 'One header of a Kafka message; its va
 
 CREATE TABLE telemetry._dead_letter (
     dead_letter_id  bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    pipeline_id     integer     NOT NULL REFERENCES telemetry.pipeline ON DELETE CASCADE,
+    pipeline_id     integer     NOT NULL REFERENCES telemetry._pipeline ON DELETE CASCADE,
     topic           text        NOT NULL,
     partition       integer     NOT NULL,
     "offset"        bigint      NOT NULL,
@@ -31,11 +31,11 @@ CREATE VIEW telemetry.dead_letter WITH (security_barrier) AS
 SELECT d.dead_letter_id, p.name AS pipeline, d.topic, d.partition, d."offset", d.kafka_timestamp,
        d.key, d.value, d.value_length, d.headers, d.sqlstate, d.message, d.column_name,
        d.constraint_name, d.failed_at, d.retries
-FROM telemetry._dead_letter d JOIN telemetry.pipeline p USING (pipeline_id)
-WHERE pg_catalog.pg_has_role(p.owner, 'MEMBER');
+FROM telemetry._dead_letter d JOIN telemetry._pipeline p USING (pipeline_id)
+WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
 GRANT SELECT ON telemetry.dead_letter TO PUBLIC;
 COMMENT ON VIEW telemetry.dead_letter IS
-'Messages that could not become a row, of the pipelines whose owner you are (a member of): raw bytes, where they came from, and why. '
+'Messages that could not become a row, of the pipelines whose owner''s privileges you have: raw bytes, where they came from, and why. '
 'value is cut to telemetry.max_message_bytes; value_length is the whole length in bytes. '
 'Example: SELECT message, convert_from(value, ''UTF8'') FROM telemetry.dead_letter WHERE pipeline = ''player_events''';
 

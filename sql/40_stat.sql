@@ -14,7 +14,7 @@ CREATE FUNCTION telemetry._partitions(
     OUT high bigint, OUT last_message_at timestamptz, OUT seen_at timestamptz, OUT at_end boolean,
     OUT idle boolean)
 RETURNS SETOF record LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_partitions';
-COMMENT ON FUNCTION telemetry._partitions() IS 'Shared memory behind telemetry.stat_partition.';
+COMMENT ON FUNCTION telemetry._partitions() IS 'Shared memory behind telemetry.stat_partition; shows what the caller may see.';
 
 CREATE FUNCTION telemetry._workers_available() RETURNS boolean
 LANGUAGE c STABLE STRICT PARALLEL RESTRICTED AS 'MODULE_PATHNAME', 'telemetry_workers_available';
@@ -24,7 +24,7 @@ CREATE VIEW telemetry.stat_worker WITH (security_barrier) AS
 SELECT p.name AS pipeline, w.slice + 1 AS slice, w.slices, w.pid, w.state, w.started_at,
        w.last_commit_at, w.batches, w.messages, w.batch_messages, w.batch_ms, w.memory_bytes,
        w.restarts, w.path, w.path_reason, w.error, w.error_at
-FROM telemetry._workers() w JOIN telemetry.pipeline p USING (pipeline_id);
+FROM telemetry._workers() w JOIN telemetry._pipeline p USING (pipeline_id);
 COMMENT ON VIEW telemetry.stat_worker IS
 'One row per ingest worker of this database: what it does, its last batch (messages, milliseconds), the bytes it holds in PostgreSQL''s memory contexts, and its last error until a batch succeeds. '
 'Example: SELECT pipeline, state, error FROM telemetry.stat_worker';
@@ -41,7 +41,7 @@ SELECT p.name AS pipeline, o.partition, o.next_offset AS committed_offset,
        o.stored, o.duplicates, o.suppressed, o.skipped, o.dead, o.late,
        o.pause_reason, s.last_message_at, o.updated_at
 FROM telemetry.partition_offset o
-JOIN telemetry.pipeline p USING (pipeline_id)
+JOIN telemetry._pipeline p USING (pipeline_id)
 LEFT JOIN telemetry._partitions() s USING (pipeline_id, partition)
 WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE');
 COMMENT ON VIEW telemetry.stat_partition IS
@@ -67,7 +67,7 @@ SELECT p.name AS pipeline, p.owner, p.source, p.target,
        o.stored, o.duplicates, o.suppressed, o.skipped, o.dead, o.late,
        (SELECT count(*) FROM telemetry._dead_letter l WHERE l.pipeline_id = p.pipeline_id) AS dead_letters,
        m.watermark, o.partitions, o.paused_partitions, w.last_commit_at, w.error, w.error_at
-FROM telemetry.pipeline p
+FROM telemetry._pipeline p
 CROSS JOIN (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) d
 LEFT JOIN telemetry.activation a USING (pipeline_id)
 LEFT JOIN telemetry.pipeline_watermark m USING (pipeline_id)

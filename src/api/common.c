@@ -1,6 +1,7 @@
 #include "api/pipeline.h"
 
 #include "base/spi.h"
+#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -21,6 +22,34 @@ admin_check_owner(const Pipeline *pipeline)
 						errmsg("must be owner of pipeline \"%s\"", pipeline->name)));
 }
 
+bool
+admin_may_see(const Pipeline *pipeline)
+{
+	return has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) ||
+		   has_privs_of_role(GetUserId(), pipeline->owner);
+}
+
+/* The pipeline of that name; the error tells the names that the caller may know. */
+static Pipeline *
+must_exist(const char *name)
+{
+	Pipeline *pipeline = pipeline_by_name(name, CurrentMemoryContext);
+	StringInfoData names;
+	ListCell *cell;
+
+	if (pipeline)
+		return pipeline;
+	initStringInfo(&names);
+	foreach (cell, pipeline_all(CurrentMemoryContext))
+		if (admin_may_see(lfirst(cell)))
+			appendStringInfo(&names, "%s\"%s\"", names.len ? ", " : "",
+							 ((Pipeline *) lfirst(cell))->name);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("pipeline \"%s\" does not exist", name),
+			 names.len ? errhint("The pipelines that you may see are: %s.", names.data)
+					   : errhint("You have none yet: SELECT telemetry.create_pipeline(...).")));
+}
+
 Pipeline *
 admin_pipeline(FunctionCallInfo fcinfo)
 {
@@ -30,11 +59,11 @@ admin_pipeline(FunctionCallInfo fcinfo)
 	if (name == NULL)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("the name of a pipeline must not be NULL")));
-	pipeline = pipeline_must_exist(name, CurrentMemoryContext);
+	pipeline = must_exist(name);
 	admin_check_owner(pipeline);
 	/* Waits for running batches; what is read then is what the next one will see changed. */
 	pipeline_lock(pipeline->id, true);
-	pipeline = pipeline_must_exist(name, CurrentMemoryContext);
+	pipeline = must_exist(name);
 	admin_check_owner(pipeline);
 	return pipeline;
 }
@@ -49,7 +78,7 @@ admin_touch(int pipeline_id)
 
 	own_spi_begin(&scope);
 	own_spi_run(&plan,
-				"UPDATE telemetry.pipeline SET revision = revision + 1 WHERE pipeline_id = $1", 1,
+				"UPDATE telemetry._pipeline SET revision = revision + 1 WHERE pipeline_id = $1", 1,
 				types, values, NULL);
 	own_spi_end(&scope);
 	worker_wake_at_commit();

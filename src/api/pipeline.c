@@ -1,9 +1,9 @@
 /*
  * create_pipeline(), alter_pipeline(), drop_pipeline(), pause_pipeline(), resume_pipeline().
  *
- * All change rows of telemetry.pipeline in the caller's transaction, after waiting for the batch at
- * hand; workers learn of it when that transaction commits. Options are checked by writing the row
- * and then opening source and target as the pipeline would: a misfit undoes the row.
+ * All change rows of telemetry._pipeline in the caller's transaction, after waiting for the batch
+ * at hand; workers learn of it when that transaction commits. Options are checked by writing the
+ * row and then opening source and target as the pipeline would: a misfit undoes the row.
  */
 #include "postgres.h"
 
@@ -245,7 +245,7 @@ telemetry_create_pipeline(PG_FUNCTION_ARGS)
 	own_spi_begin(&scope);
 	own_spi_run(
 		&plan,
-		"INSERT INTO telemetry.pipeline (name, owner, source, target, start_position, "
+		"INSERT INTO telemetry._pipeline (name, owner, source, target, start_position, "
 		"event_time_column, allowed_lateness, idle_timeout, max_ahead, batch_rows, "
 		"batch_interval, workers, partitions, dead_letter_limit, on_conflict, "
 		"create_partitions, consumer_group, paused) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, "
@@ -339,7 +339,7 @@ telemetry_alter_pipeline(PG_FUNCTION_ARGS)
 	own_spi_begin(&scope);
 	own_spi_run(
 		&plan,
-		"UPDATE telemetry.pipeline SET revision = revision + 1, " RESET("event_time_column", "2") ", " KEEP("allowed_lateness", "3") ", " KEEP("idle_timeout", "4") ", " RESET(
+		"UPDATE telemetry._pipeline SET revision = revision + 1, " RESET("event_time_column", "2") ", " KEEP("allowed_lateness", "3") ", " KEEP("idle_timeout", "4") ", " RESET(
 			"max_ahead",
 			"5") ", " KEEP("batch_rows",
 						   "6") ", " KEEP("batch_interval",
@@ -388,7 +388,7 @@ telemetry_drop_pipeline(PG_FUNCTION_ARGS)
 		ereport(NOTICE, (errmsg("pipeline \"%s\" does not exist, skipping", name)));
 		PG_RETURN_VOID();
 	}
-	run_for(&plan, "DELETE FROM telemetry.pipeline WHERE pipeline_id = $1",
+	run_for(&plan, "DELETE FROM telemetry._pipeline WHERE pipeline_id = $1",
 			admin_pipeline(fcinfo)->id);
 	worker_wake_at_commit();
 	PG_RETURN_VOID();

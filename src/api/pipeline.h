@@ -16,6 +16,9 @@ extern Pipeline *admin_pipeline(FunctionCallInfo fcinfo);
 /* ereports unless the caller may act as the pipeline's owner. */
 extern void admin_check_owner(const Pipeline *pipeline);
 
+/* True if the caller may know of a pipeline: by its owner's privileges, or as pg_monitor. */
+extern bool admin_may_see(const Pipeline *pipeline);
+
 /* The text argument n, palloc'd; NULL for NULL. */
 extern char *admin_text(FunctionCallInfo fcinfo, int n);
 

@@ -4,12 +4,11 @@
  */
 #include "postgres.h"
 
+#include "api/pipeline.h"
 #include "base/compat.h"
-#include "catalog/pg_authid.h"
-#include "catalog/pipeline.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
+#include "nodes/pg_list.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "worker/shared.h"
@@ -37,10 +36,20 @@ state_name(const WorkerSlot *slot)
 	}
 }
 
-static bool
-may_see(Oid owner)
+/*
+ * Ids of the pipelines that the caller may see, by the owners that the table names now: shared
+ * memory may still hold figures of a pipeline that was given away or dropped.
+ */
+static List *
+visible_pipelines(void)
 {
-	return has_privs_of_role(GetUserId(), ROLE_PG_MONITOR) || has_privs_of_role(GetUserId(), owner);
+	List *visible = NIL;
+	ListCell *cell;
+
+	foreach (cell, pipeline_all(CurrentMemoryContext))
+		if (admin_may_see(lfirst(cell)))
+			visible = lappend_int(visible, ((Pipeline *) lfirst(cell))->id);
+	return visible;
 }
 
 /* A value, or NULL where there is none. */
@@ -90,10 +99,12 @@ Datum
 telemetry_workers(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	List *visible;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!worker_available())
 		return (Datum) 0;
+	visible = visible_pipelines();
 	for (int i = 0; i < worker_shared->nworkers; i++)
 	{
 		WorkerSlot slot;
@@ -103,7 +114,8 @@ telemetry_workers(PG_FUNCTION_ARGS)
 		LWLockAcquire(worker_shared->lock, LW_SHARED);
 		slot = *shared_worker(i);
 		LWLockRelease(worker_shared->lock);
-		if (slot.state == WORKER_FREE || slot.database != MyDatabaseId || !may_see(slot.owner))
+		if (slot.state == WORKER_FREE || slot.database != MyDatabaseId ||
+			!list_member_int(visible, slot.pipeline_id))
 			continue;
 		worker_row(&slot, values, nulls);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
@@ -115,10 +127,12 @@ Datum
 telemetry_partitions(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	List *visible;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (!worker_available())
 		return (Datum) 0;
+	visible = visible_pipelines();
 	for (int i = 0; i < worker_shared->npartitions; i++)
 	{
 		PartitionSlot slot;
@@ -128,7 +142,7 @@ telemetry_partitions(PG_FUNCTION_ARGS)
 		LWLockAcquire(worker_shared->lock, LW_SHARED);
 		slot = *shared_partition(i);
 		LWLockRelease(worker_shared->lock);
-		if (slot.database != MyDatabaseId)
+		if (slot.database != MyDatabaseId || !list_member_int(visible, slot.pipeline_id))
 			continue;
 		values[0] = Int32GetDatum(slot.pipeline_id);
 		values[1] = Int32GetDatum(slot.partition);

@@ -24,7 +24,7 @@ static const char select_pipeline[] =
 							  "p.create_partitions, "
 							  "p.consumer_group, p.paused, p.pause_reason, p.revision, "
 							  "a.database_oid, w.watermark "
-							  "FROM telemetry.pipeline p LEFT JOIN telemetry.activation a USING "
+							  "FROM telemetry._pipeline p LEFT JOIN telemetry.activation a USING "
 							  "(pipeline_id) "
 							  "LEFT JOIN telemetry.pipeline_watermark w USING (pipeline_id) "
 							  "WHERE ($1::int IS NULL OR p.pipeline_id = $1) AND ($2::text IS NULL "
@@ -179,26 +179,6 @@ pipeline_all(MemoryContext context)
 	return select_pipelines(NULL, NULL, context);
 }
 
-Pipeline *
-pipeline_must_exist(const char *name, MemoryContext context)
-{
-	Pipeline *pipeline = pipeline_by_name(name, context);
-	StringInfoData names;
-	ListCell *cell;
-
-	if (pipeline)
-		return pipeline;
-	initStringInfo(&names);
-	foreach (cell, pipeline_all(CurrentMemoryContext))
-		appendStringInfo(&names, "%s\"%s\"", names.len ? ", " : "",
-						 ((Pipeline *) lfirst(cell))->name);
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("pipeline \"%s\" does not exist", name),
-			 names.len ? errhint("The pipelines of this database are: %s.", names.data)
-					   : errhint("There is none yet: SELECT telemetry.create_pipeline(...).")));
-	return NULL;
-}
-
 bool
 pipeline_reads(const Pipeline *pipeline, int32 partition)
 {
@@ -214,7 +194,7 @@ void
 pipeline_lock(int id, bool exclusive)
 {
 	/* The table's own OID as class: no catalogued object has it there, so it is ours alone. */
-	Oid table = get_relname_relid("pipeline", get_namespace_oid("telemetry", false));
+	Oid table = get_relname_relid("_pipeline", get_namespace_oid("telemetry", false));
 
 	LockDatabaseObject(table, (Oid) id, 0, exclusive ? AccessExclusiveLock : RowExclusiveLock);
 	/* The batch must see what the last change committed, not what its plans remember. */
@@ -232,7 +212,7 @@ pipeline_set_paused(int id, bool paused, const char *reason)
 
 	own_spi_begin(&scope);
 	own_spi_run(&plan,
-				"UPDATE telemetry.pipeline SET paused = $2, pause_reason = $3, "
+				"UPDATE telemetry._pipeline SET paused = $2, pause_reason = $3, "
 				"paused_at = CASE WHEN $2 THEN clock_timestamp() END, revision = revision + 1 "
 				"WHERE pipeline_id = $1",
 				3, types, values, reason ? "   " : "  n");

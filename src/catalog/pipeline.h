@@ -1,5 +1,5 @@
 /*
- * Rows of telemetry.pipeline, telemetry.activation and telemetry.pipeline_watermark.
+ * Rows of telemetry._pipeline, telemetry.activation and telemetry.pipeline_watermark.
  */
 #ifndef TELEMETRY_CATALOG_PIPELINE_H
 #define TELEMETRY_CATALOG_PIPELINE_H
@@ -43,9 +43,6 @@ extern Pipeline *pipeline_by_name(const char *name, MemoryContext context);
 
 /* All pipelines of this database: List of Pipeline *. */
 extern List *pipeline_all(MemoryContext context);
-
-/* ereports ERRCODE_UNDEFINED_OBJECT with the nearest names. */
-extern Pipeline *pipeline_must_exist(const char *name, MemoryContext context);
 
 /* True if the pipeline reads that partition of its topic at all (option partitions). */
 extern bool pipeline_reads(const Pipeline *pipeline, int32 partition);

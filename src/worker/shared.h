@@ -2,7 +2,7 @@
  * What the workers share: who runs, what for, and the live figures that no table needs to keep.
  *
  * One LWLock guards all of it; it is held for a few assignments, never while waiting. Desired state
- * is not here: it stands in telemetry.pipeline and telemetry.activation.
+ * is not here: it stands in telemetry._pipeline and telemetry.activation.
  */
 #ifndef TELEMETRY_WORKER_SHARED_H
 #define TELEMETRY_WORKER_SHARED_H
@@ -49,7 +49,6 @@ typedef struct WorkerSlot
 	WorkerState state;
 	Oid database;
 	int pipeline_id;
-	Oid owner;
 	int slice; /* of slices */
 	int slices;
 	int pid; /* 0: not running */

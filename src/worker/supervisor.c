@@ -164,7 +164,6 @@ find_slot(const Pipeline *pipeline, int slice)
 		slot->state = WORKER_STARTING;
 		slot->database = MyDatabaseId;
 		slot->pipeline_id = pipeline->id;
-		slot->owner = pipeline->owner;
 		slot->slice = slice;
 		slot->slices = pipeline->workers;
 	}

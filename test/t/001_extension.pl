@@ -1,5 +1,5 @@
-# CREATE EXTENSION with and without preloading, dump and restore of it, DROP EXTENSION; and that the
-# brokers which other tests rely on work.
+# CREATE EXTENSION with and without preloading, dump and restore of it (by whom, with what in it), DROP
+# EXTENSION; and that the brokers which other tests rely on work.
 use strict;
 use warnings FATAL => 'all';
 
@@ -42,8 +42,52 @@ sub check_life_cycle
 	return;
 }
 
+# What pipelines are and how far they came is dumped, activation is not; by a superuser, or by a role
+# that may read all data. The tables are granted to nobody else.
+sub check_dump
+{
+	my ($node) = @_;
+	my @tables = qw(_pipeline partition_offset pipeline_watermark _dead_letter);
+	my $content = join ' UNION ALL ', map { "SELECT '$_', t::text FROM telemetry.$_ t" } @tables;
+
+	$node->safe_psql('postgres', 'CREATE DATABASE filled');
+	$node->safe_psql('postgres', 'CREATE ROLE backup_role LOGIN IN ROLE pg_read_all_data; CREATE ROLE stranger LOGIN');
+	$node->safe_psql('filled', <<'SQL');
+CREATE EXTENSION telemetry;
+CREATE SERVER nowhere FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers 'localhost:1');
+CREATE FOREIGN TABLE topic (id bigint) SERVER nowhere OPTIONS (topic 'events');
+CREATE TABLE target (id bigint);
+SELECT telemetry.create_pipeline('dropped', 'topic', 'target', paused => true);
+SELECT telemetry.drop_pipeline('dropped');
+SELECT telemetry.create_pipeline('kept', 'topic', 'target', paused => true);
+INSERT INTO telemetry.partition_offset (pipeline_id, partition, next_offset) SELECT pipeline_id, 3, 4711 FROM telemetry.pipeline;
+INSERT INTO telemetry.pipeline_watermark SELECT pipeline_id, '2026-01-01' FROM telemetry.pipeline;
+INSERT INTO telemetry._dead_letter (pipeline_id, topic, partition, "offset", value, sqlstate, message, headers)
+	SELECT pipeline_id, 'events', 3, 4710, '\x00ff', '22P02', 'bad', '{"(h,\"\\\\x01\")"}' FROM telemetry.pipeline;
+SQL
+	my $expected = $node->safe_psql('filled', $content);
+	is(scalar(split /\n/, $expected), scalar(@tables), 'each table has something to dump');
+	for my $role ($node->safe_psql('postgres', 'SELECT current_user'), 'backup_role')
+	{
+		my $dump = "$PostgreSQL::Test::Utils::tmp_check/dump_by_$role.sql";
+		command_ok([ 'pg_dump', '-U', $role, '-f', $dump, $node->connstr('filled') ], "pg_dump by $role");
+		$node->safe_psql('postgres', "CREATE DATABASE by_$role");
+		command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr("by_$role") ], "and its restore");
+		is($node->safe_psql("by_$role", $content), $expected, 'all is there again');
+		is($node->safe_psql("by_$role", 'SELECT count(*) FROM telemetry.activation'), 0, 'but where it ran');
+		$node->safe_psql("by_$role", q(SELECT telemetry.create_pipeline('new', 'topic', 'target', paused => true)));
+		pass('and the next pipeline takes a number of its own');
+		$node->safe_psql('postgres', "DROP DATABASE by_$role");
+	}
+	command_fails_like([ 'pg_dump', '-U', 'stranger', '-f', '/dev/null', $node->connstr('filled') ],
+		qr/permission denied for table/, 'pg_dump by anybody else is refused');
+	$node->safe_psql('postgres', 'DROP DATABASE filled');
+	return;
+}
+
 my $plain = telemetry_node('plain', preload => 0);
 check_life_cycle($plain, 'loaded on demand');
+check_dump($plain);
 $plain->stop;
 
 my $preloaded = telemetry_node('preloaded');
