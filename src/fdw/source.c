@@ -332,7 +332,11 @@ source_rows(Source *source, int n, const MessageView *const *messages, SourceRes
 		{
 			MemoryContextSwitchTo(context);
 			if (!source_caught(source, &results[i]))
+			{
+				/* Who catches it rolls his own subtransaction back, not this one. */
+				RollbackAndReleaseCurrentSubTransaction();
 				PG_RE_THROW();
+			}
 			RollbackAndReleaseCurrentSubTransaction();
 			i++;
 		}
