@@ -47,7 +47,8 @@ CREATE FUNCTION telemetry.retry_dead_letters(
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'telemetry_retry_dead_letters';
 COMMENT ON FUNCTION telemetry.retry_dead_letters(text, bigint, bigint[]) IS
 'Takes a pipeline''s dead letters again, after a fix: those that become rows now are removed, the others stay with their new reason. '
-'up_to: greatest dead_letter_id to take; ids: just these. Runs as the pipeline''s owner. Example: SELECT * FROM telemetry.retry_dead_letters(''player_events'')';
+'up_to: greatest dead_letter_id to take; ids: just these. Runs as the pipeline''s owner. A message counts once in telemetry.stat_partition: one that becomes a row moves from dead to stored. '
+'Refused (55006) while deferred constraints of the transaction are unchecked. Example: SELECT * FROM telemetry.retry_dead_letters(''player_events'')';
 
 CREATE FUNCTION telemetry.purge_dead_letters(
     pipeline text, before timestamptz DEFAULT NULL, ids bigint[] DEFAULT NULL)

@@ -45,7 +45,7 @@ JOIN telemetry._pipeline p USING (pipeline_id)
 LEFT JOIN telemetry._partitions() s USING (pipeline_id, partition)
 WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE');
 COMMENT ON VIEW telemetry.stat_partition IS
-'One row per partition that a pipeline reads. lag: messages to the last stable offset, NULL while the broker has not told; lag_seconds: age of the last stored message while there is lag; open_transactions: offsets past the last stable one. Counters count messages since the pipeline was created; late: stored with an event time before the pipeline''s watermark. '
+'One row per partition that a pipeline reads. lag: messages to the last stable offset, NULL while the broker has not told; lag_seconds: age of the last stored message while there is lag; open_transactions: offsets past the last stable one. Counters count each message once since the pipeline was created, as what it is now (telemetry.retry_dead_letters() moves it from dead); late: stored with an event time before the pipeline''s watermark. '
 'Example: SELECT partition, lag, watermark FROM telemetry.stat_partition WHERE pipeline = ''player_events''';
 
 CREATE VIEW telemetry.stat_pipeline WITH (security_barrier) AS

@@ -5,6 +5,7 @@
 
 #include "base/compat.h"
 #include "catalog/dead_letter.h"
+#include "catalog/offset.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/array.h"
@@ -19,107 +20,184 @@ PG_FUNCTION_INFO_V1(telemetry_purge_dead_letters);
 /* Dead letters taken at once: what bounds the memory of a retry. */
 #define PAGE 500
 
-/* Messages as ingest_write() takes them; one that was cut cannot become a row. */
-static IngestMessage *
-page_messages(List *letters)
+/* What a retry does to the counters of one partition. */
+typedef struct Moved
 {
-	IngestMessage *messages = palloc0(sizeof(IngestMessage) * list_length(letters));
-	int i = 0;
+	int32 partition;
+	OffsetCounts counts;
+} Moved;
+
+typedef struct Retry
+{
+	const Pipeline *pipeline;
+	Ingest *ingest;
+	MemoryContext context; /* of moved */
+	List *moved;           /* Moved *, in order of partition */
+	int64 stored;
+	int64 dead;
+} Retry;
+
+/* A message whose value was cut, or that had none, cannot become a row. */
+static bool
+is_whole(const DeadLetter *letter)
+{
+	return letter->value_length <= (int64) letter->message.value_length &&
+		   (letter->value_length >= 0 || letter->message.key != NULL);
+}
+
+/* As ingest_write() takes it. */
+static void
+prepare(IngestMessage *message, const DeadLetter *letter)
+{
+	memset(message, 0, sizeof(IngestMessage));
+	message->view = &letter->message;
+	message->event_time = DT_NOBEGIN;
+	if (is_whole(letter))
+		return;
+	message->verdict = INGEST_DEAD;
+	message->error.sqlstate = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+	message->error.message = letter->value_length < 0
+								 ? "the message has no payload that could be retried"
+								 : "the value was cut, so that it cannot be retried";
+}
+
+static int
+compare_moved(const ListCell *a, const ListCell *b)
+{
+	return ((Moved *) lfirst(a))->partition - ((Moved *) lfirst(b))->partition;
+}
+
+static OffsetCounts *
+counts_of(Retry *retry, int32 partition)
+{
+	MemoryContext old;
+	Moved *moved;
 	ListCell *cell;
 
-	foreach (cell, letters)
-	{
-		DeadLetter *letter = lfirst(cell);
-		IngestMessage *message = &messages[i++];
+	foreach (cell, retry->moved)
+		if (((Moved *) lfirst(cell))->partition == partition)
+			return &((Moved *) lfirst(cell))->counts;
+	old = MemoryContextSwitchTo(retry->context);
+	moved = palloc0(sizeof(Moved));
+	moved->partition = partition;
+	retry->moved = lappend(retry->moved, moved);
+	list_sort(retry->moved, compare_moved);
+	MemoryContextSwitchTo(old);
+	return &moved->counts;
+}
 
-		message->view = &letter->message;
-		message->event_time = DT_NOBEGIN;
-		if (letter->value_length <= (int64) letter->message.value_length &&
-			(letter->value_length >= 0 || letter->message.key != NULL))
-			continue;
-		message->verdict = INGEST_DEAD;
-		message->error.sqlstate = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-		message->error.message = letter->value_length < 0
-									 ? "the message has no payload that could be retried"
-									 : "the value was cut, so that it cannot be retried";
+/* A message counts once, as what it is now: it counted as dead before. */
+static void
+settle(Retry *retry, const DeadLetter *letter, const IngestMessage *message)
+{
+	OffsetCounts *counts;
+
+	if (message->verdict == INGEST_DEAD)
+	{
+		dead_letter_failed_again(letter->id, &message->error);
+		retry->dead++;
+		return;
 	}
-	return messages;
+	dead_letter_delete(letter->id);
+	retry->stored++;
+	counts = counts_of(retry, letter->message.partition);
+	counts->dead--;
+	counts->skipped += message->verdict == INGEST_SKIPPED;
+	if (message->verdict != INGEST_STORED)
+		return;
+	counts->stored++;
+	counts->late += !TIMESTAMP_NOT_FINITE(message->event_time) &&
+					message->event_time < retry->pipeline->watermark;
 }
 
 static void
-retry_page(Ingest *ingest, List *letters, int64 *stored, int64 *dead)
+retry_page(Retry *retry, List *letters)
 {
-	IngestMessage *messages = page_messages(letters);
 	int n = list_length(letters);
+	IngestMessage *messages = palloc(sizeof(IngestMessage) * n);
 	int done = 0;
 
 	while (done < n)
 	{
-		IngestCounts counts = {0};
-		int took = ingest_write(ingest, n - done, messages + done, true, &counts);
+		IngestCounts totals = {0};
+		int took;
+		ListCell *cell;
 
+		/* Those that an earlier call stopped before are tried anew. */
+		for (int i = done; i < n; i++)
+			prepare(&messages[i], list_nth(letters, i));
+		took = ingest_write(retry->ingest, n - done, messages + done, true, &totals);
 		for (int i = done; i < done + took; i++)
-		{
-			DeadLetter *letter = list_nth(letters, i);
-
-			if (messages[i].verdict == INGEST_DEAD)
-			{
-				dead_letter_failed_again(letter->id, &messages[i].error);
-				(*dead)++;
-			}
-			else
-			{
-				dead_letter_delete(letter->id);
-				(*stored)++;
-			}
-		}
-		/* What follows is tried anew: its verdicts were for a call that stopped before it. */
-		for (int i = done + took; i < n; i++)
-			if (messages[i].error.sqlstate != ERRCODE_PROGRAM_LIMIT_EXCEEDED)
-				messages[i].verdict = INGEST_PENDING;
+			settle(retry, list_nth(letters, i), &messages[i]);
+		foreach (cell, retry->moved)
+			offset_leave_out(&((Moved *) lfirst(cell))->counts, &totals.duplicates,
+							 &totals.suppressed);
 		done += took;
 	}
 }
 
-Datum
-telemetry_retry_dead_letters(PG_FUNCTION_ARGS)
+static void
+retry_all(Retry *retry, int64 up_to, ArrayType *ids)
 {
-	Pipeline *pipeline;
-	IngestOptions options;
-	Ingest *ingest;
-	ArrayType *ids = PG_ARGISNULL(2) ? NULL : PG_GETARG_ARRAYTYPE_P(2);
-	int64 up_to = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT64(1);
-	int64 after = 0;
-	int64 stored = 0;
-	int64 dead = 0;
 	MemoryContext page = AllocSetContextCreate(CurrentMemoryContext, "telemetry dead letters",
 											   ALLOCSET_DEFAULT_SIZES);
-	TupleDesc desc;
-	Datum values[2];
-	bool nulls[2] = {false, false};
+	int64 after = 0;
+	ListCell *cell;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "retry_dead_letters() returns no row");
-	pipeline = admin_pipeline(fcinfo);
-	options = ingest_options_of(pipeline);
-	ingest = ingest_open(&options, CurrentMemoryContext);
 	for (;;)
 	{
 		MemoryContext old;
 		List *letters;
 
 		MemoryContextReset(page);
-		letters = dead_letter_fetch(pipeline->id, after, up_to, ids, PAGE, page);
+		letters = dead_letter_fetch(retry->pipeline->id, after, up_to, ids, PAGE, page);
 		if (letters == NIL)
 			break;
 		after = ((DeadLetter *) llast(letters))->id;
 		old = MemoryContextSwitchTo(page);
-		retry_page(ingest, letters, &stored, &dead);
+		retry_page(retry, letters);
 		MemoryContextSwitchTo(old);
 	}
-	ingest_close(ingest);
-	values[0] = Int64GetDatum(stored);
-	values[1] = Int64GetDatum(dead);
+	foreach (cell, retry->moved)
+	{
+		const Moved *moved = lfirst(cell);
+
+		offset_count(retry->pipeline->id, moved->partition, &moved->counts);
+	}
+}
+
+Datum
+telemetry_retry_dead_letters(PG_FUNCTION_ARGS)
+{
+	Retry retry = {.context = CurrentMemoryContext};
+	IngestGuest guest;
+	IngestOptions options;
+	ArrayType *ids = PG_ARGISNULL(2) ? NULL : PG_GETARG_ARRAYTYPE_P(2);
+	int64 up_to = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT64(1);
+	TupleDesc desc;
+	Datum values[2];
+	bool nulls[2] = {false, false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "retry_dead_letters() returns no row");
+	retry.pipeline = admin_pipeline(fcinfo);
+	options = ingest_options_of(retry.pipeline);
+	retry.ingest = ingest_open(&options, CurrentMemoryContext);
+	ingest_guest_begin(&guest);
+	PG_TRY();
+	{
+		retry_all(&retry, up_to, ids);
+	}
+	PG_CATCH();
+	{
+		ingest_guest_abort(&guest);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	ingest_guest_end(&guest);
+	ingest_close(retry.ingest);
+	values[0] = Int64GetDatum(retry.stored);
+	values[1] = Int64GetDatum(retry.dead);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 

@@ -124,6 +124,46 @@ offset_update(int pipeline_id, const PartitionOffset *new, int64 expected_next,
 }
 
 void
+offset_count(int pipeline_id, int32 partition, const OffsetCounts *counts)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, INT4OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID};
+	Datum values[] = {
+		Int32GetDatum(pipeline_id),        Int32GetDatum(partition),
+		Int64GetDatum(counts->stored),     Int64GetDatum(counts->duplicates),
+		Int64GetDatum(counts->suppressed), Int64GetDatum(counts->skipped),
+		Int64GetDatum(counts->dead),       Int64GetDatum(counts->late),
+	};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"UPDATE telemetry.partition_offset SET stored = stored + $3, "
+				"duplicates = duplicates + $4, suppressed = suppressed + $5, "
+				"skipped = skipped + $6, dead = dead + $7, late = late + $8, "
+				"updated_at = clock_timestamp() WHERE pipeline_id = $1 AND partition = $2",
+				lengthof(types), types, values, NULL);
+	own_spi_end(&scope);
+}
+
+static void
+leave_out(OffsetCounts *counts, int64 *rest, int64 *counted)
+{
+	int64 n = Min(*rest, counts->stored);
+
+	counts->stored -= n;
+	*counted += n;
+	*rest -= n;
+}
+
+void
+offset_leave_out(OffsetCounts *counts, int64 *duplicates, int64 *suppressed)
+{
+	leave_out(counts, duplicates, &counts->duplicates);
+	leave_out(counts, suppressed, &counts->suppressed);
+}
+
+void
 offset_set_paused(int pipeline_id, int32 partition, const char *reason)
 {
 	static SPIPlanPtr plan;

@@ -46,6 +46,15 @@ extern void offset_insert(int pipeline_id, int32 partition, int64 next_offset);
 extern bool offset_update(int pipeline_id, const PartitionOffset *new, int64 expected_next,
 						  const OffsetCounts *counts);
 
+/* Adds the counts, which may be negative, and moves nothing. */
+extern void offset_count(int pipeline_id, int32 partition, const OffsetCounts *counts);
+
+/*
+ * Counts as left out what a target did not take. Which rows those were is not known, only how many:
+ * they are taken from what counts->stored has, and the rest stays for the next partition.
+ */
+extern void offset_leave_out(OffsetCounts *counts, int64 *duplicates, int64 *suppressed);
+
 /* reason NULL: goes on. */
 extern void offset_set_paused(int pipeline_id, int32 partition, const char *reason);
 

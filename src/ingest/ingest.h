@@ -15,6 +15,7 @@
 #include "datatype/timestamp.h"
 #include "decode/decoder.h"
 #include "fdw/source.h"
+#include "utils/resowner.h"
 
 typedef enum PartitionUnit
 {
@@ -102,11 +103,27 @@ extern const char *ingest_path(const Ingest *ingest, const char **reason);
  * looked at, so it may stop early: returns how many messages (a prefix) are done; the caller
  * commits those and calls again for the rest, whose verdicts it sets back to INGEST_PENDING. An
  * error that no single row reproduces is thrown in either mode. Deferrable constraints are checked
- * at the end of the batch, or of a chunk, and are left immediate in the transaction.
+ * at the end of the batch, or of a chunk, and are left immediate in the transaction (a guest's are
+ * not, below).
  *
  * *counts is added to, for the messages done.
  */
 extern int ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful,
 						IngestCounts *counts);
+
+/*
+ * Around calls of ingest_write() in a transaction that others work in as well. begin() refuses one
+ * with unchecked deferred constraints, and starts a subtransaction; end() keeps what was written
+ * and brings SET CONSTRAINTS back to what it was. After an error: abort(), then throw it on.
+ */
+typedef struct IngestGuest
+{
+	MemoryContext context;
+	ResourceOwner owner;
+} IngestGuest;
+
+extern void ingest_guest_begin(IngestGuest *guest);
+extern void ingest_guest_end(const IngestGuest *guest);
+extern void ingest_guest_abort(const IngestGuest *guest);
 
 #endif

@@ -149,7 +149,8 @@ store_offsets(IngestWorker *worker, const Writing *writing, int from, int to,
 			  const IngestCounts *totals, PartitionOffset *new)
 {
 	Tally *tallies = tally_up(worker, writing, from, to);
-	bool first = true;
+	int64 duplicates = totals->duplicates;
+	int64 suppressed = totals->suppressed;
 
 	for (int i = 0; i < worker->npartitions; i++)
 	{
@@ -163,15 +164,7 @@ store_offsets(IngestWorker *worker, const Writing *writing, int from, int to,
 			new[i].next_offset = partition->next;
 		if (new[i].next_offset == partition->stored.next_offset)
 			continue;
-		if (first && tallies[i].last)
-		{
-			/* Which row it was is not known of these: they count for the batch's first partition.
-			 */
-			counts->duplicates = totals->duplicates;
-			counts->suppressed = totals->suppressed;
-			counts->stored -= totals->duplicates + totals->suppressed;
-			first = false;
-		}
+		offset_leave_out(counts, &duplicates, &suppressed);
 		if (!offset_update(worker->pipeline->id, &new[i], partition->stored.next_offset, counts))
 			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 							errmsg("the position of partition %d was moved by another",
