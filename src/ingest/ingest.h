@@ -84,6 +84,9 @@ extern void ingest_close(Ingest *ingest);
  */
 extern bool ingest_is_valid(const Ingest *ingest);
 
+/* Lets ingest_is_valid() say no. */
+extern void ingest_invalidate(Ingest *ingest);
+
 /* ereports unless the owner may read the source and insert what it delivers. */
 extern void ingest_check_rights(const Ingest *ingest);
 

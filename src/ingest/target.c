@@ -3,10 +3,14 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "foreign/foreign.h"
@@ -20,6 +24,7 @@
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -77,12 +82,16 @@ watch(Ingest *ingest)
 	open_ingests = ingest;
 }
 
-/* Takes it off the list when its memory goes, by ingest_close() or by an error. */
+/* When its memory goes, by ingest_close() or by an error: what it has outside of it goes along. */
 static void
-unwatch(void *arg)
+let_go(void *arg)
 {
+	Ingest *ingest = arg;
+
+	if (ingest->insert_plan)
+		SPI_freeplan(ingest->insert_plan);
 	for (Ingest **link = &open_ingests; *link; link = &(*link)->next)
-		if (*link == arg)
+		if (*link == ingest)
 		{
 			*link = (*link)->next;
 			return;
@@ -352,44 +361,80 @@ check_kind(Ingest *ingest, Relation target)
 					   "INSERT trigger.")));
 }
 
-/* PostgreSQL refuses ON CONFLICT at every row where a unique index is checked later. */
-static void
-check_conflicts(const Ingest *ingest, Relation target)
+/* An index of the relation that is checked later than at once; InvalidOid: there is none. */
+static Oid
+deferrable_index(Relation catalog, Oid relation)
 {
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple tuple;
+	Oid found = InvalidOid;
+
+	ScanKeyInit(&key, Anum_pg_index_indrelid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(relation));
+	scan = systable_beginscan(catalog, IndexIndrelidIndexId, true, NULL, 1, &key);
+	while (!OidIsValid(found) && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_index index = (Form_pg_index) GETSTRUCT(tuple);
+
+		if (!index->indimmediate)
+			found = index->indexrelid;
+	}
+	systable_endscan(scan);
+	return found;
+}
+
+/*
+ * PostgreSQL refuses ON CONFLICT at every row where a unique index is checked later: one of a
+ * partition alone as well, which is looked for in the catalogs, since opening thousands of
+ * partitions would cost that many locks.
+ */
+static void
+check_conflicts(const Ingest *ingest)
+{
+	Relation catalog;
+	List *relations;
 	ListCell *cell;
 
 	if (!ingest->options.ignore_conflicts)
 		return;
-	foreach (cell, RelationGetIndexList(target))
+	relations = ingest->target_kind == RELKIND_PARTITIONED_TABLE
+					? find_all_inheritors(ingest->options.target, NoLock, NULL)
+					: list_make1_oid(ingest->options.target);
+	catalog = table_open(IndexRelationId, AccessShareLock);
+	foreach (cell, relations)
 	{
-		HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
-		bool later = HeapTupleIsValid(tuple) && !((Form_pg_index) GETSTRUCT(tuple))->indimmediate;
+		Oid relation = lfirst_oid(cell);
+		Oid index = deferrable_index(catalog, relation);
 
-		if (HeapTupleIsValid(tuple))
-			ReleaseSysCache(tuple);
-		if (later)
+		if (OidIsValid(index))
 			ereport(
 				ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("on_conflict 'ignore' does not go with deferrable constraint \"%s\" of %s",
-						get_rel_name(lfirst_oid(cell)), ingest->target_name),
+						get_rel_name(index),
+						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+												   get_rel_name(relation))),
 				 errhint("Make the constraint NOT DEFERRABLE, or use on_conflict 'error'.")));
 	}
+	table_close(catalog, AccessShareLock);
+	list_free(relations);
 }
 
 Ingest *
 ingest_open(const IngestOptions *options, MemoryContext parent)
 {
+	/* Below parent when it is whole: an error's cleanup takes what is not. */
 	MemoryContext context =
-		AllocSetContextCreate(parent, "telemetry ingest", ALLOCSET_DEFAULT_SIZES);
+		AllocSetContextCreate(CurrentMemoryContext, "telemetry ingest", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	Ingest *ingest = palloc0(sizeof(Ingest));
 	OwnerScope scope;
 	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
 	Relation target;
 
-	/* A context that an error leaves behind must not stay on the list. */
-	callback->func = unwatch;
+	/* An error may leave the context to whoever resets its parent. */
+	callback->func = let_go;
 	callback->arg = ingest;
 	MemoryContextRegisterResetCallback(context, callback);
 	ingest->context = context;
@@ -414,7 +459,7 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 	ingest->target_table = pstrdup(RelationGetRelationName(target));
 	ingest->target_name = quote_qualified_identifier(ingest->target_schema, ingest->target_table);
 	check_kind(ingest, target);
-	check_conflicts(ingest, target);
+	check_conflicts(ingest);
 	owner_begin(&scope, options->owner);
 	ingest->source = source_open(options->source, options->owner, context);
 	ingest->source_desc = ingest->source->desc;
@@ -430,14 +475,13 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 	owner_end(&scope);
 	relation_close(target, NoLock);
 	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(context, parent);
 	return ingest;
 }
 
 void
 ingest_close(Ingest *ingest)
 {
-	if (ingest->insert_plan)
-		SPI_freeplan(ingest->insert_plan);
 	FreeExprContext(ingest->econtext, true);
 	source_close(ingest->source);
 	MemoryContextDelete(ingest->context);
@@ -450,6 +494,12 @@ ingest_is_valid(const Ingest *ingest)
 		return false;
 	(void) target_lock(&ingest->options);
 	return ingest->valid;
+}
+
+void
+ingest_invalidate(Ingest *ingest)
+{
+	ingest->valid = false;
 }
 
 Source *

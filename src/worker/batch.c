@@ -24,6 +24,7 @@
 typedef struct Writing
 {
 	IngestMessage *messages;
+	PartitionOffset *new; /* of each partition, once the transaction at hand has committed */
 	int n;
 	int done; /* committed prefix */
 	bool careful;
@@ -179,7 +180,7 @@ check_pipeline(IngestWorker *worker)
 	Pipeline *now;
 
 	pipeline_lock(worker->pipeline->id, false);
-	now = pipeline_by_id(worker->pipeline->id, worker->batch.context);
+	now = pipeline_by_id(worker->pipeline->id, CurrentMemoryContext);
 	if (now == NULL || now->paused || !now->activated ||
 		now->revision != worker->pipeline->revision)
 	{
@@ -196,8 +197,8 @@ reopen_ingest(IngestWorker *worker)
 	if (ingest_is_valid(worker->ingest))
 		return;
 	ingest_worker_open(worker);
-	if (strcmp(worker->fingerprint, ingest_worker_fingerprint(ingest_source(worker->ingest),
-															  worker->batch.context)) != 0)
+	if (strcmp(worker->fingerprint,
+			   ingest_worker_fingerprint(ingest_source(worker->ingest), CurrentMemoryContext)) != 0)
 	{
 		AbortCurrentTransaction();
 		ingest_worker_leave(worker);
@@ -209,8 +210,7 @@ static void
 write_once(IngestWorker *worker, Writing *writing)
 {
 	IngestCounts counts = {0};
-	PartitionOffset *new = MemoryContextAlloc(
-		worker->batch.context, sizeof(PartitionOffset) * Max(worker->npartitions, 1));
+	PartitionOffset *new = writing->new;
 	int rest = writing->n - writing->done;
 	int took = 0;
 	int dead_in_a_row = worker->dead_in_a_row;
@@ -289,6 +289,12 @@ recover(IngestWorker *worker, Writing *writing, ErrorData *error)
 		ingest_worker_pause_pipeline(
 			worker,
 			error->detail ? psprintf("%s (%s)", error->message, error->detail) : error->message);
+	/*
+	 * Opened anew for the next try, it says at once what only a person can mend: a partition that
+	 * was altered by itself, say, of which no invalidation of the target tells.
+	 */
+	if (worker->ingest)
+		ingest_invalidate(worker->ingest);
 	writing->failures++;
 	if (writing->failures == 1 || writing->failures % 100 == 0)
 		ereport(LOG, (errcode(error->sqlerrcode),
@@ -342,6 +348,7 @@ batch_commit(IngestWorker *worker)
 
 	MemoryContextSwitchTo(context);
 	writing.messages = MemoryContextAllocHuge(context, sizeof(IngestMessage) * Max(writing.n, 1));
+	writing.new = palloc(sizeof(PartitionOffset) * Max(worker->npartitions, 1));
 	do
 	{
 		ErrorData *error = NULL;
@@ -361,7 +368,10 @@ batch_commit(IngestWorker *worker)
 		PG_END_TRY();
 		MemoryContextSwitchTo(context);
 		if (error)
+		{
 			recover(worker, &writing, error);
+			FreeErrorData(error);
+		}
 		if (error == NULL && writing.too_many_dead)
 			ingest_worker_leave(worker);
 		if (error && writing.done == writing.n && writing.n == 0)

@@ -97,9 +97,9 @@ ingest_worker_leave(IngestWorker *w)
 
 /* Reads the pipeline's row; leaves if it does not want this worker (any more). */
 static Pipeline *
-load_pipeline(void)
+load_pipeline(MemoryContext context)
 {
-	Pipeline *pipeline = pipeline_by_id(worker.slot->pipeline_id, worker.context);
+	Pipeline *pipeline = pipeline_by_id(worker.slot->pipeline_id, context);
 
 	if (pipeline == NULL || pipeline->paused || !pipeline->activated ||
 		pipeline->workers != worker.slot->slices)
@@ -115,15 +115,15 @@ ingest_worker_check(IngestWorker *w)
 		ingest_worker_leave(w);
 	if (w->changes_seen != w->slot->changes)
 	{
-		Pipeline *now;
-		MemoryContext old = CurrentMemoryContext;
+		const Pipeline *now;
+		bool other;
 
 		w->changes_seen = w->slot->changes;
 		process_begin();
-		now = load_pipeline();
+		now = load_pipeline(CurrentMemoryContext);
+		other = now == NULL || now->revision != w->pipeline->revision;
 		process_commit();
-		MemoryContextSwitchTo(old);
-		if (now == NULL || now->revision != w->pipeline->revision)
+		if (other)
 			ingest_worker_leave(w);
 	}
 }
@@ -208,13 +208,15 @@ void
 ingest_worker_open(IngestWorker *w)
 {
 	IngestOptions options = ingest_options_of(w->pipeline);
+	Ingest *opened;
 	const char *reason;
 	const char *path;
 
+	/* After an error the old one stays: it is not valid, but messages are taken by its source. */
+	opened = ingest_open(&options, w->context);
 	if (w->ingest)
 		ingest_close(w->ingest);
-	w->ingest = NULL;
-	w->ingest = ingest_open(&options, w->context);
+	w->ingest = opened;
 	path = ingest_path(w->ingest, &reason);
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	strlcpy(w->slot->path, path, sizeof(w->slot->path));
@@ -229,7 +231,7 @@ prepare(void)
 	Source *source;
 
 	process_begin();
-	worker.pipeline = load_pipeline();
+	worker.pipeline = load_pipeline(worker.context);
 	if (worker.pipeline == NULL)
 		proc_exit(0);
 	ingest_worker_open(&worker);

@@ -33,6 +33,10 @@
 /* How often a limit that was hit is tried again. */
 #define LIMIT_MS 5000
 
+/* A supervisor that ran for longer than the longest backoff was well: its failure is a first one.
+ */
+#define WELL_MS 60000
+
 PGDLLEXPORT void telemetry_launcher_main(Datum arg) pg_attribute_noreturn();
 
 /* What only the launcher knows of its children, by position in worker_shared->databases. */
@@ -40,6 +44,7 @@ typedef struct Child
 {
 	BackgroundWorkerHandle *handle;
 	int failures; /* in a row */
+	TimestampTz started_at;
 	TimestampTz next_start;
 } Child;
 
@@ -137,6 +142,7 @@ start_supervisor(int index)
 		return;
 	}
 	set_state(index, DATABASE_STARTING);
+	child->started_at = GetCurrentTimestamp();
 
 	snprintf(worker.bgw_name, BGW_MAXLEN, "telemetry supervisor for database %u", database);
 	snprintf(worker.bgw_type, BGW_MAXLEN, "telemetry supervisor");
@@ -188,7 +194,9 @@ tend(int index, TimestampTz now)
 		slot->latch = NULL;
 		slot->state = again ? DATABASE_REQUESTED : DATABASE_FREE;
 		LWLockRelease(worker_shared->lock);
-		child->failures = failed ? child->failures + 1 : 0;
+		if (!failed || TimestampDifferenceExceeds(child->started_at, now, WELL_MS))
+			child->failures = 0;
+		child->failures += failed;
 		child->next_start = failed ? process_backoff(child->failures) : now;
 	}
 	/* One that an earlier launcher started, and that is gone. */

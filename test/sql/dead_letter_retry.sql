@@ -44,7 +44,7 @@ SELECT * FROM telemetry.retry_dead_letters('few');
 RESET ROLE;
 TABLE counters;
 SELECT p.name, count(d) = (SELECT sum(dead) FROM telemetry.partition_offset o WHERE o.pipeline_id = p.pipeline_id) AS dead_are_the_letters_left
-FROM telemetry.pipeline p LEFT JOIN telemetry._dead_letter d USING (pipeline_id) WHERE p.name IN ('fact', 'once', 'few') GROUP BY p.pipeline_id ORDER BY 1;
+FROM telemetry.pipeline p LEFT JOIN telemetry._dead_letter d USING (pipeline_id) WHERE p.name IN ('fact', 'once', 'few') GROUP BY p.pipeline_id, p.name ORDER BY 1;
 SELECT id, k FROM fact ORDER BY id;
 -- what failed again failed as dead letters do, and counts no second time
 SELECT partition, sqlstate, constraint_name, column_name, retries FROM telemetry.dead_letter WHERE pipeline = 'fact' ORDER BY dead_letter_id;
@@ -114,6 +114,14 @@ BEGIN
 END $$;
 SELECT * FROM later WHERE id > 5 ORDER BY 1;
 SELECT retries FROM telemetry.dead_letter WHERE pipeline = 'fact' AND "offset" = 1 AND partition = 0;
+
+-- nor does it leave a plan behind, which the executor's path keeps
+SET ROLE retry_owner;
+CREATE TRIGGER full_disk AFTER INSERT ON few EXECUTE FUNCTION full_disk();
+RESET ROLE;
+CALL letters('few', '0 {"id": 1}');
+SELECT * FROM telemetry.retry_dead_letters('few');
+SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE 'INSERT INTO %telemetry_batch%';
 
 SELECT count(telemetry.drop_pipeline(name)) AS dropped FROM telemetry.pipeline WHERE name IN ('fact', 'once', 'few');
 DROP SCHEMA retry CASCADE;

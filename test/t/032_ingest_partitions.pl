@@ -93,4 +93,19 @@ sql('CREATE TABLE later (id int UNIQUE DEFERRABLE, ts timestamptz)');
 my (undef, undef, $error) = $node->psql('postgres', "SELECT telemetry.create_pipeline('later', 'one', 'later', on_conflict => 'ignore')");
 like($error, qr/on_conflict 'ignore' does not go with deferrable constraint "later_id_key" of public.later/, 'ignored conflicts need constraints that are checked at once');
 
+# So is one of a partition alone, at once or when it comes by later: an existing one that is altered
+# tells the target nothing, so the batch meets it first.
+sql('CREATE TABLE tree (id int, ts timestamptz) PARTITION BY RANGE (ts)', 'CREATE TABLE tree_rest PARTITION OF tree DEFAULT',
+	'ALTER TABLE tree_rest ADD CONSTRAINT leaf_later UNIQUE (id) DEFERRABLE');
+(undef, undef, $error) = $node->psql('postgres', "SELECT telemetry.create_pipeline('tree', 'one', 'tree', on_conflict => 'ignore')");
+like($error, qr/on_conflict 'ignore' does not go with deferrable constraint "leaf_later" of public.tree_rest/, 'a constraint of a leaf alone as well');
+sql('ALTER TABLE tree_rest DROP CONSTRAINT leaf_later', "SELECT telemetry.create_pipeline('tree', 'one', 'tree', on_conflict => 'ignore')");
+wait_for('without it rows go in', 'SELECT count(*) = 7 FROM tree');
+sql('ALTER TABLE tree_rest ADD CONSTRAINT leaf_later UNIQUE (id) DEFERRABLE');
+$mock->produce('one', [ 0, undef, '{"id": 7, "ts": "2020-01-01T00:00:00Z"}' ]);
+wait_for('added later it pauses the pipeline', "SELECT paused FROM telemetry.pipeline WHERE name = 'tree'");
+like(sql("SELECT pause_reason FROM telemetry.pipeline WHERE name = 'tree'"), qr/does not go with deferrable constraint "leaf_later" of public.tree_rest/, 'and the reason names it');
+sql('ALTER TABLE tree_rest DROP CONSTRAINT leaf_later', "SELECT telemetry.resume_pipeline('tree')");
+wait_for('it goes on without it', 'SELECT count(*) = 8 FROM tree');
+
 done_testing();
