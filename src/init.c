@@ -6,6 +6,7 @@
 #include "fmgr.h"
 
 #include "base/guc.h"
+#include "view/view.h"
 #include "worker/worker.h"
 
 PG_MODULE_MAGIC;
@@ -16,5 +17,6 @@ void
 _PG_init(void)
 {
 	guc_define();
+	view_init();
 	worker_init();
 }

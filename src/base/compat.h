@@ -119,9 +119,12 @@ compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double r
 
 /* 16 replaced the ownership checks of each catalog by one function. */
 #if PG_VERSION_NUM >= 160000
+#include "catalog/pg_class.h"
 #define compat_database_owner(database, role) object_ownercheck(DatabaseRelationId, database, role)
+#define compat_table_owner(table, role)       object_ownercheck(RelationRelationId, table, role)
 #else
 #define compat_database_owner(database, role) pg_database_ownercheck(database, role)
+#define compat_table_owner(table, role)       pg_class_ownercheck(table, role)
 #endif
 
 /*
@@ -174,6 +177,30 @@ compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double r
 #define compat_may_become(member, role) member_can_set_role(member, role)
 #else
 #define compat_may_become(member, role) is_member_of_role(member, role)
+#endif
+
+/* 18 lets grouped expressions be columns of a range table entry of their own. */
+#if PG_VERSION_NUM >= 180000
+#include "optimizer/optimizer.h"
+static inline void
+compat_flatten_group(Query *query)
+{
+	if (!query->hasGroupRTE)
+		return;
+	query->targetList = (List *) flatten_group_exprs(NULL, query, (Node *) query->targetList);
+	query->havingQual = flatten_group_exprs(NULL, query, query->havingQual);
+	query->rtable = list_truncate(query->rtable, list_length(query->rtable) - 1);
+	query->hasGroupRTE = false;
+}
+#else
+#define compat_flatten_group(query) ((void) (query))
+#endif
+
+/* 16 keeps the rights that a query needs apart from its range table. */
+#if PG_VERSION_NUM >= 160000
+#define compat_forget_rights(rte) ((rte)->perminfoindex = 0)
+#else
+#define compat_forget_rights(rte) ((rte)->requiredPerms = 0)
 #endif
 
 #endif

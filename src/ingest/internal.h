@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "base/guc.h"
+#include "base/owner.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "ingest/ingest.h"
@@ -73,21 +74,6 @@ struct Ingest
 };
 
 /* ---- rights.c ---- */
-/* The pipeline's owner, with settings that no role's or caller's can change. */
-typedef struct OwnerScope
-{
-	Oid user;
-	int context;
-	int guc_level;
-} OwnerScope;
-
-/*
- * Whatever runs, plans or folds expressions of the users' does so between these two. An error needs
- * no owner_end(): the end of the (sub)transaction restores the rest.
- */
-extern void owner_begin(OwnerScope *scope, Oid owner);
-extern void owner_end(const OwnerScope *scope);
-
 /* Rights may have been revoked since the last batch. */
 extern void owner_check_rights(const Ingest *ingest);
 

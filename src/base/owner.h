@@ -1,0 +1,22 @@
+/*
+ * A scope in which everything runs as somebody else than the session's user: the owner of a
+ * pipeline or of a continuous view, in a security-restricted operation, with settings pinned on
+ * which results depend. Whatever runs, plans or folds expressions of the users' does so between the
+ * two calls. An error needs no owner_end(): the end of the (sub)transaction restores the rest.
+ */
+#ifndef TELEMETRY_BASE_OWNER_H
+#define TELEMETRY_BASE_OWNER_H
+
+#include "postgres.h"
+
+typedef struct OwnerScope
+{
+	Oid user;
+	int context;
+	int guc_level;
+} OwnerScope;
+
+extern void owner_begin(OwnerScope *scope, Oid owner);
+extern void owner_end(const OwnerScope *scope);
+
+#endif

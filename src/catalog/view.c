@@ -1,0 +1,225 @@
+#include "catalog/view.h"
+
+#include "base/spi.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+
+static const char *const status_names[] = {"live", "unbuilt", "stale", "broken"};
+
+/*
+ * Views with many keys come first: their groups are many, so that two writers rarely meet on one.
+ * Those with few groups, which every writer updates, are locked last and so for the shortest time.
+ * The order must be the same for all, or they would wait for each other in a circle.
+ */
+static const char select_view[] =
+	"SELECT view_id, view::oid, target::oid, state::oid, definition::oid, partial::oid, "
+	"expired::oid, keys, components, status FROM telemetry._view "
+	"WHERE ($1 = 0::oid OR view = $1) AND ($2 = 0::oid OR target = $2) "
+	"ORDER BY keys DESC, view_id";
+
+bool
+view_catalog_exists(void)
+{
+	Oid schema = get_namespace_oid("telemetry", true);
+
+	return OidIsValid(schema) && OidIsValid(get_relname_relid("_view", schema));
+}
+
+int
+view_next_id(void)
+{
+	static SPIPlanPtr plan;
+	OwnSpi scope;
+	bool isnull;
+	int id;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan, "SELECT nextval('telemetry._view_view_id_seq')::int", 0, NULL, NULL, NULL);
+	id = DatumGetInt32(own_spi_datum(0, 1, &isnull));
+	own_spi_end(&scope);
+	return id;
+}
+
+static Datum
+text_array(const List *strings)
+{
+	Datum *elements = palloc(sizeof(Datum) * (list_length(strings) + 1));
+	int n = 0;
+	ListCell *cell;
+
+	foreach (cell, strings)
+		elements[n++] = CStringGetTextDatum(lfirst(cell));
+	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+/* Every backend's knowledge of the views over the target is old from now on. */
+static void
+invalidate(Oid target)
+{
+	/* It may be dropped already, with its views. */
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(target)))
+		CacheInvalidateRelcacheByRelid(target);
+}
+
+void
+view_insert(const ViewRow *row)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, OIDOID, OIDOID, OIDOID,      OIDOID,
+				   OIDOID,  OIDOID, INT4OID, TEXTARRAYOID, TEXTOID};
+	Datum values[] = {
+		Int32GetDatum(row->id),
+		ObjectIdGetDatum(row->view),
+		ObjectIdGetDatum(row->target),
+		ObjectIdGetDatum(row->state),
+		ObjectIdGetDatum(row->definition),
+		ObjectIdGetDatum(row->partial),
+		ObjectIdGetDatum(row->expired),
+		Int32GetDatum(row->nkeys),
+		text_array(row->components),
+		CStringGetTextDatum(status_names[row->status]),
+	};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"INSERT INTO telemetry._view (view_id, view, target, state, definition, partial, "
+				"expired, keys, components, status) OVERRIDING SYSTEM VALUE "
+				"VALUES ($1, $2::oid::regclass, $3::oid::regclass, $4::oid::regclass, "
+				"$5::oid::regclass, $6::oid::regclass, $7::oid::regclass, $8, $9, $10)",
+				lengthof(types), types, values, NULL);
+	own_spi_end(&scope);
+	invalidate(row->target);
+}
+
+void
+view_delete(int id)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(id)};
+	OwnSpi scope;
+	bool isnull;
+	Oid target = InvalidOid;
+
+	own_spi_begin(&scope);
+	if (own_spi_run(&plan, "DELETE FROM telemetry._view WHERE view_id = $1 RETURNING target::oid",
+					1, types, values, NULL) > 0)
+		target = DatumGetObjectId(own_spi_datum(0, 1, &isnull));
+	own_spi_end(&scope);
+	if (OidIsValid(target))
+		invalidate(target);
+}
+
+void
+view_set_status(int id, ViewStatus status, const char *reason)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, TEXTOID, TEXTOID};
+	Datum values[] = {Int32GetDatum(id), CStringGetTextDatum(status_names[status]),
+					  reason ? CStringGetTextDatum(reason) : (Datum) 0};
+	OwnSpi scope;
+	bool isnull;
+	Oid target = InvalidOid;
+
+	own_spi_begin(&scope);
+	if (own_spi_run(&plan,
+					"UPDATE telemetry._view SET status = $2, status_reason = $3 "
+					"WHERE view_id = $1 RETURNING target::oid",
+					3, types, values, reason ? NULL : "  n") > 0)
+		target = DatumGetObjectId(own_spi_datum(0, 1, &isnull));
+	own_spi_end(&scope);
+	if (OidIsValid(target))
+		invalidate(target);
+}
+
+static List *
+strings_of(Datum array, MemoryContext context)
+{
+	MemoryContext old;
+	List *strings = NIL;
+	Datum *elements;
+	int n;
+
+	deconstruct_array(DatumGetArrayTypeP(array), TEXTOID, -1, false, TYPALIGN_INT, &elements, NULL,
+					  &n);
+	old = MemoryContextSwitchTo(context);
+	for (int i = 0; i < n; i++)
+		strings = lappend(strings, TextDatumGetCString(elements[i]));
+	MemoryContextSwitchTo(old);
+	return strings;
+}
+
+static ViewStatus
+status_of(const char *name)
+{
+	for (size_t i = 0; i < lengthof(status_names); i++)
+		if (strcmp(status_names[i], name) == 0)
+			return (ViewStatus) i;
+	elog(ERROR, "unknown status of a continuous view: %s", name);
+}
+
+static ViewRow *
+row_at(uint64 at, MemoryContext context)
+{
+	ViewRow *row = MemoryContextAllocZero(context, sizeof(ViewRow));
+	bool isnull;
+
+	row->id = DatumGetInt32(own_spi_datum(at, 1, &isnull));
+	row->view = DatumGetObjectId(own_spi_datum(at, 2, &isnull));
+	row->target = DatumGetObjectId(own_spi_datum(at, 3, &isnull));
+	row->state = DatumGetObjectId(own_spi_datum(at, 4, &isnull));
+	row->definition = DatumGetObjectId(own_spi_datum(at, 5, &isnull));
+	row->partial = DatumGetObjectId(own_spi_datum(at, 6, &isnull));
+	row->expired = DatumGetObjectId(own_spi_datum(at, 7, &isnull));
+	row->nkeys = DatumGetInt32(own_spi_datum(at, 8, &isnull));
+	row->components = strings_of(own_spi_datum(at, 9, &isnull), context);
+	row->status = status_of(own_spi_text(at, 10, CurrentMemoryContext));
+	return row;
+}
+
+static List *
+select_views(Oid view, Oid target, MemoryContext context)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {OIDOID, OIDOID};
+	Datum values[] = {ObjectIdGetDatum(view), ObjectIdGetDatum(target)};
+	List *rows = NIL;
+	OwnSpi scope;
+	uint64 n;
+
+	own_spi_begin(&scope);
+	n = own_spi_run(&plan, select_view, 2, types, values, NULL);
+	for (uint64 i = 0; i < n; i++)
+	{
+		ViewRow *row = row_at(i, context);
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		rows = lappend(rows, row);
+		MemoryContextSwitchTo(old);
+	}
+	own_spi_end(&scope);
+	return rows;
+}
+
+ViewRow *
+view_by_oid(Oid view, MemoryContext context)
+{
+	List *rows;
+
+	if (!OidIsValid(view) || !view_catalog_exists())
+		return NULL;
+	rows = select_views(view, InvalidOid, context);
+	return rows == NIL ? NULL : linitial(rows);
+}
+
+List *
+view_all(Oid target, MemoryContext context)
+{
+	return view_catalog_exists() ? select_views(InvalidOid, target, context) : NIL;
+}

@@ -1,0 +1,49 @@
+/*
+ * Rows of telemetry._view: what a continuous view is made of.
+ */
+#ifndef TELEMETRY_CATALOG_VIEW_H
+#define TELEMETRY_CATALOG_VIEW_H
+
+#include "postgres.h"
+
+#include "nodes/pg_list.h"
+
+typedef enum ViewStatus
+{
+	VIEW_LIVE,    /* equals its query after every commit */
+	VIEW_UNBUILT, /* made WITH NO DATA, and holds nothing yet */
+	VIEW_STALE,   /* a change was missed */
+	VIEW_BROKEN   /* its maintenance failed */
+} ViewStatus;
+
+typedef struct ViewRow
+{
+	int id;
+	Oid view;       /* what users read */
+	Oid target;     /* whose rows it aggregates */
+	Oid state;      /* one row per group */
+	Oid definition; /* the query as it was written */
+	Oid partial;    /* the query that gives rows of the state table's shape */
+	Oid expired;    /* what dropped and detached partitions contributed */
+	int nkeys;
+	List *components; /* of char *: kinds of the columns behind keys and count */
+	ViewStatus status;
+} ViewRow;
+
+/* The next number, for names of a view's parts. */
+extern int view_next_id(void);
+
+extern void view_insert(const ViewRow *row);
+extern void view_delete(int id);
+extern void view_set_status(int id, ViewStatus status, const char *reason);
+
+/* By the view's OID; NULL: it is no continuous view. */
+extern ViewRow *view_by_oid(Oid view, MemoryContext context);
+
+/* All views over a target (InvalidOid: over any), in the order in which they are folded. */
+extern List *view_all(Oid target, MemoryContext context);
+
+/* True while the extension is there, and has the table. */
+extern bool view_catalog_exists(void);
+
+#endif

@@ -1,0 +1,461 @@
+/*
+ * Which aggregates a continuous view can hold, and in what.
+ *
+ * Each becomes one or more components: aggregates whose results merge. avg(x), for instance, is kept
+ * as sum(x) and count(x), from which the final expression divides as PostgreSQL's own avg does, so
+ * that both give the same digits.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
+#include "parser/parse_func.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+#include "view/shape.h"
+
+/* {a}, {b}: the two values; {at}, {bt}: the values of the column behind them. */
+static const ComponentKind kinds[] = {
+	{"count", "{a} + {b}", "COALESCE(pg_catalog.sum({a})::bigint, 0)", "- {a}", NULL},
+	{"sum_bigint", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})::bigint", "- {a}", NULL},
+	{"sum_numeric", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "- {a}",
+	 "{a} IN ('NaN', 'Infinity', '-Infinity')"},
+	{"sum_interval", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "- {a}", NULL},
+	{"sum_money", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "'0'::money - {a}", NULL},
+	{"sum_float8", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
+	 "telemetry.float8_sum_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
+	{"moments", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
+	 "telemetry.float8_moments_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
+	{"hll", "COALESCE(telemetry.hll_union({a}, {b}), {a}, {b})", "telemetry.hll_union_agg({a})",
+	 NULL, NULL},
+	{"first",
+	 "CASE WHEN {bt} IS NULL OR {at} < {bt} THEN {a} WHEN {at} IS NULL OR {bt} < {at} THEN {b} "
+	 "ELSE LEAST({a}, {b}) END",
+	 "telemetry.first({a}, {at})", NULL, NULL},
+	{"last",
+	 "CASE WHEN {bt} IS NULL OR {at} > {bt} THEN {a} WHEN {at} IS NULL OR {bt} > {at} THEN {b} "
+	 "ELSE GREATEST({a}, {b}) END",
+	 "telemetry.last({a}, {at})", NULL, NULL},
+	/* By the aggregate's own combine function; component_sql() knows how. */
+	{"combine", NULL, NULL, NULL, NULL},
+};
+
+const ComponentKind *
+component_kind(const char *name)
+{
+	for (size_t i = 0; i < lengthof(kinds); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	elog(ERROR, "unknown kind of component of a continuous view: %s", name);
+}
+
+/* ---- building aggregates ----------------------------------------------------------------------- */
+
+static Oid
+find_function(const char *schema, const char *name, int nargs, const Oid *types)
+{
+	return LookupFuncName(list_make2(makeString(pstrdup(schema)), makeString(pstrdup(name))), nargs,
+						  types, false);
+}
+
+/* An aggregate over the same rows as another: its filter, and these arguments. */
+static Aggref *
+aggregate_over(const Aggref *like, const char *schema, const char *name, List *args)
+{
+	Aggref *aggref = makeNode(Aggref);
+	Oid types[FUNC_MAX_ARGS];
+	int nargs = 0;
+	ListCell *cell;
+
+	foreach (cell, args)
+	{
+		Expr *arg = lfirst(cell);
+
+		types[nargs] = exprType((Node *) arg);
+		aggref->aggargtypes = lappend_oid(aggref->aggargtypes, types[nargs]);
+		aggref->args = lappend(aggref->args, makeTargetEntry(arg, nargs + 1, NULL, false));
+		nargs++;
+	}
+	aggref->aggfnoid = find_function(schema, name, nargs, types);
+	aggref->aggtype = get_func_rettype(aggref->aggfnoid);
+	if (IsPolymorphicType(aggref->aggtype))
+		aggref->aggtype = types[0];
+	aggref->inputcollid = like->inputcollid;
+	if (type_is_collatable(aggref->aggtype))
+		aggref->aggcollid = nargs > 0 ? exprCollation(linitial(args)) : InvalidOid;
+	aggref->aggfilter = copyObject(like->aggfilter);
+	aggref->aggstar = nargs == 0;
+	aggref->aggkind = AGGKIND_NORMAL;
+	aggref->aggsplit = AGGSPLIT_SIMPLE;
+	aggref->aggno = -1;
+	aggref->aggtransno = -1;
+	aggref->location = -1;
+	return aggref;
+}
+
+static Expr *
+argument(const Aggref *aggref, int n)
+{
+	return copyObject(((TargetEntry *) list_nth(aggref->args, n))->expr);
+}
+
+static Expr *
+cast_to(Expr *expr, Oid type)
+{
+	Node *cast = coerce_to_target_type(NULL, (Node *) expr, exprType((Node *) expr), type, -1,
+									   COERCION_EXPLICIT, COERCE_EXPLICIT_CAST, -1);
+
+	if (cast == NULL)
+		elog(ERROR, "cannot cast %s to %s", format_type_be(exprType((Node *) expr)),
+			 format_type_be(type));
+	return (Expr *) cast;
+}
+
+static Expr *
+square(Expr *expr)
+{
+	return (Expr *) makeFuncExpr(F_NUMERIC_MUL, NUMERICOID, list_make2(expr, copyObject(expr)),
+								 InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+}
+
+/* The aggregate over rows where the argument is not NULL. */
+static Aggref *
+where_not_null(Aggref *aggref, Expr *arg)
+{
+	NullTest *test = makeNode(NullTest);
+
+	test->arg = copyObject(arg);
+	test->nulltesttype = IS_NOT_NULL;
+	test->argisrow = false;
+	test->location = -1;
+	aggref->aggfilter = aggref->aggfilter ? (Expr *) makeBoolExpr(
+												AND_EXPR, list_make2(aggref->aggfilter, test), -1)
+										  : (Expr *) test;
+	return aggref;
+}
+
+/* Names of the columns that hold a sum and a count of the same values, as the final sees them. */
+static char *
+column_of(ViewShape *shape, const char *kind, Expr *partial)
+{
+	return psprintf("s.%s", quote_identifier(shape_component(shape, kind, partial)->name));
+}
+
+static char *
+count_of(ViewShape *shape, const Aggref *like, Expr *arg)
+{
+	/* "any" takes every type, so the function is looked up by that name. */
+	Oid any = ANYOID;
+	Aggref *count = aggregate_over(like, "pg_catalog", "count", NIL);
+
+	count->aggfnoid = find_function("pg_catalog", "count", 1, &any);
+	count->aggstar = false;
+	count->aggargtypes = list_make1_oid(exprType((Node *) arg));
+	count->args = list_make1(makeTargetEntry(copyObject(arg), 1, NULL, false));
+	return column_of(shape, "count", (Expr *) count);
+}
+
+static char *
+sum_of(ViewShape *shape, const Aggref *like, Expr *arg)
+{
+	Aggref *sum = aggregate_over(like, "pg_catalog", "sum", list_make1(copyObject(arg)));
+	const char *kind = sum->aggtype == INT8OID       ? "sum_bigint"
+					   : sum->aggtype == NUMERICOID  ? "sum_numeric"
+					   : sum->aggtype == INTERVALOID ? "sum_interval"
+													 : "sum_money";
+
+	return column_of(shape, kind, (Expr *) sum);
+}
+
+/* ---- the aggregates ---------------------------------------------------------------------------- */
+
+static bool
+is_float(Oid type)
+{
+	return type == FLOAT4OID || type == FLOAT8OID;
+}
+
+static char *
+final_of_sum(ViewShape *shape, Aggref *aggref)
+{
+	Expr *arg = argument(aggref, 0);
+	Oid type = exprType((Node *) arg);
+	char *sum;
+
+	if (is_float(type))
+	{
+		sum = column_of(shape, "sum_float8",
+						(Expr *) aggregate_over(aggref, "telemetry", "float8_sum_agg",
+												list_make1(cast_to(arg, FLOAT8OID))));
+		return psprintf("telemetry.float8_sum_value(%s)%s", sum,
+						aggref->aggtype == FLOAT4OID ? "::real" : "");
+	}
+	sum = sum_of(shape, aggref, arg);
+	return psprintf("CASE WHEN %s > 0 THEN %s END", count_of(shape, aggref, arg), sum);
+}
+
+/*
+ * The quotient of two numerics has as many digits as the larger scale asks for. So after the value
+ * with the largest scale is gone, the group is computed anew, unless the type fixes the scale.
+ */
+static void
+watch_scale(ViewShape *shape, const Aggref *like, Expr *arg)
+{
+	Expr *scale;
+
+	if (exprType((Node *) arg) != NUMERICOID || exprTypmod((Node *) arg) != -1)
+		return;
+	scale = (Expr *) makeFuncExpr(F_SCALE, INT4OID, list_make1(copyObject(arg)), InvalidOid,
+								  InvalidOid, COERCE_EXPLICIT_CALL);
+	shape_component(shape, "combine",
+					(Expr *) aggregate_over(like, "pg_catalog", "max", list_make1(scale)));
+}
+
+static char *
+final_of_avg(ViewShape *shape, Aggref *aggref)
+{
+	Expr *arg = argument(aggref, 0);
+	Oid type = exprType((Node *) arg);
+	char *sum;
+	char *n;
+
+	if (is_float(type))
+	{
+		sum = column_of(shape, "sum_float8",
+						(Expr *) aggregate_over(aggref, "telemetry", "float8_sum_agg",
+												list_make1(cast_to(arg, FLOAT8OID))));
+		return psprintf("telemetry.float8_sum_avg(%s)", sum);
+	}
+	watch_scale(shape, aggref, arg);
+	sum = sum_of(shape, aggref, arg);
+	n = count_of(shape, aggref, arg);
+	if (type == INTERVALOID)
+		return psprintf("CASE WHEN %s > 0 THEN %s / %s::float8 END", n, sum, n);
+	return psprintf("CASE WHEN %s > 0 THEN %s::numeric / %s::numeric END", n, sum, n);
+}
+
+/*
+ * Variance of numbers that are exact, by PostgreSQL's own formula on exact sums:
+ * (n * sum(x^2) - sum(x)^2) / (n * (n - 1)), numeric.c's numeric_stddev_internal().
+ */
+static char *
+final_of_exact_variance(ViewShape *shape, Aggref *aggref, bool sample, bool root)
+{
+	Expr *arg = cast_to(argument(aggref, 0), NUMERICOID);
+	Expr *original = argument(aggref, 0);
+	char *sum;
+	char *squares;
+	char *n;
+	char *variance;
+
+	watch_scale(shape, aggref, original);
+	sum = sum_of(shape, aggref, arg);
+	squares = sum_of(shape, aggref, square(copyObject(arg)));
+	n = count_of(shape, aggref, original);
+	variance = psprintf("GREATEST(%1$s::numeric * %2$s - %3$s * %3$s, 0) / (%1$s::numeric * (%1$s - %4$d))",
+						n, squares, sum, sample ? 1 : 0);
+	if (root)
+		variance = psprintf("pg_catalog.round(pg_catalog.sqrt(%1$s), pg_catalog.scale(%1$s))", variance);
+	return psprintf("CASE WHEN %s > %d THEN %s END", n, sample ? 1 : 0, variance);
+}
+
+static char *
+final_of_moments(ViewShape *shape, Aggref *aggref, const char *name)
+{
+	List *args = NIL;
+	char *column;
+
+	for (int i = 0; i < list_length(aggref->args); i++)
+		args = lappend(args, cast_to(argument(aggref, i), FLOAT8OID));
+	column = column_of(shape, "moments",
+					   (Expr *) aggregate_over(aggref, "telemetry", "float8_moments_agg", args));
+	return psprintf("telemetry.float8_moments_%s(%s)", name, column);
+}
+
+static char *
+final_of_variance(ViewShape *shape, Aggref *aggref, const char *name)
+{
+	bool sample = strstr(name, "_pop") == NULL;
+	bool root = strncmp(name, "stddev", 6) == 0;
+
+	if (is_float(exprType((Node *) argument(aggref, 0))))
+		return final_of_moments(shape, aggref,
+								psprintf("%s_%s", root ? "stddev" : "var", sample ? "samp" : "pop"));
+	return final_of_exact_variance(shape, aggref, sample, root);
+}
+
+static char *
+final_of_hll(ViewShape *shape, Aggref *aggref, const char *name)
+{
+	bool is_union = strcmp(name, "hll_union_agg") == 0;
+	Expr *arg = argument(aggref, 0);
+	Oid types[] = {is_union ? exprType((Node *) arg) : ANYELEMENTOID, INT4OID};
+	bool hashed = strcmp(name, "hll_hash_agg") == 0;
+	Aggref *partial = copyObject(aggref);
+	char *column;
+
+	if (hashed)
+		types[0] = INT8OID;
+	partial->aggfnoid =
+		find_function("telemetry", strcmp(name, "approx_count_distinct") == 0 ? "hll_agg" : name,
+					  list_length(aggref->args), types);
+	partial->aggtype = get_func_rettype(partial->aggfnoid);
+	partial->location = -1;
+	column = column_of(shape, "hll", (Expr *) partial);
+	if (strcmp(name, "approx_count_distinct") == 0)
+		return psprintf("COALESCE(pg_catalog.round(telemetry.hll_cardinality(%s))::bigint, 0)",
+						column);
+	return column;
+}
+
+static char *
+final_of_extreme_by_time(ViewShape *shape, Aggref *aggref, const char *name)
+{
+	Expr *value = argument(aggref, 0);
+	Expr *time = argument(aggref, 1);
+	Aggref *partial = copyObject(aggref);
+	StateColumn *column;
+	Aggref *extreme = aggregate_over(aggref, "pg_catalog",
+									 strcmp(name, "first") == 0 ? "min" : "max", list_make1(time));
+
+	partial->location = -1;
+	column = shape_component(shape, name, (Expr *) partial);
+	/* The merge of the value reads the time in the column behind it: never shared. */
+	if (column == llast(shape->columns))
+	{
+		StateColumn *at = shape_component(shape, "combine",
+										  (Expr *) where_not_null(extreme, value));
+
+		if (at != llast(shape->columns))
+		{
+			StateColumn *twin = palloc(sizeof(StateColumn));
+
+			*twin = *at;
+			twin->name = psprintf("_c%d", list_length(shape->columns) - list_length(shape->keys));
+			twin->partial = copyObject(at->partial);
+			shape->columns = lappend(shape->columns, twin);
+		}
+	}
+	return psprintf("s.%s", quote_identifier(column->name));
+}
+
+/*
+ * An aggregate whose values merge by its own combine function: min, max, bool_and, bit_or and their
+ * like, and a user's own where state and result are one.
+ */
+static bool
+is_combinable(const Aggref *aggref)
+{
+	HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggref->aggfnoid));
+	Form_pg_aggregate form;
+	bool combinable;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_aggregate) GETSTRUCT(tuple);
+	combinable = OidIsValid(form->aggcombinefn) && !OidIsValid(form->aggfinalfn) &&
+				 form->aggcombinefn == form->aggtransfn && form->aggtranstype != INTERNALOID &&
+				 list_length(aggref->args) == 1 &&
+				 exprType((Node *) ((TargetEntry *) linitial(aggref->args))->expr) == aggref->aggtype;
+	ReleaseSysCache(tuple);
+	return combinable;
+}
+
+static bool
+is_regression(const char *name)
+{
+	static const char *const names[] = {"covar_pop", "covar_samp", "corr"};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return strncmp(name, "regr_", 5) == 0;
+}
+
+static bool
+is_variance(const char *name)
+{
+	static const char *const names[] = {"variance", "var_samp",    "var_pop",
+										"stddev",   "stddev_samp", "stddev_pop"};
+
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static char *
+final_of(ViewShape *shape, Aggref *aggref)
+{
+	char *name = get_func_name(aggref->aggfnoid);
+	char *schema = get_namespace_name(get_func_namespace(aggref->aggfnoid));
+	bool builtin = strcmp(schema, "pg_catalog") == 0;
+
+	if (aggref->aggkind != AGGKIND_NORMAL || aggref->aggorder != NIL || aggref->aggdistinct != NIL)
+		return NULL;
+	if (builtin && strcmp(name, "count") == 0)
+	{
+		Aggref *partial = copyObject(aggref);
+
+		partial->location = -1;
+		return column_of(shape, "count", (Expr *) partial);
+	}
+	if (builtin && strcmp(name, "sum") == 0)
+		return final_of_sum(shape, aggref);
+	if (builtin && strcmp(name, "avg") == 0)
+		return final_of_avg(shape, aggref);
+	if (builtin && is_variance(name))
+		return final_of_variance(shape, aggref, name);
+	if (builtin && is_regression(name))
+		return final_of_moments(shape, aggref, name);
+	if (strcmp(schema, "telemetry") == 0)
+	{
+		if (strcmp(name, "approx_count_distinct") == 0 || strncmp(name, "hll_", 4) == 0)
+			return final_of_hll(shape, aggref, name);
+		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
+			return final_of_extreme_by_time(shape, aggref, name);
+	}
+	if (is_combinable(aggref))
+	{
+		Aggref *partial = copyObject(aggref);
+
+		partial->location = -1;
+		return column_of(shape, "combine", (Expr *) partial);
+	}
+	return NULL;
+}
+
+void
+aggregate_add(ViewShape *shape, Aggref *aggref)
+{
+	ViewAggregate *aggregate = palloc0(sizeof(ViewAggregate));
+
+	aggregate->aggref = aggref;
+	aggregate->final_sql = final_of(shape, aggref);
+	if (aggregate->final_sql == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot keep aggregate %s%s up to date",
+						format_procedure(aggref->aggfnoid),
+						aggref->aggdistinct ? " with DISTINCT"
+						: aggref->aggorder  ? " with ORDER BY"
+											: ""),
+				 aggref->aggdistinct
+					 ? errhint("Use telemetry.approx_count_distinct(), or leave DISTINCT out.")
+					 : errhint("It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ "
+							   "aggregates, variance, stddev and the regression family, "
+							   "telemetry.first, last, approx_count_distinct and the hll "
+							   "aggregates, and aggregates whose combine function is their "
+							   "transition function."),
+				 shape_position(shape, aggref->location)));
+	shape->aggregates = lappend(shape->aggregates, aggregate);
+}

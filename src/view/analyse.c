@@ -1,0 +1,345 @@
+/*
+ * What a continuous view's query may be, and what of it is refused, with its place and what to do.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/parse_oper.h"
+#include "parser/parsetree.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/typcache.h"
+#include "view/shape.h"
+
+int
+shape_position(const ViewShape *shape, int location)
+{
+	if (location < 0 || shape->source_text == NULL)
+		return 0;
+	return errposition(pg_mbstrlen_with_len(shape->source_text, location) + 1);
+}
+
+static void
+pg_attribute_noreturn()
+refuse(const ViewShape *shape, const char *what, const char *hint, int location)
+{
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("a continuous view cannot have %s", what), errhint("%s", hint),
+					shape_position(shape, location)));
+}
+
+/* ---- the query as a whole ------------------------------------------------------------------- */
+
+static void
+refuse_clauses(const ViewShape *shape)
+{
+	const Query *query = shape->query;
+
+	if (query->commandType != CMD_SELECT || query->utilityStmt)
+		refuse(shape, "a query other than SELECT", "Write one SELECT.", -1);
+	if (query->setOperations)
+		refuse(shape, "UNION, INTERSECT or EXCEPT",
+			   "Make a continuous view of each part, and an ordinary view over them.", -1);
+	if (query->cteList != NIL)
+		refuse(shape, "a WITH clause", "Write the query without it.",
+			   ((CommonTableExpr *) linitial(query->cteList))->location);
+	if (query->hasWindowFuncs)
+		refuse(shape, "window functions", "Use them in an ordinary view over it.", -1);
+	if (query->hasTargetSRFs)
+		refuse(shape, "set-returning functions in its select list",
+			   "Call them in FROM, with LATERAL.", -1);
+	if (query->groupingSets != NIL)
+		refuse(shape, "GROUPING SETS, ROLLUP or CUBE",
+			   "Make a continuous view for each grouping.", -1);
+	if (query->distinctClause != NIL)
+		refuse(shape, "DISTINCT", "Use GROUP BY.", -1);
+	if (query->sortClause != NIL)
+		refuse(shape, "ORDER BY", "Order where you read it.", -1);
+	if (query->limitCount || query->limitOffset)
+		refuse(shape, "LIMIT or OFFSET", "Limit where you read it.", -1);
+	if (query->rowMarks != NIL)
+		refuse(shape, "FOR UPDATE or FOR SHARE", "Leave it out.", -1);
+	if (query->hasSubLinks)
+		refuse(shape, "subqueries in expressions", "Join the table instead.", -1);
+	if (query->groupClause == NIL && !query->hasAggs)
+		refuse(shape, "neither GROUP BY nor an aggregate",
+			   "Group the rows, or make an ordinary view.", -1);
+}
+
+/* ---- expressions ---------------------------------------------------------------------------- */
+
+/* Stable for PostgreSQL, since zones are files, but the same in every session. */
+static bool
+depends_on_named_zone_only(Oid function)
+{
+	char *schema = get_namespace_name(get_func_namespace(function));
+
+	return function == F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT || strcmp(schema, "telemetry") == 0;
+}
+
+static bool
+is_unstable(Oid function, void *context)
+{
+	char volatility = func_volatile(function);
+
+	if (volatility == PROVOLATILE_IMMUTABLE ||
+		(volatility == PROVOLATILE_STABLE && depends_on_named_zone_only(function)))
+		return false;
+	*(Oid *) context = function;
+	return true;
+}
+
+static bool
+refuse_unstable(Node *node, void *context)
+{
+	const ViewShape *shape = context;
+	Oid function = InvalidOid;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, SQLValueFunction))
+		refuse(shape, "functions of the session or of the current time",
+			   "Leave it to the query that reads the view.",
+			   ((SQLValueFunction *) node)->location);
+	if (IsA(node, GroupingFunc))
+		refuse(shape, "GROUPING()", "Leave it out.", ((GroupingFunc *) node)->location);
+	if (IsA(node, Var) && ((Var *) node)->varlevelsup == 0 && ((Var *) node)->varattno <= 0)
+		refuse(shape, "whole-row references or system columns", "Name the columns.",
+			   ((Var *) node)->location);
+	if (check_functions_in_node(node, is_unstable, &function))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot use %s function %s",
+						func_volatile(function) == PROVOLATILE_STABLE ? "stable" : "volatile",
+						format_procedure(function)),
+				 errdetail("Its result may depend on the session's settings, on the time or on "
+						   "other tables, so that the view would not equal its query."),
+				 errhint("Name the time zone: date_trunc('day', ts, 'Europe/Berlin'), or "
+						 "(ts AT TIME ZONE 'Europe/Berlin')::date."),
+				 shape_position(shape, exprLocation(node))));
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, refuse_unstable, context, 0);
+	return expression_tree_walker(node, refuse_unstable, context);
+}
+
+static bool
+collect_aggregates(Node *node, List **aggregates)
+{
+	ListCell *cell;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Aggref))
+	{
+		foreach (cell, *aggregates)
+			if (equal(lfirst(cell), node))
+				return false;
+		*aggregates = lappend(*aggregates, node);
+		return false;
+	}
+	return expression_tree_walker(node, collect_aggregates, aggregates);
+}
+
+/* ---- where the rows come from --------------------------------------------------------------- */
+
+static void
+check_target(const ViewShape *shape, RangeTblEntry *rte)
+{
+	char *name = get_rel_name(rte->relid);
+
+	if (rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("a continuous view cannot follow \"%s\"", name),
+						errdetail("It is no table."),
+						errhint("Put the table whose rows it aggregates first in FROM.")));
+	if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("a continuous view cannot follow temporary table \"%s\"", name)));
+	if (get_rel_relispartition(rte->relid))
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("a continuous view cannot follow partition \"%s\" alone", name),
+						errhint("Name the partitioned table, and choose its rows by WHERE.")));
+	if (rte->relkind == RELKIND_RELATION &&
+		(has_superclass(rte->relid) || find_inheritance_children(rte->relid, NoLock) != NIL))
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("a continuous view cannot follow \"%s\"", name),
+						errdetail("It inherits from another table, or another from it."),
+						errhint("Use declarative partitioning.")));
+	if (rte->tablesample)
+		refuse(shape, "TABLESAMPLE", "Leave it out.", -1);
+}
+
+/* The relation whose rows drive the view stands first in FROM; the others are looked up. */
+static int
+leftmost(Node *node)
+{
+	while (node && IsA(node, JoinExpr))
+	{
+		JoinExpr *join = (JoinExpr *) node;
+
+		if (join->jointype != JOIN_INNER && join->jointype != JOIN_LEFT)
+			return 0;
+		node = join->larg;
+	}
+	return node && IsA(node, RangeTblRef) ? ((RangeTblRef *) node)->rtindex : 0;
+}
+
+static void
+find_target(ViewShape *shape)
+{
+	Query *query = shape->query;
+	ListCell *cell;
+	RangeTblEntry *target;
+	int rti = query->jointree->fromlist ? leftmost(linitial(query->jointree->fromlist)) : 0;
+
+	if (rti == 0)
+		refuse(shape, "FROM begin with anything but the table it follows",
+			   "Put the table first, and join others to it by JOIN or LEFT JOIN.", -1);
+	target = rt_fetch(rti, query->rtable);
+	if (target->rtekind != RTE_RELATION)
+		refuse(shape, "FROM begin with anything but the table it follows",
+			   "Put the table first; subqueries cannot be followed.", -1);
+	check_target(shape, target);
+	shape->target_rti = rti;
+	shape->target = target->relid;
+	foreach (cell, query->rtable)
+	{
+		RangeTblEntry *rte = lfirst(cell);
+
+		if (rte == target)
+			continue;
+		if (rte->rtekind == RTE_RELATION && rte->relid == target->relid)
+			refuse(shape, "the table it follows twice", "Join it where you read the view.", -1);
+		if (rte->rtekind == RTE_SUBQUERY)
+			refuse(shape, "subqueries in FROM", "Write joins and LATERAL functions.", -1);
+	}
+}
+
+/* ---- keys and aggregates -------------------------------------------------------------------- */
+
+static char *
+unique_name(const ViewShape *shape, const char *wanted)
+{
+	char *name = pstrdup(wanted);
+	ListCell *cell;
+	int n = 1;
+
+again:
+	foreach (cell, shape->columns)
+		if (strcmp(((StateColumn *) lfirst(cell))->name, name) == 0)
+		{
+			name = psprintf("%.50s_%d", wanted, ++n);
+			goto again;
+		}
+	return name;
+}
+
+static StateColumn *
+add_column(ViewShape *shape, const char *name, Expr *partial)
+{
+	StateColumn *column = palloc0(sizeof(StateColumn));
+
+	column->name = unique_name(shape, name);
+	column->partial = partial;
+	column->type = exprType((Node *) partial);
+	column->typmod = exprTypmod((Node *) partial);
+	column->collation = exprCollation((Node *) partial);
+	shape->columns = lappend(shape->columns, column);
+	return column;
+}
+
+StateColumn *
+shape_component(ViewShape *shape, const char *kind, Expr *partial)
+{
+	const ComponentKind *wanted = component_kind(kind);
+	StateColumn *column;
+	ListCell *cell;
+
+	foreach (cell, shape->columns)
+	{
+		column = lfirst(cell);
+		if (column->kind == wanted && equal(column->partial, partial))
+			return column;
+	}
+	column = add_column(shape,
+						psprintf("_c%d", list_length(shape->columns) - list_length(shape->keys)),
+						partial);
+	column->kind = wanted;
+	/* What merges has the type of the aggregate, not a length of its own. */
+	column->typmod = -1;
+	return column;
+}
+
+static void
+add_keys(ViewShape *shape)
+{
+	ListCell *cell;
+
+	foreach (cell, shape->query->groupClause)
+	{
+		SortGroupClause *clause = lfirst(cell);
+		TargetEntry *entry = get_sortgroupclause_tle(clause, shape->query->targetList);
+		Oid type = exprType((Node *) entry->expr);
+		const char *name = entry->resname && !entry->resjunk ? entry->resname : "key";
+
+		if (!OidIsValid(lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf))
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("a continuous view cannot group by type %s", format_type_be(type)),
+							errdetail("It has no btree operator class."),
+							errhint("Group by an expression of another type, such as its text."),
+							shape_position(shape, exprLocation((Node *) entry->expr))));
+		shape->keys = lappend(shape->keys, add_column(shape, name, copyObject(entry->expr)));
+		shape->groups = lappend(shape->groups, clause);
+	}
+}
+
+/* The number of all rows of a group: at zero the group is gone. */
+static void
+add_count(ViewShape *shape)
+{
+	Aggref *count = makeNode(Aggref);
+
+	count->aggfnoid = F_COUNT_;
+	count->aggtype = INT8OID;
+	count->aggstar = true;
+	count->aggkind = AGGKIND_NORMAL;
+	count->aggno = -1;
+	count->aggtransno = -1;
+	count->location = -1;
+	add_column(shape, "_count", (Expr *) count)->kind = component_kind("count");
+}
+
+ViewShape *
+shape_analyse(Query *query, const char *source_text)
+{
+	ViewShape *shape = palloc0(sizeof(ViewShape));
+	List *aggregates = NIL;
+	ListCell *cell;
+
+	compat_flatten_group(query);
+	shape->query = query;
+	shape->source_text = source_text;
+	refuse_clauses(shape);
+	find_target(shape);
+	(void) query_tree_walker(query, refuse_unstable, shape, QTW_IGNORE_RANGE_TABLE);
+	(void) range_table_walker(query->rtable, refuse_unstable, shape, 0);
+	add_keys(shape);
+	add_count(shape);
+	(void) collect_aggregates((Node *) query->targetList, &aggregates);
+	(void) collect_aggregates(query->havingQual, &aggregates);
+	foreach (cell, aggregates)
+		aggregate_add(shape, lfirst(cell));
+	return shape;
+}

@@ -1,0 +1,308 @@
+#include "view/create.h"
+
+#include "access/reloptions.h"
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/spi.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/view.h"
+#include "commands/defrem.h"
+#include "commands/tablecmds.h"
+#include "commands/view.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+#include "view/fold.h"
+#include "view/generate.h"
+#include "view/pending.h"
+#include "view/shape.h"
+#include "view/trigger.h"
+#include "view/utility.h"
+#include "view/view.h"
+
+#define STATE_SCHEMA "telemetry_state"
+
+bool
+is_create_continuous(CreateTableAsStmt *stmt)
+{
+	ListCell *cell;
+
+	if (stmt->objtype != OBJECT_MATVIEW)
+		return false;
+	foreach (cell, stmt->into->options)
+	{
+		DefElem *option = lfirst(cell);
+
+		if (option->defnamespace && strcmp(option->defnamespace, "telemetry") == 0 &&
+			strcmp(option->defname, "continuous") == 0)
+		{
+			bool wanted = defGetBoolean(option);
+
+			stmt->into->options = foreach_delete_current(stmt->into->options, cell);
+			return wanted;
+		}
+	}
+	return false;
+}
+
+/* ---- what may be made, by whom ---------------------------------------------------------------- */
+
+static void
+check_options(const IntoClause *into)
+{
+	if (into->rel->relpersistence != RELPERSISTENCE_PERMANENT)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("a continuous view cannot be temporary or unlogged"),
+						errdetail("It would be lost where the table's rows are not.")));
+	if (into->options != NIL || into->tableSpaceName || into->accessMethod)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("a continuous view has no storage parameters, access method or "
+							   "tablespace of its own"),
+						errhint("Set them on its state table, which telemetry.continuous_view "
+								"names.")));
+}
+
+static void
+check_rights(Oid target)
+{
+	Oid user = GetUserId();
+	AclResult result;
+
+	if (!compat_table_owner(target, user))
+	{
+		result = pg_class_aclcheck(target, user, ACL_TRIGGER);
+		if (result != ACLCHECK_OK)
+			aclcheck_error(result, OBJECT_TABLE, get_rel_name(target));
+	}
+	result = pg_class_aclcheck(target, user, ACL_SELECT);
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, get_rel_name(target));
+	if (check_enable_rls(target, user, true) == RLS_ENABLED)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("a continuous view cannot follow \"%s\", whose row-level security "
+							   "applies to you",
+							   get_rel_name(target)),
+						errdetail("It is maintained from what others write, and would tell of rows "
+								  "that you may not see.")));
+}
+
+/* ---- its parts -------------------------------------------------------------------------------- */
+
+static Oid
+define_view(const char *schema, const char *name, Query *query, Oid owner)
+{
+	CreateStmt *create = makeNode(CreateStmt);
+	ObjectAddress address;
+	ListCell *cell;
+
+	create->relation = makeRangeVar(pstrdup(schema), pstrdup(name), -1);
+	create->oncommit = ONCOMMIT_NOOP;
+	foreach (cell, query->targetList)
+	{
+		TargetEntry *entry = lfirst(cell);
+		Node *expr = (Node *) entry->expr;
+
+		if (!entry->resjunk)
+			create->tableElts =
+				lappend(create->tableElts, makeColumnDef(entry->resname, exprType(expr),
+														 exprTypmod(expr), exprCollation(expr)));
+	}
+	address = DefineRelation(create, RELKIND_VIEW, owner, NULL, NULL);
+	CommandCounterIncrement();
+	StoreViewQuery(address.objectId, copyObject(query), false);
+	CommandCounterIncrement();
+	return address.objectId;
+}
+
+static void
+run(const char *sql)
+{
+	int result = SPI_execute(sql, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+}
+
+static Oid
+define_table(const char *create, const char *name, Oid owner)
+{
+	run(create);
+	run(psprintf("ALTER TABLE " STATE_SCHEMA ".%s OWNER TO %s", name,
+				 quote_identifier(GetUserNameFromId(owner, false))));
+	return get_relname_relid(name, get_namespace_oid(STATE_SCHEMA, false));
+}
+
+/*
+ * The parts go with the view, and the view with its target: hand-made dependencies, which a dump
+ * does not keep. view_repair() makes them again.
+ */
+static void
+depend(const ViewRow *row)
+{
+	ObjectAddress view;
+	ObjectAddress part;
+	Oid parts[] = {row->state, row->definition, row->partial, row->expired};
+
+	ObjectAddressSet(view, RelationRelationId, row->view);
+	for (size_t i = 0; i < lengthof(parts); i++)
+	{
+		ObjectAddressSet(part, RelationRelationId, parts[i]);
+		recordDependencyOn(&part, &view, DEPENDENCY_INTERNAL);
+	}
+	ObjectAddressSet(part, RelationRelationId, row->target);
+	recordDependencyOn(&view, &part, DEPENDENCY_NORMAL);
+}
+
+static List *
+component_names(const ViewShape *shape)
+{
+	List *names = NIL;
+	ListCell *cell;
+
+	foreach (cell, shape->columns)
+	{
+		const StateColumn *column = lfirst(cell);
+
+		if (column->kind)
+			names = lappend(names, pstrdup(column->kind->name));
+	}
+	return names;
+}
+
+static ViewRow
+make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
+{
+	ViewRow row = {.id = view_next_id(), .target = shape->target, .status = VIEW_UNBUILT};
+	char *state = psprintf("v%d_state", row.id);
+	char *expired = psprintf("v%d_expired", row.id);
+	char *qualified = psprintf(STATE_SCHEMA ".%s", state);
+	OwnSpi scope;
+
+	/* The schema is the extension's, the view's schema was checked: so no right is gained here. */
+	own_spi_begin(&scope);
+	row.state = define_table(generate_state_table(shape, qualified), state, owner);
+	run(generate_state_index(shape, qualified));
+	row.expired = define_table(psprintf("CREATE TABLE " STATE_SCHEMA
+										".%s (_partition regclass, LIKE %s)",
+										expired, qualified),
+							   expired, owner);
+	row.definition = define_view(STATE_SCHEMA, psprintf("v%d_definition", row.id), shape->query,
+								 owner);
+	row.partial = define_view(STATE_SCHEMA, psprintf("v%d_partial", row.id),
+							  generate_partial(shape), owner);
+	row.view = define_view(schema, name, generate_public(shape, qualified), owner);
+	row.nkeys = list_length(shape->keys);
+	row.components = component_names(shape);
+	own_spi_end(&scope);
+	return row;
+}
+
+void
+view_give_parts(const ViewRow *row, Oid owner)
+{
+	Oid parts[] = {row->state, row->definition, row->partial, row->expired};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	for (size_t i = 0; i < lengthof(parts); i++)
+		ATExecChangeOwner(parts[i], owner, false, AccessExclusiveLock);
+	own_spi_end(&scope);
+}
+
+/* ---- the statements --------------------------------------------------------------------------- */
+
+static void
+name_columns(Query *query, List *names)
+{
+	ListCell *name = list_head(names);
+	ListCell *cell;
+
+	foreach (cell, query->targetList)
+	{
+		TargetEntry *entry = lfirst(cell);
+
+		if (entry->resjunk || name == NULL)
+			continue;
+		entry->resname = pstrdup(strVal(lfirst(name)));
+		name = lnext(names, name);
+	}
+	if (name)
+		ereport(ERROR,
+				(errcode(ERRCODE_SYNTAX_ERROR), errmsg("too many column names were specified")));
+}
+
+static void
+build(const ViewRow *row)
+{
+	view_set_status(row->id, VIEW_LIVE, NULL);
+	CommandCounterIncrement();
+	fold_rebuild(known_view(row->view));
+}
+
+void
+view_create(CreateTableAsStmt *stmt, const char *source_text)
+{
+	IntoClause *into = stmt->into;
+	Query *query = copyObject(castNode(Query, stmt->query));
+	Oid existing = InvalidOid;
+	Oid schema;
+	ViewShape *shape;
+	ViewRow row;
+
+	view_check_preloaded();
+	check_options(into);
+	schema = RangeVarGetAndCheckCreationNamespace(into->rel, NoLock, &existing);
+	if (OidIsValid(existing))
+	{
+		if (!stmt->if_not_exists)
+			ereport(ERROR, (errcode(ERRCODE_DUPLICATE_TABLE),
+							errmsg("relation \"%s\" already exists", into->rel->relname)));
+		ereport(NOTICE, (errcode(ERRCODE_DUPLICATE_TABLE),
+						 errmsg("relation \"%s\" already exists, skipping", into->rel->relname)));
+		return;
+	}
+	name_columns(query, into->colNames);
+	shape = shape_analyse(query, source_text);
+	check_rights(shape->target);
+	/* Writers wait from here on, as for CREATE INDEX, so that what is built misses none of them. */
+	LockRelationOid(shape->target, ShareRowExclusiveLock);
+	row = make_parts(shape, get_namespace_name(schema), into->rel->relname, GetUserId());
+	view_insert(&row);
+	depend(&row);
+	CommandCounterIncrement();
+	triggers_install(row.target);
+	CommandCounterIncrement();
+	if (!into->skipData)
+		build(&row);
+}
+
+void
+view_refresh(Oid view, bool with_data)
+{
+	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
+	OwnSpi scope;
+
+	if (!compat_table_owner(view, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(view));
+	LockRelationOid(row->target, ShareRowExclusiveLock);
+	/* What this transaction has changed is in the table, and comes with its rows. */
+	view_set_status(row->id, VIEW_UNBUILT, NULL);
+	CommandCounterIncrement();
+	pending_supersede(pending_view(view, row->target, known_view(view)->desc), false);
+	own_spi_begin(&scope);
+	run(psprintf("DELETE FROM %s",
+				 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->state))));
+	own_spi_end(&scope);
+	if (with_data)
+		build(row);
+}

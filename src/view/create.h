@@ -1,0 +1,20 @@
+/*
+ * CREATE MATERIALIZED VIEW ... WITH (telemetry.continuous), and its REFRESH.
+ */
+#ifndef TELEMETRY_VIEW_CREATE_H
+#define TELEMETRY_VIEW_CREATE_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+
+/* True if the statement is one that makes a continuous view; takes the option out. */
+extern bool is_create_continuous(CreateTableAsStmt *stmt);
+
+/* ereports what the query has that cannot be kept up to date. */
+extern void view_create(CreateTableAsStmt *stmt, const char *source_text);
+
+/* Computes all of it anew. with_data false: empties it, and no longer follows the target. */
+extern void view_refresh(Oid view, bool with_data);
+
+#endif

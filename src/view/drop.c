@@ -1,0 +1,90 @@
+/*
+ * What is left to do when a continuous view, or what it stands on, was dropped in whatever way.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/spi.h"
+#include "catalog/pg_type.h"
+#include "catalog/view.h"
+#include "commands/event_trigger.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "view/trigger.h"
+
+static void
+drop_relation(Oid relation, const char *kind)
+{
+	char *name = get_rel_name(relation);
+
+	if (name == NULL)
+		return;
+	if (SPI_execute(psprintf("DROP %s %s", kind,
+							 quote_qualified_identifier(
+								 get_namespace_name(get_rel_namespace(relation)), name)),
+					false, 0) < 0)
+		elog(ERROR, "could not drop %s", name);
+}
+
+/* In a database that was restored, nothing ties a view's parts to it. */
+static void
+drop_parts(const ViewRow *row)
+{
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	drop_relation(row->partial, "VIEW");
+	drop_relation(row->definition, "VIEW");
+	drop_relation(row->expired, "TABLE");
+	drop_relation(row->state, "TABLE");
+	own_spi_end(&scope);
+}
+
+static void
+after_drop(void)
+{
+	List *rows = view_all(InvalidOid, CurrentMemoryContext);
+	List *targets = NIL;
+	ListCell *cell;
+
+	foreach (cell, rows)
+	{
+		const ViewRow *row = lfirst(cell);
+
+		if (get_rel_name(row->view) != NULL)
+			continue;
+		view_delete(row->id);
+		drop_parts(row);
+		targets = list_append_unique_oid(targets, row->target);
+	}
+	foreach (cell, targets)
+		if (get_rel_name(lfirst_oid(cell)) != NULL &&
+			view_all(lfirst_oid(cell), CurrentMemoryContext) == NIL)
+			triggers_remove(lfirst_oid(cell));
+}
+
+PG_FUNCTION_INFO_V1(telemetry_after_drop);
+Datum
+telemetry_after_drop(PG_FUNCTION_ARGS)
+{
+	static bool busy;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("telemetry._after_drop() can only be called as an event trigger")));
+	/* What is dropped here calls us again. */
+	if (busy || !view_catalog_exists())
+		PG_RETURN_NULL();
+	busy = true;
+	PG_TRY();
+	{
+		after_drop();
+	}
+	PG_FINALLY();
+	{
+		busy = false;
+	}
+	PG_END_TRY();
+	PG_RETURN_NULL();
+}

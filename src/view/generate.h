@@ -1,0 +1,51 @@
+/*
+ * The queries and statements that a continuous view is made of.
+ */
+#ifndef TELEMETRY_VIEW_GENERATE_H
+#define TELEMETRY_VIEW_GENERATE_H
+
+#include "view/shape.h"
+#include "view/known.h"
+
+/* The query that gives rows of the state table's shape, of all rows of the target. */
+extern Query *generate_partial(const ViewShape *shape);
+
+/* CREATE TABLE of the state, and its unique index; name is qualified and quoted. */
+extern char *generate_state_table(const ViewShape *shape, const char *name);
+extern char *generate_state_index(const ViewShape *shape, const char *name);
+
+/* What users read: the definition's select list over the state table. */
+extern Query *generate_public(ViewShape *shape, const char *state);
+
+/* The same partial query, over rows of the name DELTA_ROWS instead of the target. */
+extern Query *generate_delta(Query *partial, Oid target);
+
+#define DELTA_ROWS  "telemetry_delta"
+#define PLUS_ROWS   "telemetry_plus"
+#define MINUS_ROWS  "telemetry_minus"
+#define DIRTY_ROWS  "telemetry_dirty"
+
+/*
+ * Merges partial rows into the state: of PLUS_ROWS, and if minus takes away those of MINUS_ROWS.
+ * Returns ctid, count of rows and keys of each row it wrote, if minus. Not into a state that others
+ * write: every row is locked in the order of the keys.
+ */
+extern char *generate_fold(const KnownView *view, bool plus, bool minus);
+
+/* A condition on MINUS_ROWS: values that cannot be taken away. NULL: all can. */
+extern char *generate_unsafe(const KnownView *view);
+
+/* Sets the rows of DIRTY_ROWS (ctid and keys) to what target and expired partitions give. */
+extern char *generate_recompute(const KnownView *view);
+
+/* What expired partitions contributed, into an empty state. */
+extern char *generate_reset(const KnownView *view);
+
+/* All of the state anew. */
+extern char *generate_rebuild(const KnownView *view);
+
+/* The state's columns of a table that has them; and what they should be, of all rows. */
+extern char *generate_columns(const KnownView *view, const char *table);
+extern char *generate_whole(const KnownView *view);
+
+#endif

@@ -1,0 +1,39 @@
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "view/view.h"
+
+#include "view/fold.h"
+#include "view/known.h"
+#include "view/pending.h"
+#include "view/utility.h"
+
+static bool preloaded;
+
+void
+view_init(void)
+{
+	known_init();
+	pending_init(fold_pending);
+	utility_init();
+	preloaded = process_shared_preload_libraries_in_progress;
+}
+
+void
+view_fold(void)
+{
+	if (pending_any())
+		fold_pending();
+}
+
+void
+view_check_preloaded(void)
+{
+	if (!preloaded)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("telemetry is not in shared_preload_libraries"),
+				 errdetail("Continuous views would miss what other sessions do to partitions."),
+				 errhint("Add the line shared_preload_libraries = 'telemetry' to postgresql.conf and "
+						 "restart PostgreSQL.")));
+}

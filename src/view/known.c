@@ -1,0 +1,268 @@
+#include "view/known.h"
+
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/xact.h"
+#include "catalog/pg_class.h"
+#include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+/* One table's views. An entry without views spares the next statement the look into the catalog. */
+typedef struct KnownTarget
+{
+	Oid target; /* key */
+	bool valid;
+	MemoryContext context;
+	List *views;
+} KnownTarget;
+
+static HTAB *targets;
+static bool all_stale;
+/* Superseded while somebody up the stack may still read them: freed at the end of the transaction. */
+static List *discarded;
+
+static void
+forget(KnownTarget *entry)
+{
+	MemoryContext old;
+
+	entry->valid = false;
+	if (entry->context == NULL)
+		return;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	discarded = lappend(discarded, entry->context);
+	MemoryContextSwitchTo(old);
+	entry->context = NULL;
+	entry->views = NIL;
+}
+
+static void
+relation_changed(Datum argument, Oid relation)
+{
+	HASH_SEQ_STATUS scan;
+	KnownTarget *entry;
+	ListCell *cell;
+
+	hash_seq_init(&scan, targets);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+	{
+		if (!OidIsValid(relation) || entry->target == relation)
+			entry->valid = false;
+		foreach (cell, entry->views)
+		{
+			const ViewRow *row = &((KnownView *) lfirst(cell))->row;
+
+			if (row->view == relation || row->state == relation || row->definition == relation ||
+				row->partial == relation || row->expired == relation)
+				entry->valid = false;
+		}
+	}
+}
+
+/* A function, operator or type that an expression uses may have changed. */
+static void
+object_changed(Datum argument, int cache, uint32 hash)
+{
+	all_stale = true;
+}
+
+static void
+free_discarded(void *context)
+{
+	ListCell *cell;
+	KnownView *view;
+
+	(void) view;
+	foreach (cell, discarded)
+		MemoryContextDelete(lfirst(cell));
+	list_free(discarded);
+	discarded = NIL;
+}
+
+static void
+end_of_transaction(XactEvent event, void *argument)
+{
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		free_discarded(NULL);
+}
+
+void
+known_init(void)
+{
+	HASHCTL control = {
+		.keysize = sizeof(Oid),
+		.entrysize = sizeof(KnownTarget),
+		.hcxt = TopMemoryContext,
+	};
+
+	targets = hash_create("telemetry continuous views", 32, &control,
+						  HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(relation_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(PROCOID, object_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(OPEROID, object_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, object_changed, (Datum) 0);
+	CacheRegisterSyscacheCallback(AUTHOID, object_changed, (Datum) 0);
+	RegisterXactCallback(end_of_transaction, NULL);
+}
+
+/* ---- reading ---------------------------------------------------------------------------------- */
+
+/* A plan that SPI keeps lives outside of the view's context, so it is freed with it by this. */
+static void
+free_folds(void *argument)
+{
+	KnownView *view = argument;
+
+	for (size_t i = 0; i < lengthof(view->folds); i++)
+		if (view->folds[i])
+			SPI_freeplan(view->folds[i]);
+}
+
+static char *
+qualified(Oid relation)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+									  get_rel_name(relation));
+}
+
+static Oid
+owner_of(Oid relation)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relation);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/* The aggregates by which the partial view fills the state table's columns. */
+static void
+read_columns(KnownView *view)
+{
+	Relation partial = table_open(view->row.partial, AccessShareLock);
+	List *targets_of_query = get_view_query(partial)->targetList;
+	ListCell *cell;
+	int n = 0;
+
+	view->desc = CreateTupleDescCopy(RelationGetDescr(partial));
+	view->ncolumns = view->desc->natts;
+	view->columns = palloc0(sizeof(KnownColumn) * view->ncolumns);
+	view->invertible = true;
+	if (list_length(targets_of_query) < view->ncolumns ||
+		list_length(view->row.components) != view->ncolumns - view->row.nkeys)
+		elog(ERROR, "parts of continuous view %s do not fit", view->name);
+	foreach (cell, targets_of_query)
+	{
+		TargetEntry *entry = lfirst(cell);
+		KnownColumn *column = &view->columns[n];
+
+		if (n >= view->ncolumns)
+			break;
+		column->name = pstrdup(quote_identifier(NameStr(TupleDescAttr(view->desc, n)->attname)));
+		if (n >= view->row.nkeys)
+		{
+			column->kind = component_kind(list_nth(view->row.components, n - view->row.nkeys));
+			if (!IsA(entry->expr, Aggref))
+				elog(ERROR, "parts of continuous view %s do not fit", view->name);
+			column->aggregate = ((Aggref *) entry->expr)->aggfnoid;
+			if (column->kind->negate == NULL)
+				view->invertible = false;
+		}
+		n++;
+	}
+	table_close(partial, AccessShareLock);
+}
+
+static KnownView *
+read_view(const ViewRow *row, MemoryContext context)
+{
+	KnownView *view = palloc0(sizeof(KnownView));
+	MemoryContextCallback *callback = palloc0(sizeof(MemoryContextCallback));
+
+	view->row = *row;
+	view->context = context;
+	view->owner = owner_of(row->view);
+	view->name = qualified(row->view);
+	view->state = qualified(row->state);
+	view->partial = qualified(row->partial);
+	view->expired = qualified(row->expired);
+	read_columns(view);
+	callback->func = free_folds;
+	callback->arg = view;
+	MemoryContextRegisterResetCallback(context, callback);
+	return view;
+}
+
+static void
+read_target(KnownTarget *entry)
+{
+	MemoryContext context =
+		AllocSetContextCreate(TopMemoryContext, "telemetry views of a table", ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	List *rows;
+	List *views = NIL;
+	ListCell *cell;
+
+	/* What changes while we read makes it old again. */
+	entry->valid = true;
+	rows = view_all(entry->target, context);
+	foreach (cell, rows)
+		views = lappend(views, read_view(lfirst(cell), context));
+	MemoryContextSwitchTo(old);
+	entry->context = context;
+	entry->views = views;
+}
+
+List *
+known_views(Oid target)
+{
+	KnownTarget *entry;
+	HASH_SEQ_STATUS scan;
+	bool found;
+
+	if (all_stale)
+	{
+		all_stale = false;
+		hash_seq_init(&scan, targets);
+		while ((entry = hash_seq_search(&scan)) != NULL)
+			entry->valid = false;
+	}
+	entry = hash_search(targets, &target, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->valid = false;
+		entry->context = NULL;
+		entry->views = NIL;
+	}
+	if (!entry->valid)
+	{
+		forget(entry);
+		read_target(entry);
+	}
+	return entry->views;
+}
+
+KnownView *
+known_view(Oid view)
+{
+	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
+	ListCell *cell;
+
+	if (row == NULL)
+		return NULL;
+	foreach (cell, known_views(row->target))
+		if (((KnownView *) lfirst(cell))->row.view == view)
+			return lfirst(cell);
+	return NULL;
+}

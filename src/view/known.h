@@ -1,0 +1,48 @@
+/*
+ * What a session knows of the continuous views over a table; read once, and again after changes.
+ */
+#ifndef TELEMETRY_VIEW_KNOWN_H
+#define TELEMETRY_VIEW_KNOWN_H
+
+#include "postgres.h"
+
+#include "catalog/view.h"
+#include "executor/spi.h"
+#include "nodes/plannodes.h"
+#include "view/shape.h"
+
+typedef struct KnownColumn
+{
+	char *name;                /* quoted */
+	const ComponentKind *kind; /* NULL: a key */
+	Oid aggregate;             /* whose values a component is */
+} KnownColumn;
+
+typedef struct KnownView
+{
+	ViewRow row;
+	Oid owner;
+	char *name;           /* as messages say it */
+	char *state;          /* qualified and quoted */
+	char *partial;        /* likewise */
+	char *expired;        /* likewise */
+	int ncolumns;         /* of the state table */
+	KnownColumn *columns; /* keys, _count, components */
+	bool invertible;      /* every component can be taken away */
+	TupleDesc desc;       /* of a row of the state table */
+	MemoryContext context;
+	PlannedStmt *plan; /* of the delta query; NULL: not made, or to be made each time */
+	bool looks_up;     /* reads other tables beside the delta, so its plan is not kept */
+	uint64 generation;
+	SPIPlanPtr folds[4]; /* by what they take: 1 plus, 2 minus, 3 both */
+} KnownView;
+
+/* List of KnownView *, in the order of folding; valid until the next call or change. */
+extern List *known_views(Oid target);
+
+/* NULL: no continuous view. */
+extern KnownView *known_view(Oid view);
+
+extern void known_init(void);
+
+#endif

@@ -1,0 +1,145 @@
+/*
+ * A partition that goes takes nothing away: that is how raw data expires. Its rows' contribution
+ * stays in the state, and is written down in the view's table of expired contributions, so that what
+ * is computed anew later (a group after a DELETE, a REFRESH, verify()) still counts it.
+ */
+#include "view/partition.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "base/owner.h"
+#include "base/spi.h"
+#include "catalog/pg_type.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/queryenvironment.h"
+#include "view/collect.h"
+#include "view/generate.h"
+#include "view/known.h"
+#include "view/pending.h"
+#include "view/trigger.h"
+
+/* ---- going ------------------------------------------------------------------------------------ */
+
+/* Takes what the level has for the view as it is, apart, while rows of a partition are collected. */
+typedef struct Aside
+{
+	Tuplestorestate *plus;
+	Tuplestorestate *minus;
+} Aside;
+
+static void
+insert_expired(const KnownView *view, Oid partition, Tuplestorestate *rows)
+{
+	EphemeralNamedRelationData relation = {0};
+	Oid types[] = {OIDOID};
+	Datum values[] = {ObjectIdGetDatum(partition)};
+	OwnerScope scope;
+
+	owner_begin(&scope, view->owner);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	tuplestore_rescan(rows);
+	relation.md.name = PLUS_ROWS;
+	relation.md.tupdesc = view->desc;
+	relation.md.enrtype = ENR_NAMED_TUPLESTORE;
+	relation.md.enrtuples = tuplestore_tuple_count(rows);
+	relation.reldata = rows;
+	if (SPI_register_relation(&relation) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not hand rows of a partition over");
+	if (SPI_execute_with_args(psprintf("INSERT INTO %s SELECT $1::regclass, r.* FROM " PLUS_ROWS
+									   " AS r",
+									   view->expired),
+							  1, types, values, NULL, false, 0) < 0)
+		elog(ERROR, "could not keep what a partition contributed");
+	SPI_finish();
+	owner_end(&scope);
+}
+
+void
+partition_goes(Oid partition, bool dropped)
+{
+	Oid root = root_of(partition);
+	List *views = known_views(root);
+	ListCell *cell;
+
+	if (root == partition || views == NIL)
+		return;
+	LockRelationOid(root, ShareUpdateExclusiveLock);
+	LockRelationOid(partition, AccessExclusiveLock);
+	foreach (cell, views)
+	{
+		KnownView *view = lfirst(cell);
+		PendingView *pending;
+		Aside aside;
+
+		if (view->row.status != VIEW_LIVE)
+			continue;
+		pending = pending_view(view->row.view, root, view->desc);
+		aside.plus = pending->plus;
+		aside.minus = pending->minus;
+		pending->plus = NULL;
+		collect_relation(list_make1(view), partition, false);
+		if (pending->plus)
+		{
+			insert_expired(view, dropped ? InvalidOid : partition, pending->plus);
+			tuplestore_end(pending->plus);
+		}
+		pending->plus = aside.plus;
+	}
+}
+
+/* ---- coming ----------------------------------------------------------------------------------- */
+
+/* An old contribution of the same table is taken back: its rows count as rows again. */
+static void
+take_back(KnownView *view, Oid partition)
+{
+	PendingView *pending = pending_view(view->row.view, view->row.target, view->desc);
+	Oid types[] = {OIDOID};
+	Datum values[] = {ObjectIdGetDatum(partition)};
+	OwnerScope scope;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "DELETE FROM %s WHERE _partition = $1 RETURNING ", view->expired);
+	for (int i = 0; i < view->ncolumns; i++)
+		appendStringInfo(&sql, "%s%s", i ? ", " : "", view->columns[i].name);
+	owner_begin(&scope, view->owner);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) < 0)
+		elog(ERROR, "could not take back what a partition contributed");
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum *columns = palloc(sizeof(Datum) * view->ncolumns);
+		bool *nulls = palloc(sizeof(bool) * view->ncolumns);
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, columns, nulls);
+		tuplestore_putvalues(pending_store(pending, true), view->desc, columns, nulls);
+	}
+	SPI_finish();
+	owner_end(&scope);
+}
+
+void
+partition_came(Oid partition, bool with_rows)
+{
+	Oid root = root_of(partition);
+	List *views = known_views(root);
+	ListCell *cell;
+
+	if (views == NIL)
+		return;
+	triggers_install(partition);
+	if (!with_rows)
+		return;
+	foreach (cell, views)
+		if (((KnownView *) lfirst(cell))->row.status == VIEW_LIVE)
+			take_back(lfirst(cell), partition);
+	collect_relation(views, partition, false);
+}

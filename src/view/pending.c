@@ -1,0 +1,238 @@
+#include "view/pending.h"
+
+#include "access/xact.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+
+typedef struct PendingLevel
+{
+	SubTransactionId subtransaction;
+	List *views;
+	struct PendingLevel *outer;
+} PendingLevel;
+
+/* All in TopTransactionContext; its files belong to the transaction, whichever part of it is over. */
+static PendingLevel *top;
+static void (*fold)(void);
+
+static PendingLevel *
+current_level(void)
+{
+	SubTransactionId current = GetCurrentSubTransactionId();
+	PendingLevel *level;
+
+	if (top && top->subtransaction == current)
+		return top;
+	level = MemoryContextAllocZero(TopTransactionContext, sizeof(PendingLevel));
+	level->subtransaction = current;
+	level->outer = top;
+	return top = level;
+}
+
+static PendingView *
+find(const PendingLevel *level, Oid view)
+{
+	ListCell *cell;
+
+	foreach (cell, level->views)
+		if (((PendingView *) lfirst(cell))->view == view)
+			return lfirst(cell);
+	return NULL;
+}
+
+PendingView *
+pending_view(Oid view, Oid target, TupleDesc desc)
+{
+	PendingLevel *level = current_level();
+	PendingView *pending = find(level, view);
+	MemoryContext old;
+
+	if (pending)
+		return pending;
+	old = MemoryContextSwitchTo(TopTransactionContext);
+	pending = palloc0(sizeof(PendingView));
+	pending->view = view;
+	pending->target = target;
+	pending->desc = CreateTupleDescCopy(desc);
+	level->views = lappend(level->views, pending);
+	MemoryContextSwitchTo(old);
+	return pending;
+}
+
+Tuplestorestate *
+pending_store(PendingView *pending, bool minus)
+{
+	Tuplestorestate **store = minus ? &pending->minus : &pending->plus;
+
+	if (*store == NULL)
+	{
+		MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+		ResourceOwner owner = CurrentResourceOwner;
+
+		CurrentResourceOwner = TopTransactionResourceOwner;
+		*store = tuplestore_begin_heap(false, false, work_mem);
+		CurrentResourceOwner = owner;
+		MemoryContextSwitchTo(old);
+	}
+	return *store;
+}
+
+static void
+drop(Tuplestorestate **store)
+{
+	if (*store)
+		tuplestore_end(*store);
+	*store = NULL;
+}
+
+void
+pending_supersede(PendingView *pending, bool emptied)
+{
+	drop(&pending->plus);
+	drop(&pending->minus);
+	pending->superseded = true;
+	pending->emptied = emptied;
+}
+
+static void
+append(PendingView *to, PendingView *from, bool minus)
+{
+	Tuplestorestate **source = minus ? &from->minus : &from->plus;
+	Tuplestorestate **target = minus ? &to->minus : &to->plus;
+	TupleTableSlot *slot;
+
+	if (*source == NULL)
+		return;
+	if (*target == NULL)
+	{
+		*target = *source;
+		*source = NULL;
+		return;
+	}
+	slot = MakeSingleTupleTableSlot(from->desc, &TTSOpsMinimalTuple);
+	tuplestore_rescan(*source);
+	while (tuplestore_gettupleslot(*source, true, false, slot))
+		tuplestore_puttupleslot(*target, slot);
+	ExecDropSingleTupleTableSlot(slot);
+	drop(source);
+}
+
+/* The inner level's changes came after those of the outer one so far. */
+static void
+merge_level(PendingLevel *outer, PendingLevel *inner)
+{
+	ListCell *cell;
+
+	foreach (cell, inner->views)
+	{
+		PendingView *from = lfirst(cell);
+		PendingView *to = find(outer, from->view);
+
+		if (to == NULL)
+		{
+			MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+			outer->views = lappend(outer->views, from);
+			MemoryContextSwitchTo(old);
+			continue;
+		}
+		if (from->superseded)
+			pending_supersede(to, from->emptied);
+		append(to, from, false);
+		append(to, from, true);
+		pfree(from);
+	}
+	list_free(inner->views);
+	pfree(inner);
+}
+
+static void
+free_view(PendingView *pending)
+{
+	drop(&pending->plus);
+	drop(&pending->minus);
+}
+
+static void
+at_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
+				  void *argument)
+{
+	PendingLevel *level = top;
+	ListCell *cell;
+
+	if (level == NULL || level->subtransaction != mine)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		if (level->outer && level->outer->subtransaction == parent)
+		{
+			top = level->outer;
+			merge_level(top, level);
+		}
+		else
+			level->subtransaction = parent;
+	}
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		top = level->outer;
+		foreach (cell, level->views)
+			free_view(lfirst(cell));
+	}
+}
+
+static void
+at_transaction(XactEvent event, void *argument)
+{
+	switch (event)
+	{
+		case XACT_EVENT_PRE_COMMIT:
+		case XACT_EVENT_PRE_PREPARE:
+			if (top)
+				fold();
+			break;
+		case XACT_EVENT_COMMIT:
+		case XACT_EVENT_PREPARE:
+		case XACT_EVENT_ABORT:
+			/* The memory goes with the transaction's context, the files with its owner. */
+			top = NULL;
+			break;
+		default:
+			break;
+	}
+}
+
+bool
+pending_any(void)
+{
+	return top != NULL;
+}
+
+List *
+pending_levels(void)
+{
+	List *levels = NIL;
+
+	for (PendingLevel *level = top; level; level = level->outer)
+		levels = lcons(level->views, levels);
+	return levels;
+}
+
+void
+pending_forget(void)
+{
+	ListCell *cell;
+
+	for (; top; top = top->outer)
+		foreach (cell, top->views)
+			free_view(lfirst(cell));
+}
+
+void
+pending_init(void (*at_commit)(void))
+{
+	fold = at_commit;
+	RegisterXactCallback(at_transaction, NULL);
+	RegisterSubXactCallback(at_subtransaction, NULL);
+}

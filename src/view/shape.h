@@ -1,0 +1,78 @@
+/*
+ * The shape of a continuous view: what its query groups by, and the mergeable columns that its
+ * aggregates are kept in.
+ *
+ * A query
+ *     SELECT <expressions over keys and aggregates> FROM target WHERE ... GROUP BY keys HAVING ...
+ * is kept as a state table of one row per group
+ *     keys..., _count (all rows of the group), components of the aggregates...
+ * of which the partial query gives rows for any set of the target's rows, which merge with what is
+ * there, and from whose rows the final expressions give back what the query says.
+ */
+#ifndef TELEMETRY_VIEW_SHAPE_H
+#define TELEMETRY_VIEW_SHAPE_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+#include "nodes/primnodes.h"
+
+/*
+ * How a component is merged. In the templates {a} and {b} stand for the two values, {at} and {bt} for
+ * the values of the next column beside them.
+ */
+typedef struct ComponentKind
+{
+	const char *name;   /* as telemetry._view.components keeps it */
+	const char *merge;  /* expression of two values, either of which may be NULL */
+	const char *gather; /* aggregate over values {a}: what merging them all gives */
+	const char *negate; /* of a value, so that merging takes it away; NULL: recompute the group */
+	const char *unsafe; /* condition on a value that cannot be taken away by negate; NULL: none */
+} ComponentKind;
+
+extern const ComponentKind *component_kind(const char *name);
+
+/* A column of the state table. */
+typedef struct StateColumn
+{
+	char *name;
+	Oid type;
+	int32 typmod;
+	Oid collation;
+	Expr *partial;             /* over the target's rows */
+	const ComponentKind *kind; /* NULL: a key, or the count of rows */
+} StateColumn;
+
+/* One distinct aggregate of the query. */
+typedef struct ViewAggregate
+{
+	Aggref *aggref;
+	char *final_sql; /* its value, over the state table as s */
+	Expr *final;     /* the same, analysed */
+} ViewAggregate;
+
+typedef struct ViewShape
+{
+	Query *query; /* the definition */
+	const char *source_text;
+	Oid target;
+	int target_rti;
+	List *keys;       /* of StateColumn * */
+	List *groups;     /* of SortGroupClause *, one for each key */
+	List *columns;    /* of StateColumn *: all of the state table, keys first */
+	List *aggregates; /* of ViewAggregate * */
+} ViewShape;
+
+/* ereports what cannot be kept, with its position. source_text may be NULL. */
+extern ViewShape *shape_analyse(Query *query, const char *source_text);
+
+/* Adds what an aggregate is kept in to shape->columns. ereports if it cannot be kept. */
+extern void aggregate_add(ViewShape *shape, Aggref *aggref);
+
+/* The column of that value; added if no other aggregate has it already. */
+extern StateColumn *shape_component(ViewShape *shape, const char *kind, Expr *partial);
+
+/* For ereport: where in the statement a node stands. */
+extern int shape_position(const ViewShape *shape, int location);
+
+#endif

@@ -1,0 +1,333 @@
+/*
+ * The statements by which partial rows are merged into a state table.
+ *
+ * They are text, for PostgreSQL to plan and for a DBA to read, made anew from the view's OIDs by
+ * every session: what is shown is never what is run from.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "access/htup_details.h"
+#include "catalog/pg_aggregate.h"
+#include "utils/syscache.h"
+#include "view/generate.h"
+
+/* {a}, {b}, {at}, {bt} of a template, filled in. */
+static char *
+expand(const char *template, const char *a, const char *b, const char *at, const char *bt)
+{
+	const struct
+	{
+		const char *name;
+		const char *value;
+	} names[] = {{"{at}", at}, {"{bt}", bt}, {"{a}", a}, {"{b}", b}};
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	while (*template)
+	{
+		size_t i;
+
+		for (i = 0; i < lengthof(names); i++)
+			if (strncmp(template, names[i].name, strlen(names[i].name)) == 0)
+				break;
+		if (i == lengthof(names))
+			appendStringInfoChar(&sql, *template++);
+		else
+		{
+			appendStringInfoString(&sql, names[i].value);
+			template += strlen(names[i].name);
+		}
+	}
+	return sql.data;
+}
+
+static char *
+qualified_function(Oid function)
+{
+	return quote_qualified_identifier(get_namespace_name(get_func_namespace(function)),
+									  get_func_name(function));
+}
+
+static char *
+combine_function(Oid aggregate)
+{
+	HeapTuple tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(aggregate));
+	char *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for aggregate %u", aggregate);
+	name = qualified_function(((Form_pg_aggregate) GETSTRUCT(tuple))->aggcombinefn);
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+static char *
+beside(const KnownView *view, int i, const char *prefix)
+{
+	return psprintf("%s%s", prefix, i + 1 < view->ncolumns ? view->columns[i + 1].name : "");
+}
+
+/* Column i of the rows a merged with that of the rows b. */
+static char *
+merged(const KnownView *view, int i, const char *a, const char *b)
+{
+	const KnownColumn *column = &view->columns[i];
+	char *one = psprintf("%s%s", a, column->name);
+	char *other = psprintf("%s%s", b, column->name);
+
+	if (column->kind->merge == NULL)
+		return psprintf("COALESCE(%s(%s, %s), %s, %s)", combine_function(column->aggregate), one,
+						other, one, other);
+	return expand(column->kind->merge, one, other, beside(view, i, a), beside(view, i, b));
+}
+
+/* Column i gathered over rows of one group. */
+static char *
+gathered(const KnownView *view, int i)
+{
+	const KnownColumn *column = &view->columns[i];
+
+	if (column->kind->gather == NULL)
+		return psprintf("%s(%s)", qualified_function(column->aggregate), column->name);
+	return expand(column->kind->gather, column->name, "", beside(view, i, ""), "");
+}
+
+static char *
+type_of(const KnownView *view, int i)
+{
+	return format_type_extended(TupleDescAttr(view->desc, i)->atttypid, -1,
+								FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+static void
+append_keys(StringInfo sql, const KnownView *view, const char *prefix)
+{
+	for (int i = 0; i < view->row.nkeys; i++)
+		appendStringInfo(sql, "%s%s%s", i ? ", " : "", prefix, view->columns[i].name);
+}
+
+static void
+append_columns(StringInfo sql, const KnownView *view)
+{
+	for (int i = 0; i < view->ncolumns; i++)
+		appendStringInfo(sql, "%s%s", i ? ", " : "", view->columns[i].name);
+}
+
+/* The columns of rows that take away what they hold; what cannot be taken away is NULL. */
+static void
+append_negated(StringInfo sql, const KnownView *view)
+{
+	for (int i = 0; i < view->ncolumns; i++)
+	{
+		const KnownColumn *column = &view->columns[i];
+		char *value = column->name;
+
+		if (column->kind && column->kind->negate)
+			value = expand(column->kind->negate, column->name, "", "", "");
+		else if (column->kind)
+			value = psprintf("NULL::%s", type_of(view, i));
+		appendStringInfo(sql, "%s%s AS %s", i ? ", " : "", value, column->name);
+	}
+}
+
+static void
+append_gathering(StringInfo sql, const KnownView *view)
+{
+	for (int i = 0; i < view->ncolumns; i++)
+		appendStringInfo(sql, "%s%s AS %s", i ? ", " : "",
+						 i < view->row.nkeys ? view->columns[i].name : gathered(view, i),
+						 view->columns[i].name);
+}
+
+static void
+append_group_by(StringInfo sql, const KnownView *view, bool order)
+{
+	if (view->row.nkeys == 0)
+		return;
+	appendStringInfoString(sql, " GROUP BY ");
+	append_keys(sql, view, "");
+	if (!order)
+		return;
+	appendStringInfoString(sql, " ORDER BY ");
+	append_keys(sql, view, "");
+}
+
+static void
+append_conflict(StringInfo sql, const KnownView *view)
+{
+	appendStringInfoString(sql, " ON CONFLICT (");
+	if (view->row.nkeys == 0)
+		appendStringInfoString(sql, "(true)");
+	append_keys(sql, view, "");
+	appendStringInfoString(sql, ") DO UPDATE SET ");
+	for (int i = view->row.nkeys; i < view->ncolumns; i++)
+		appendStringInfo(sql, "%s%s = %s", i == view->row.nkeys ? "" : ", ", view->columns[i].name,
+						 merged(view, i, "s.", "excluded."));
+}
+
+char *
+generate_fold(const KnownView *view, bool plus, bool minus)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "INSERT INTO %s AS s (", view->state);
+	append_columns(&sql, view);
+	appendStringInfoString(&sql, ") SELECT ");
+	append_gathering(&sql, view);
+	appendStringInfoString(&sql, " FROM (");
+	if (plus)
+	{
+		appendStringInfoString(&sql, "SELECT ");
+		append_columns(&sql, view);
+		appendStringInfoString(&sql, " FROM " PLUS_ROWS);
+	}
+	if (plus && minus)
+		appendStringInfoString(&sql, " UNION ALL ");
+	if (minus)
+	{
+		appendStringInfoString(&sql, "SELECT ");
+		append_negated(&sql, view);
+		appendStringInfoString(&sql, " FROM " MINUS_ROWS);
+	}
+	appendStringInfoString(&sql, ") AS d");
+	append_group_by(&sql, view, true);
+	append_conflict(&sql, view);
+	if (minus)
+	{
+		appendStringInfoString(&sql, " RETURNING s.ctid, s._count");
+		for (int i = 0; i < view->row.nkeys; i++)
+			appendStringInfo(&sql, ", s.%s", view->columns[i].name);
+	}
+	return sql.data;
+}
+
+char *
+generate_unsafe(const KnownView *view)
+{
+	StringInfoData sql;
+	const char *or = "";
+
+	initStringInfo(&sql);
+	for (int i = view->row.nkeys; i < view->ncolumns; i++)
+	{
+		const KnownColumn *column = &view->columns[i];
+
+		if (column->kind->unsafe == NULL)
+			continue;
+		appendStringInfo(&sql, "%s%s", or, expand(column->kind->unsafe, column->name, "", "", ""));
+		or = " OR ";
+	}
+	return sql.len > 0 ? sql.data : NULL;
+}
+
+/*
+ * What the target's rows and the expired partitions give together, as rows of the state's shape;
+ * of the groups for which condition holds.
+ */
+static void
+append_whole(StringInfo sql, const KnownView *view, const char *condition)
+{
+	appendStringInfoString(sql, "SELECT ");
+	append_gathering(sql, view);
+	appendStringInfoString(sql, " FROM (SELECT ");
+	append_columns(sql, view);
+	appendStringInfo(sql, " FROM %s%s UNION ALL SELECT ", view->partial, condition);
+	append_columns(sql, view);
+	appendStringInfo(sql, " FROM %s%s) AS w", view->expired, condition);
+	append_group_by(sql, view, false);
+}
+
+/* ROW(a, b)::record: compared by record_eq, to which NULL equals NULL, and which hashes. */
+static char *
+key_record(const KnownView *view, const char *prefix)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "ROW(");
+	append_keys(&sql, view, prefix);
+	appendStringInfoString(&sql, ")::record");
+	return sql.data;
+}
+
+/*
+ * The partial query is narrowed by each key alone, which reaches the target's indexes and
+ * partitions; the join on all keys then picks the groups.
+ */
+char *
+generate_recompute(const KnownView *view)
+{
+	StringInfoData condition;
+	StringInfoData sql;
+
+	initStringInfo(&condition);
+	for (int i = 0; i < view->row.nkeys; i++)
+		appendStringInfo(&condition, "%s($%d::%s[] IS NULL OR %s = ANY ($%d::%s[]))",
+						 i ? " AND " : " WHERE ", i + 1,
+						 type_of(view, i), view->columns[i].name, i + 1, type_of(view, i));
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE %s AS s SET ", view->state);
+	for (int i = view->row.nkeys; i < view->ncolumns; i++)
+		appendStringInfo(&sql, "%s%s = w.%s", i == view->row.nkeys ? "" : ", ",
+						 view->columns[i].name, view->columns[i].name);
+	appendStringInfoString(&sql, " FROM (");
+	append_whole(&sql, view, condition.data);
+	appendStringInfoString(&sql, ") AS w, " DIRTY_ROWS " AS d WHERE s.ctid = d.row_id");
+	if (view->row.nkeys > 0)
+		appendStringInfo(&sql, " AND %s = %s", key_record(view, "w."), key_record(view, "d."));
+	return sql.data;
+}
+
+char *
+generate_rebuild(const KnownView *view)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "INSERT INTO %s (", view->state);
+	append_columns(&sql, view);
+	appendStringInfoString(&sql, ") ");
+	append_whole(&sql, view, "");
+	return sql.data;
+}
+
+char *
+generate_reset(const KnownView *view)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "INSERT INTO %s (", view->state);
+	append_columns(&sql, view);
+	appendStringInfoString(&sql, ") SELECT ");
+	append_gathering(&sql, view);
+	appendStringInfo(&sql, " FROM %s", view->expired);
+	append_group_by(&sql, view, false);
+	return sql.data;
+}
+
+char *
+generate_columns(const KnownView *view, const char *table)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	append_columns(&sql, view);
+	appendStringInfo(&sql, " FROM %s", table);
+	return sql.data;
+}
+
+char *
+generate_whole(const KnownView *view)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	append_whole(&sql, view, "");
+	return sql.data;
+}

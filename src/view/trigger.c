@@ -1,0 +1,246 @@
+#include "view/trigger.h"
+
+#include "access/table.h"
+#include "access/tableam.h"
+#include "base/compat.h"
+#include "base/spi.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "commands/trigger.h"
+#include "executor/tuptable.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
+#include "view/collect.h"
+#include "view/known.h"
+#include "view/pending.h"
+
+/*
+ * In the replica role, that of logical replication's apply, triggers for statements do not fire,
+ * and apply would not fire them anyway: a row trigger takes their place there, and only there.
+ */
+static const struct
+{
+	const char *name;
+	const char *when;
+	bool root_only; /* PostgreSQL itself clones it to the partitions */
+} triggers[] = {
+	{"telemetry_collect_insert",
+	 "AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT", false},
+	{"telemetry_collect_update",
+	 "AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT",
+	 false},
+	{"telemetry_collect_delete",
+	 "AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT", false},
+	{"telemetry_collect_truncate", "BEFORE TRUNCATE ON %s FOR EACH STATEMENT", false},
+	{"telemetry_collect_replica", "AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW", true},
+};
+
+Oid
+root_of(Oid relation)
+{
+	List *ancestors;
+
+	if (!get_rel_relispartition(relation))
+		return relation;
+	ancestors = get_partition_ancestors(relation);
+	return ancestors == NIL ? relation : llast_oid(ancestors);
+}
+
+/* ---- making and dropping ---------------------------------------------------------------------- */
+
+static char *
+qualified(Oid relation)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+									  get_rel_name(relation));
+}
+
+static void
+run(const char *sql)
+{
+	int result = SPI_execute(sql, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+}
+
+static void
+install_one(Oid relation, bool is_root)
+{
+	char *name = qualified(relation);
+
+	if (get_rel_relkind(relation) == RELKIND_FOREIGN_TABLE)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("a continuous view cannot follow foreign table %s", name),
+						errdetail("What others write into it would not be seen.")));
+	for (size_t i = 0; i < lengthof(triggers); i++)
+	{
+		StringInfoData sql;
+
+		if (OidIsValid(get_trigger_oid(relation, triggers[i].name, true)) ||
+			(triggers[i].root_only && !is_root))
+			continue;
+		initStringInfo(&sql);
+		appendStringInfo(&sql, "CREATE TRIGGER %s ", triggers[i].name);
+		appendStringInfo(&sql, triggers[i].when, name);
+		appendStringInfoString(&sql, " EXECUTE FUNCTION telemetry._collect_changes()");
+		run(sql.data);
+		if (triggers[i].root_only)
+			run(psprintf("ALTER TABLE %s ENABLE REPLICA TRIGGER %s", name, triggers[i].name));
+	}
+}
+
+void
+triggers_install(Oid relation)
+{
+	List *relations = find_all_inheritors(relation, ShareRowExclusiveLock, NULL);
+	bool is_root = !get_rel_relispartition(relation);
+	ListCell *cell;
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	foreach (cell, relations)
+		install_one(lfirst_oid(cell), is_root && lfirst_oid(cell) == relation);
+	own_spi_end(&scope);
+}
+
+void
+triggers_remove(Oid relation)
+{
+	List *relations = find_all_inheritors(relation, ShareRowExclusiveLock, NULL);
+	ListCell *cell;
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	foreach (cell, relations)
+		for (size_t i = 0; i < lengthof(triggers); i++)
+			if (OidIsValid(get_trigger_oid(lfirst_oid(cell), triggers[i].name, true)) &&
+				(!triggers[i].root_only || lfirst_oid(cell) == relation))
+				run(psprintf("DROP TRIGGER %s ON %s", triggers[i].name,
+							 qualified(lfirst_oid(cell))));
+	own_spi_end(&scope);
+}
+
+/* ---- firing ----------------------------------------------------------------------------------- */
+
+static void
+collect_leaf(List *views, Oid relation, bool minus)
+{
+	Relation table = table_open(relation, AccessShareLock);
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+
+	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		tuplestore_puttupleslot(rows, slot);
+	}
+	table_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	ExecDropSingleTupleTableSlot(slot);
+	collect_rows(views, table, rows, minus);
+	tuplestore_end(rows);
+	table_close(table, NoLock);
+}
+
+void
+collect_relation(List *views, Oid relation, bool minus)
+{
+	List *relations = find_all_inheritors(relation, NoLock, NULL);
+	ListCell *cell;
+
+	if (views == NIL)
+		return;
+	CommandCounterIncrement();
+	foreach (cell, relations)
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
+			collect_leaf(views, lfirst_oid(cell), minus);
+}
+
+/*
+ * TRUNCATE of the whole table leaves nothing but what expired. It fires the triggers of all
+ * partitions as well, after the root's: there is nothing to take away from then on. TRUNCATE of
+ * partitions takes their rows away.
+ */
+static void
+truncated(List *views, Relation relation)
+{
+	const KnownView *first = linitial(views);
+	bool whole = RelationGetRelid(relation) == first->row.target;
+	List *affected = NIL;
+	ListCell *cell;
+
+	foreach (cell, views)
+	{
+		KnownView *view = lfirst(cell);
+		PendingView *pending;
+
+		if (view->row.status != VIEW_LIVE)
+			continue;
+		pending = pending_view(view->row.view, view->row.target, view->desc);
+		if (whole)
+			pending_supersede(pending, true);
+		else if (!pending->emptied || pending->plus)
+			affected = lappend(affected, view);
+	}
+	if (!whole && relation->rd_rel->relkind == RELKIND_RELATION)
+		collect_relation(affected, RelationGetRelid(relation), true);
+}
+
+static void
+collect_tuple(List *views, Relation relation, TupleTableSlot *slot, bool minus)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+
+	tuplestore_puttupleslot(rows, slot);
+	collect_rows(views, relation, rows, minus);
+	tuplestore_end(rows);
+}
+
+static void
+row_changed(List *views, TriggerData *data)
+{
+	TriggerEvent event = data->tg_event;
+
+	if (TRIGGER_FIRED_BY_INSERT(event))
+		collect_tuple(views, data->tg_relation, data->tg_trigslot, false);
+	else
+		collect_tuple(views, data->tg_relation, data->tg_trigslot, true);
+	if (TRIGGER_FIRED_BY_UPDATE(event))
+		collect_tuple(views, data->tg_relation, data->tg_newslot, false);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_collect_changes);
+Datum
+telemetry_collect_changes(PG_FUNCTION_ARGS)
+{
+	TriggerData *data = (TriggerData *) fcinfo->context;
+	Relation relation;
+	List *views;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("telemetry._collect_changes() can only be called as a trigger")));
+	relation = data->tg_relation;
+	views = known_views(relation->rd_rel->relispartition ? root_of(RelationGetRelid(relation))
+														 : RelationGetRelid(relation));
+	if (views == NIL)
+		return PointerGetDatum(NULL);
+	if (TRIGGER_FIRED_BY_TRUNCATE(data->tg_event))
+		truncated(views, relation);
+	else if (TRIGGER_FIRED_FOR_ROW(data->tg_event))
+		row_changed(views, data);
+	else
+	{
+		if (data->tg_oldtable)
+			collect_rows(views, relation, data->tg_oldtable, true);
+		if (data->tg_newtable)
+			collect_rows(views, relation, data->tg_newtable, false);
+	}
+	return PointerGetDatum(NULL);
+}

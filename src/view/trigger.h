@@ -1,0 +1,26 @@
+/*
+ * The triggers by which a table's writers feed its continuous views.
+ */
+#ifndef TELEMETRY_VIEW_TRIGGER_H
+#define TELEMETRY_VIEW_TRIGGER_H
+
+#include "postgres.h"
+
+#include "utils/rel.h"
+
+/* On a table and on all of its partitions; those that are there stay. */
+extern void triggers_install(Oid relation);
+
+/* From all of them. */
+extern void triggers_remove(Oid relation);
+
+/* The table that a partition belongs to at last; the table itself if it is none. */
+extern Oid root_of(Oid relation);
+
+/*
+ * Puts all rows of a table without partitions, or of all partitions below it, where collect_rows()
+ * would put them. The caller holds a lock that keeps writers off.
+ */
+extern void collect_relation(List *views, Oid relation, bool minus);
+
+#endif

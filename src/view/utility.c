@@ -1,0 +1,392 @@
+/*
+ * The utility statements that concern continuous views: a continuous view is, to PostgreSQL, a plain
+ * view, but what people write of it says MATERIALIZED VIEW.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/compat.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/view.h"
+#include "commands/defrem.h"
+#include "commands/tablecmds.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "storage/lmgr.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/syscache.h"
+#include "view/create.h"
+#include "view/known.h"
+#include "view/partition.h"
+#include "view/trigger.h"
+#include "view/utility.h"
+#include "view/view.h"
+
+static ProcessUtility_hook_type next_hook;
+
+typedef struct Utility
+{
+	PlannedStmt *statement;
+	const char *text;
+	ProcessUtilityContext context;
+	ParamListInfo params;
+	QueryEnvironment *environment;
+	DestReceiver *receiver;
+	QueryCompletion *completion;
+} Utility;
+
+static void
+run(Utility *utility)
+{
+	ProcessUtility_hook_type go = next_hook ? next_hook : standard_ProcessUtility;
+
+	go(utility->statement, utility->text, true, utility->context, utility->params,
+	   utility->environment, utility->receiver, utility->completion);
+}
+
+/* The statement, to be changed: nobody else may see the change. */
+static Node *
+writable(Utility *utility)
+{
+	utility->statement = copyObject(utility->statement);
+	return utility->statement->utilityStmt;
+}
+
+static ViewRow *
+continuous(RangeVar *name)
+{
+	Oid relation = RangeVarGetRelid(name, NoLock, true);
+
+	if (!OidIsValid(relation) || get_rel_relkind(relation) != RELKIND_VIEW)
+		return NULL;
+	return view_by_oid(relation, CurrentMemoryContext);
+}
+
+/* ---- DROP ------------------------------------------------------------------------------------- */
+
+/* DROP MATERIALIZED VIEW a, b: those that are continuous are dropped as the views they are. */
+static void
+drop_views(Utility *utility)
+{
+	DropStmt *all = (DropStmt *) writable(utility);
+	List *plain = NIL;
+	List *ours = NIL;
+	ListCell *cell;
+
+	foreach (cell, all->objects)
+		if (continuous(makeRangeVarFromNameList(lfirst(cell))))
+			ours = lappend(ours, lfirst(cell));
+		else
+			plain = lappend(plain, lfirst(cell));
+	if (plain != NIL)
+	{
+		all->objects = plain;
+		run(utility);
+	}
+	if (ours != NIL)
+	{
+		DropStmt *drop = (DropStmt *) writable(utility);
+
+		drop->removeType = OBJECT_VIEW;
+		drop->objects = ours;
+		run(utility);
+	}
+}
+
+static void
+drop_tables(Utility *utility)
+{
+	DropStmt *drop = (DropStmt *) utility->statement->utilityStmt;
+	List *relations = NIL;
+	ListCell *cell;
+
+	foreach (cell, drop->objects)
+		relations = lappend_oid(
+			relations, RangeVarGetRelid(makeRangeVarFromNameList(lfirst(cell)), NoLock, true));
+	foreach (cell, relations)
+	{
+		Oid relation = lfirst_oid(cell);
+
+		/* Somebody else's table is refused later, and so is not read here. */
+		if (OidIsValid(relation) && get_rel_relispartition(relation) &&
+			!list_member_oid(relations, root_of(relation)) &&
+			compat_table_owner(relation, GetUserId()))
+			partition_goes(relation, true);
+	}
+	run(utility);
+}
+
+/* ---- ALTER ------------------------------------------------------------------------------------ */
+
+/* The parts belong to whom the view belongs. */
+static void
+follow_owner(Oid view)
+{
+	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
+	HeapTuple tuple;
+	Oid owner;
+
+	if (row == NULL)
+		return;
+	CommandCounterIncrement();
+	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(view));
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	view_give_parts(row, owner);
+}
+
+static void
+alter_followed(Utility *utility, Oid relation)
+{
+	AlterTableStmt *alter = (AlterTableStmt *) utility->statement->utilityStmt;
+	Oid attached = InvalidOid;
+	ListCell *cell;
+
+	foreach (cell, alter->cmds)
+	{
+		AlterTableCmd *command = lfirst(cell);
+		PartitionCmd *partition;
+
+		switch (command->subtype)
+		{
+			case AT_AttachPartition:
+				partition = (PartitionCmd *) command->def;
+				attached = RangeVarGetRelid(partition->name, NoLock, true);
+				break;
+			case AT_DetachPartition:
+				partition = (PartitionCmd *) command->def;
+				if (partition->concurrent && known_views(root_of(relation)) != NIL)
+					ereport(ERROR,
+							(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							 errmsg("partitions of \"%s\" cannot be detached concurrently",
+									get_rel_name(relation)),
+							 errdetail("Continuous views follow it, and keep what the partition "
+									   "contributed, in the transaction that detaches it."),
+							 errhint("Use DETACH PARTITION without CONCURRENTLY.")));
+				if (compat_table_owner(relation, GetUserId()))
+					partition_goes(RangeVarGetRelid(partition->name, NoLock, false), false);
+				break;
+			default:
+				break;
+		}
+	}
+	run(utility);
+	if (OidIsValid(attached))
+		partition_came(attached, true);
+}
+
+static void
+alter_table(Utility *utility)
+{
+	AlterTableStmt *alter = (AlterTableStmt *) utility->statement->utilityStmt;
+	Oid relation = RangeVarGetRelid(alter->relation, NoLock, true);
+	char kind = OidIsValid(relation) ? get_rel_relkind(relation) : 0;
+
+	if (kind == RELKIND_VIEW && continuous(alter->relation))
+	{
+		alter = (AlterTableStmt *) writable(utility);
+		if (alter->objtype == OBJECT_MATVIEW)
+			alter->objtype = OBJECT_VIEW;
+		run(utility);
+		follow_owner(relation);
+	}
+	else if (kind == RELKIND_PARTITIONED_TABLE)
+		alter_followed(utility, relation);
+	else
+		run(utility);
+}
+
+static void
+create_table(Utility *utility)
+{
+	CreateStmt *create = (CreateStmt *) utility->statement->utilityStmt;
+	Oid partition;
+
+	run(utility);
+	if (create->partbound == NULL)
+		return;
+	CommandCounterIncrement();
+	partition = RangeVarGetRelid(create->relation, NoLock, true);
+	if (OidIsValid(partition) && get_rel_relispartition(partition))
+		partition_came(partition, false);
+}
+
+/* ---- the rest --------------------------------------------------------------------------------- */
+
+static void
+refresh(Utility *utility)
+{
+	RefreshMatViewStmt *statement = (RefreshMatViewStmt *) utility->statement->utilityStmt;
+	ViewRow *row = continuous(statement->relation);
+
+	if (row == NULL)
+		run(utility);
+	else
+	{
+		view_check_preloaded();
+		view_refresh(row->view, !statement->skipData);
+	}
+}
+
+/* CREATE INDEX ON view: on its state table, whose columns for keys have the view's names. */
+static void
+create_index(Utility *utility)
+{
+	IndexStmt *index = (IndexStmt *) utility->statement->utilityStmt;
+	ViewRow *row = index->relation ? continuous(index->relation) : NULL;
+	Oid user;
+	int context;
+
+	if (row == NULL)
+	{
+		run(utility);
+		return;
+	}
+	if (!compat_table_owner(row->view, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(row->view));
+	if (index->unique)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("an index on a continuous view cannot be unique"),
+						errdetail("Its groups are unique already.")));
+	index = (IndexStmt *) writable(utility);
+	index->relation->schemaname = get_namespace_name(get_rel_namespace(row->state));
+	index->relation->relname = get_rel_name(row->state);
+	/* Making an index asks for CREATE on the schema, which is the extension's. */
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	run(utility);
+	SetUserIdAndSecContext(user, context);
+}
+
+static void
+replace_view(Utility *utility)
+{
+	ViewStmt *statement = (ViewStmt *) utility->statement->utilityStmt;
+
+	if (statement->replace && continuous(statement->view))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("\"%s\" is a continuous view", statement->view->relname),
+						errhint("Drop it, and create it anew.")));
+	run(utility);
+}
+
+/* Statements that name the kind of object: ours is called by its other name. */
+static void
+rename_kind(Utility *utility)
+{
+	Node *node = utility->statement->utilityStmt;
+
+	if (IsA(node, RenameStmt))
+	{
+		RenameStmt *rename = (RenameStmt *) node;
+
+		if ((rename->renameType == OBJECT_MATVIEW || rename->relationType == OBJECT_MATVIEW) &&
+			rename->relation && continuous(rename->relation))
+		{
+			rename = (RenameStmt *) writable(utility);
+			if (rename->renameType == OBJECT_MATVIEW)
+				rename->renameType = OBJECT_VIEW;
+			else
+				rename->relationType = OBJECT_VIEW;
+		}
+	}
+	else if (IsA(node, AlterObjectSchemaStmt))
+	{
+		AlterObjectSchemaStmt *move = (AlterObjectSchemaStmt *) node;
+
+		if (move->objectType == OBJECT_MATVIEW && continuous(move->relation))
+			((AlterObjectSchemaStmt *) writable(utility))->objectType = OBJECT_VIEW;
+	}
+	else if (IsA(node, CommentStmt))
+	{
+		CommentStmt *comment = (CommentStmt *) node;
+
+		if (comment->objtype == OBJECT_MATVIEW &&
+			continuous(makeRangeVarFromNameList((List *) comment->object)))
+			((CommentStmt *) writable(utility))->objtype = OBJECT_VIEW;
+	}
+	run(utility);
+}
+
+static void
+dispatch(Utility *utility)
+{
+	Node *node = utility->statement->utilityStmt;
+
+	switch (nodeTag(node))
+	{
+		case T_CreateTableAsStmt:
+			if (((CreateTableAsStmt *) node)->objtype == OBJECT_MATVIEW)
+			{
+				CreateTableAsStmt *create = (CreateTableAsStmt *) writable(utility);
+
+				if (is_create_continuous(create))
+				{
+					view_create(create, utility->text);
+					return;
+				}
+			}
+			run(utility);
+			break;
+		case T_RefreshMatViewStmt:
+			refresh(utility);
+			break;
+		case T_DropStmt:
+			if (((DropStmt *) node)->removeType == OBJECT_MATVIEW)
+				drop_views(utility);
+			else if (((DropStmt *) node)->removeType == OBJECT_TABLE)
+				drop_tables(utility);
+			else
+				run(utility);
+			break;
+		case T_AlterTableStmt:
+			alter_table(utility);
+			break;
+		case T_CreateStmt:
+			create_table(utility);
+			break;
+		case T_IndexStmt:
+			create_index(utility);
+			break;
+		case T_ViewStmt:
+			replace_view(utility);
+			break;
+		case T_RenameStmt:
+		case T_AlterObjectSchemaStmt:
+		case T_CommentStmt:
+			rename_kind(utility);
+			break;
+		default:
+			run(utility);
+	}
+}
+
+static void
+process_utility(PlannedStmt *statement, const char *text, bool read_only,
+				ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
+				DestReceiver *receiver, QueryCompletion *completion)
+{
+	Utility utility = {statement, text, context, params, environment, receiver, completion};
+
+	/* Names can be looked up only where a transaction is in order: not for ROLLBACK. */
+	if (IsTransactionState() && !IsA(statement->utilityStmt, TransactionStmt) &&
+		view_catalog_exists())
+		dispatch(&utility);
+	else
+	{
+		ProcessUtility_hook_type go = next_hook ? next_hook : standard_ProcessUtility;
+
+		go(statement, text, read_only, context, params, environment, receiver, completion);
+	}
+}
+
+void
+utility_init(void)
+{
+	next_hook = ProcessUtility_hook;
+	ProcessUtility_hook = process_utility;
+}

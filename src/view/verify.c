@@ -1,0 +1,156 @@
+/*
+ * verify(): the view and its query side by side, in one statement and so in one snapshot.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/owner.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "view/fold.h"
+#include "view/generate.h"
+#include "view/known.h"
+#include "view/pending.h"
+
+static char *
+qualified(Oid relation)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+									  get_rel_name(relation));
+}
+
+/* Sums of floats that PostgreSQL itself makes depend on the rows' order: the exact states do not. */
+static bool
+has_exact_floats(const KnownView *view)
+{
+	for (int i = view->row.nkeys; i < view->ncolumns; i++)
+		if (strcmp(view->columns[i].kind->name, "sum_float8") == 0 ||
+			strcmp(view->columns[i].kind->name, "moments") == 0)
+			return true;
+	return false;
+}
+
+static bool
+has_expired(const KnownView *view)
+{
+	if (SPI_execute(psprintf("SELECT FROM %s LIMIT 1", view->expired), true, 1) < 0)
+		elog(ERROR, "could not look for expired partitions of %s", view->name);
+	return SPI_processed > 0;
+}
+
+static char *
+comparison(const KnownView *view)
+{
+	bool by_state = has_exact_floats(view) || has_expired(view);
+	char *one;
+	char *other;
+
+	if (by_state)
+	{
+		one = generate_columns(view, view->state);
+		other = generate_whole(view);
+	}
+	else
+	{
+		one = psprintf("SELECT * FROM %s", view->name);
+		other = psprintf("SELECT * FROM %s", qualified(view->row.definition));
+	}
+	return psprintf("SELECT 'view', to_jsonb(v) FROM (%1$s EXCEPT ALL (%2$s)) AS v UNION ALL "
+					"SELECT 'query', to_jsonb(q) FROM ((%2$s) EXCEPT ALL %1$s) AS q",
+					one, other);
+}
+
+static void
+compare(const KnownView *view, ReturnSetInfo *result)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	OwnerScope scope;
+
+	owner_begin(&scope, view->owner);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	if (SPI_execute(comparison(view), true, 0) < 0)
+		elog(ERROR, "could not compare %s with its query", view->name);
+	PopActiveSnapshot();
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum values[2];
+		bool isnull[2];
+
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, isnull);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, isnull);
+	}
+	SPI_finish();
+	owner_end(&scope);
+	MemoryContextSwitchTo(outer);
+}
+
+/* With what this transaction has not folded yet; and then as if it had not been. */
+static void
+compare_with_pending(const KnownView *view, ReturnSetInfo *result)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	fold_for_now();
+	compare(view, result);
+	RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+}
+
+PG_FUNCTION_INFO_V1(telemetry_verify);
+Datum
+telemetry_verify(PG_FUNCTION_ARGS)
+{
+	Oid oid = PG_GETARG_OID(0);
+	KnownView *view = known_view(oid);
+	AclResult allowed;
+
+	if (view == NULL)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"%s\" is not a continuous view",
+							   get_rel_name(oid) ? get_rel_name(oid) : "?"),
+						errhint("telemetry.continuous_view lists those that are.")));
+	allowed = pg_class_aclcheck(oid, GetUserId(), ACL_SELECT);
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_VIEW, get_rel_name(oid));
+	InitMaterializedSRF(fcinfo, 0);
+	if (pending_any())
+		compare_with_pending(view, (ReturnSetInfo *) fcinfo->resultinfo);
+	else
+		compare(view, (ReturnSetInfo *) fcinfo->resultinfo);
+	return (Datum) 0;
+}
+
+PG_FUNCTION_INFO_V1(telemetry_maintenance_sql);
+Datum
+telemetry_maintenance_sql(PG_FUNCTION_ARGS)
+{
+	KnownView *view = known_view(PG_GETARG_OID(0));
+	StringInfoData text;
+
+	if (view == NULL)
+		PG_RETURN_NULL();
+	initStringInfo(&text);
+	appendStringInfo(&text, "-- %s: rows that a statement gives\n%s;\n-- %s: rows that it takes\n%s;\n",
+					 PLUS_ROWS, generate_fold(view, true, false), MINUS_ROWS,
+					 generate_fold(view, true, true));
+	appendStringInfo(&text, "-- groups that cannot be taken from, and REFRESH\n%s;\n%s",
+					 generate_recompute(view), generate_rebuild(view));
+	PG_RETURN_TEXT_P(cstring_to_text(text.data));
+}
