@@ -67,3 +67,5 @@ COMMENT ON FUNCTION telemetry._after_drop() IS
 'Clears up after a continuous view that was dropped in whatever way.';
 
 CREATE EVENT TRIGGER telemetry_after_drop ON sql_drop EXECUTE FUNCTION telemetry._after_drop();
+COMMENT ON EVENT TRIGGER telemetry_after_drop IS
+'Clears up after a continuous view that was dropped in whatever way.';

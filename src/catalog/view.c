@@ -70,7 +70,7 @@ void
 view_insert(const ViewRow *row)
 {
 	static SPIPlanPtr plan;
-	Oid types[] = {INT4OID, OIDOID, OIDOID, OIDOID,      OIDOID,
+	Oid types[] = {INT4OID, OIDOID, OIDOID,  OIDOID,       OIDOID,
 				   OIDOID,  OIDOID, INT4OID, TEXTARRAYOID, TEXTOID};
 	Datum values[] = {
 		Int32GetDatum(row->id),

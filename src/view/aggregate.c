@@ -1,9 +1,9 @@
 /*
  * Which aggregates a continuous view can hold, and in what.
  *
- * Each becomes one or more components: aggregates whose results merge. avg(x), for instance, is kept
- * as sum(x) and count(x), from which the final expression divides as PostgreSQL's own avg does, so
- * that both give the same digits.
+ * Each becomes one or more components: aggregates whose results merge. avg(x), for instance, is
+ * kept as sum(x) and count(x), from which the final expression divides as PostgreSQL's own avg
+ * does, so that both give the same digits.
  */
 #include "postgres.h"
 
@@ -58,7 +58,8 @@ component_kind(const char *name)
 	elog(ERROR, "unknown kind of component of a continuous view: %s", name);
 }
 
-/* ---- building aggregates ----------------------------------------------------------------------- */
+/* ---- building aggregates -----------------------------------------------------------------------
+ */
 
 static Oid
 find_function(const char *schema, const char *name, int nargs, const Oid *types)
@@ -137,9 +138,9 @@ where_not_null(Aggref *aggref, Expr *arg)
 	test->nulltesttype = IS_NOT_NULL;
 	test->argisrow = false;
 	test->location = -1;
-	aggref->aggfilter = aggref->aggfilter ? (Expr *) makeBoolExpr(
-												AND_EXPR, list_make2(aggref->aggfilter, test), -1)
-										  : (Expr *) test;
+	aggref->aggfilter =
+		aggref->aggfilter ? (Expr *) makeBoolExpr(AND_EXPR, list_make2(aggref->aggfilter, test), -1)
+						  : (Expr *) test;
 	return aggref;
 }
 
@@ -176,7 +177,8 @@ sum_of(ViewShape *shape, const Aggref *like, Expr *arg)
 	return column_of(shape, kind, (Expr *) sum);
 }
 
-/* ---- the aggregates ---------------------------------------------------------------------------- */
+/* ---- the aggregates ----------------------------------------------------------------------------
+ */
 
 static bool
 is_float(Oid type)
@@ -261,10 +263,12 @@ final_of_exact_variance(ViewShape *shape, Aggref *aggref, bool sample, bool root
 	sum = sum_of(shape, aggref, arg);
 	squares = sum_of(shape, aggref, square(copyObject(arg)));
 	n = count_of(shape, aggref, original);
-	variance = psprintf("GREATEST(%1$s::numeric * %2$s - %3$s * %3$s, 0) / (%1$s::numeric * (%1$s - %4$d))",
-						n, squares, sum, sample ? 1 : 0);
+	variance = psprintf(
+		"GREATEST(%1$s::numeric * %2$s - %3$s * %3$s, 0) / (%1$s::numeric * (%1$s - %4$d))", n,
+		squares, sum, sample ? 1 : 0);
 	if (root)
-		variance = psprintf("pg_catalog.round(pg_catalog.sqrt(%1$s), pg_catalog.scale(%1$s))", variance);
+		variance =
+			psprintf("pg_catalog.round(pg_catalog.sqrt(%1$s), pg_catalog.scale(%1$s))", variance);
 	return psprintf("CASE WHEN %s > %d THEN %s END", n, sample ? 1 : 0, variance);
 }
 
@@ -288,8 +292,8 @@ final_of_variance(ViewShape *shape, Aggref *aggref, const char *name)
 	bool root = strncmp(name, "stddev", 6) == 0;
 
 	if (is_float(exprType((Node *) argument(aggref, 0))))
-		return final_of_moments(shape, aggref,
-								psprintf("%s_%s", root ? "stddev" : "var", sample ? "samp" : "pop"));
+		return final_of_moments(
+			shape, aggref, psprintf("%s_%s", root ? "stddev" : "var", sample ? "samp" : "pop"));
 	return final_of_exact_variance(shape, aggref, sample, root);
 }
 
@@ -332,8 +336,8 @@ final_of_extreme_by_time(ViewShape *shape, Aggref *aggref, const char *name)
 	/* The merge of the value reads the time in the column behind it: never shared. */
 	if (column == llast(shape->columns))
 	{
-		StateColumn *at = shape_component(shape, "combine",
-										  (Expr *) where_not_null(extreme, value));
+		StateColumn *at =
+			shape_component(shape, "combine", (Expr *) where_not_null(extreme, value));
 
 		if (at != llast(shape->columns))
 		{
@@ -362,10 +366,11 @@ is_combinable(const Aggref *aggref)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	form = (Form_pg_aggregate) GETSTRUCT(tuple);
-	combinable = OidIsValid(form->aggcombinefn) && !OidIsValid(form->aggfinalfn) &&
-				 form->aggcombinefn == form->aggtransfn && form->aggtranstype != INTERNALOID &&
-				 list_length(aggref->args) == 1 &&
-				 exprType((Node *) ((TargetEntry *) linitial(aggref->args))->expr) == aggref->aggtype;
+	combinable =
+		OidIsValid(form->aggcombinefn) && !OidIsValid(form->aggfinalfn) &&
+		form->aggcombinefn == form->aggtransfn && form->aggtranstype != INTERNALOID &&
+		list_length(aggref->args) == 1 &&
+		exprType((Node *) ((TargetEntry *) linitial(aggref->args))->expr) == aggref->aggtype;
 	ReleaseSysCache(tuple);
 	return combinable;
 }

@@ -33,7 +33,7 @@ shape_position(const ViewShape *shape, int location)
 
 static void
 pg_attribute_noreturn()
-refuse(const ViewShape *shape, const char *what, const char *hint, int location)
+	refuse(const ViewShape *shape, const char *what, const char *hint, int location)
 {
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("a continuous view cannot have %s", what), errhint("%s", hint),
@@ -61,8 +61,8 @@ refuse_clauses(const ViewShape *shape)
 		refuse(shape, "set-returning functions in its select list",
 			   "Call them in FROM, with LATERAL.", -1);
 	if (query->groupingSets != NIL)
-		refuse(shape, "GROUPING SETS, ROLLUP or CUBE",
-			   "Make a continuous view for each grouping.", -1);
+		refuse(shape, "GROUPING SETS, ROLLUP or CUBE", "Make a continuous view for each grouping.",
+			   -1);
 	if (query->distinctClause != NIL)
 		refuse(shape, "DISTINCT", "Use GROUP BY.", -1);
 	if (query->sortClause != NIL)
@@ -111,8 +111,7 @@ refuse_unstable(Node *node, void *context)
 		return false;
 	if (IsA(node, SQLValueFunction))
 		refuse(shape, "functions of the session or of the current time",
-			   "Leave it to the query that reads the view.",
-			   ((SQLValueFunction *) node)->location);
+			   "Leave it to the query that reads the view.", ((SQLValueFunction *) node)->location);
 	if (IsA(node, GroupingFunc))
 		refuse(shape, "GROUPING()", "Leave it out.", ((GroupingFunc *) node)->location);
 	if (IsA(node, Var) && ((Var *) node)->varlevelsup == 0 && ((Var *) node)->varattno <= 0)
@@ -273,9 +272,8 @@ shape_component(ViewShape *shape, const char *kind, Expr *partial)
 		if (column->kind == wanted && equal(column->partial, partial))
 			return column;
 	}
-	column = add_column(shape,
-						psprintf("_c%d", list_length(shape->columns) - list_length(shape->keys)),
-						partial);
+	column = add_column(
+		shape, psprintf("_c%d", list_length(shape->columns) - list_length(shape->keys)), partial);
 	column->kind = wanted;
 	/* What merges has the type of the aggregate, not a length of its own. */
 	column->typmod = -1;
@@ -295,11 +293,12 @@ add_keys(ViewShape *shape)
 		const char *name = entry->resname && !entry->resjunk ? entry->resname : "key";
 
 		if (!OidIsValid(lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf))
-			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-							errmsg("a continuous view cannot group by type %s", format_type_be(type)),
-							errdetail("It has no btree operator class."),
-							errhint("Group by an expression of another type, such as its text."),
-							shape_position(shape, exprLocation((Node *) entry->expr))));
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("a continuous view cannot group by type %s", format_type_be(type)),
+					 errdetail("It has no btree operator class."),
+					 errhint("Group by an expression of another type, such as its text."),
+					 shape_position(shape, exprLocation((Node *) entry->expr))));
 		shape->keys = lappend(shape->keys, add_column(shape, name, copyObject(entry->expr)));
 		shape->groups = lappend(shape->groups, clause);
 	}

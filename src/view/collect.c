@@ -39,10 +39,11 @@ check_rights(const KnownView *view)
 						errhint("Grant SELECT to %s, or drop the view.",
 								GetUserNameFromId(view->owner, false))));
 	if (check_enable_rls(target, view->owner, true) == RLS_ENABLED)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("row-level security of %s applies to the owner of continuous view %s",
-							   get_rel_name(target), view->name),
-						errhint("Exempt the owner, or drop the view.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("row-level security of %s applies to the owner of continuous view %s",
+						get_rel_name(target), view->name),
+				 errhint("Exempt the owner, or drop the view.")));
 }
 
 static PlannedStmt *

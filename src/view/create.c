@@ -55,7 +55,8 @@ is_create_continuous(CreateTableAsStmt *stmt)
 	return false;
 }
 
-/* ---- what may be made, by whom ---------------------------------------------------------------- */
+/* ---- what may be made, by whom ----------------------------------------------------------------
+ */
 
 static void
 check_options(const IntoClause *into)
@@ -96,7 +97,8 @@ check_rights(Oid target)
 								  "that you may not see.")));
 }
 
-/* ---- its parts -------------------------------------------------------------------------------- */
+/* ---- its parts --------------------------------------------------------------------------------
+ */
 
 static Oid
 define_view(const char *schema, const char *name, Query *query, Oid owner)
@@ -192,14 +194,14 @@ make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 	own_spi_begin(&scope);
 	row.state = define_table(generate_state_table(shape, qualified), state, owner);
 	run(generate_state_index(shape, qualified));
-	row.expired = define_table(psprintf("CREATE TABLE " STATE_SCHEMA
-										".%s (_partition regclass, LIKE %s)",
-										expired, qualified),
-							   expired, owner);
-	row.definition = define_view(STATE_SCHEMA, psprintf("v%d_definition", row.id), shape->query,
-								 owner);
-	row.partial = define_view(STATE_SCHEMA, psprintf("v%d_partial", row.id),
-							  generate_partial(shape), owner);
+	row.expired =
+		define_table(psprintf("CREATE TABLE " STATE_SCHEMA ".%s (_partition regclass, LIKE %s)",
+							  expired, qualified),
+					 expired, owner);
+	row.definition =
+		define_view(STATE_SCHEMA, psprintf("v%d_definition", row.id), shape->query, owner);
+	row.partial =
+		define_view(STATE_SCHEMA, psprintf("v%d_partial", row.id), generate_partial(shape), owner);
 	row.view = define_view(schema, name, generate_public(shape, qualified), owner);
 	row.nkeys = list_length(shape->keys);
 	row.components = component_names(shape);
@@ -219,7 +221,8 @@ view_give_parts(const ViewRow *row, Oid owner)
 	own_spi_end(&scope);
 }
 
-/* ---- the statements --------------------------------------------------------------------------- */
+/* ---- the statements ---------------------------------------------------------------------------
+ */
 
 static void
 name_columns(Query *query, List *names)

@@ -20,7 +20,8 @@ name_the_view(void *argument)
 	errcontext("fold of changes into continuous view %s", ((KnownView *) argument)->name);
 }
 
-/* ---- rows handed to SQL ----------------------------------------------------------------------- */
+/* ---- rows handed to SQL -----------------------------------------------------------------------
+ */
 
 static void
 hand_over(const char *name, Tuplestorestate *rows, TupleDesc desc)
@@ -45,7 +46,8 @@ execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 }
 
-/* ---- groups that must be computed anew -------------------------------------------------------- */
+/* ---- groups that must be computed anew --------------------------------------------------------
+ */
 
 /* Where a row of the state lies, and its keys. */
 static TupleDesc
@@ -117,7 +119,8 @@ recompute(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *want
 	tuplestore_end(dirty);
 }
 
-/* ---- one view --------------------------------------------------------------------------------- */
+/* ---- one view ---------------------------------------------------------------------------------
+ */
 
 /* Groups that have no rows any more go; the one row of a view without keys stays. */
 static bool *
@@ -139,9 +142,8 @@ delete_empty(const KnownView *view, SPITupleTable *rows, uint64 n)
 	if (ngone > 0)
 	{
 		Oid types[] = {get_array_type(TIDOID)};
-		Datum values[] = {
-			PointerGetDatum(construct_array(gone, ngone, TIDOID, sizeof(ItemPointerData), false,
-											TYPALIGN_SHORT))};
+		Datum values[] = {PointerGetDatum(
+			construct_array(gone, ngone, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT))};
 
 		execute(psprintf("DELETE FROM %s WHERE ctid = ANY ($1)", view->state), 1, types, values,
 				NULL);
@@ -244,7 +246,8 @@ with_view(KnownView *view, PendingView *pending)
 	error_context_stack = callback.previous;
 }
 
-/* ---- all of them ------------------------------------------------------------------------------ */
+/* ---- all of them ------------------------------------------------------------------------------
+ */
 
 typedef struct Fold
 {

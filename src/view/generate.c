@@ -17,7 +17,8 @@
 #include "utils/ruleutils.h"
 #include "access/table.h"
 
-/* ---- the partial query ------------------------------------------------------------------------ */
+/* ---- the partial query ------------------------------------------------------------------------
+ */
 
 Query *
 generate_partial(const ViewShape *shape)
@@ -87,7 +88,8 @@ generate_delta(Query *partial, Oid target)
 	return query;
 }
 
-/* ---- the state table -------------------------------------------------------------------------- */
+/* ---- the state table --------------------------------------------------------------------------
+ */
 
 char *
 generate_state_table(const ViewShape *shape, const char *name)
@@ -102,10 +104,10 @@ generate_state_table(const ViewShape *shape, const char *name)
 	{
 		const StateColumn *column = lfirst(cell);
 
-		appendStringInfo(&sql, "%s%s %s", comma, quote_identifier(column->name),
-						 format_type_extended(column->type, column->typmod,
-											  FORMAT_TYPE_TYPEMOD_GIVEN |
-												  FORMAT_TYPE_FORCE_QUALIFY));
+		appendStringInfo(
+			&sql, "%s%s %s", comma, quote_identifier(column->name),
+			format_type_extended(column->type, column->typmod,
+								 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 		if (OidIsValid(column->collation))
 			appendStringInfo(&sql, " COLLATE %s", generate_collation_name(column->collation));
 		comma = ", ";
@@ -114,9 +116,8 @@ generate_state_table(const ViewShape *shape, const char *name)
 	 * Rows are updated in place all the time: room for HOT updates, and vacuum early, by rows that
 	 * died and not by their share of a large table.
 	 */
-	appendStringInfoString(&sql,
-						   ") WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, "
-						   "autovacuum_vacuum_threshold = 1000)");
+	appendStringInfoString(&sql, ") WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, "
+								 "autovacuum_vacuum_threshold = 1000)");
 	return sql.data;
 }
 
@@ -142,9 +143,11 @@ generate_state_index(const ViewShape *shape, const char *name)
 	return sql.data;
 }
 
-/* ---- what users read -------------------------------------------------------------------------- */
+/* ---- what users read --------------------------------------------------------------------------
+ */
 
-/* SELECT keys, finals FROM state AS s: analysed, so that PostgreSQL resolves what the finals say. */
+/* SELECT keys, finals FROM state AS s: analysed, so that PostgreSQL resolves what the finals say.
+ */
 static Query *
 analyse_finals(const ViewShape *shape, const char *state)
 {

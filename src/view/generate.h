@@ -20,10 +20,10 @@ extern Query *generate_public(ViewShape *shape, const char *state);
 /* The same partial query, over rows of the name DELTA_ROWS instead of the target. */
 extern Query *generate_delta(Query *partial, Oid target);
 
-#define DELTA_ROWS  "telemetry_delta"
-#define PLUS_ROWS   "telemetry_plus"
-#define MINUS_ROWS  "telemetry_minus"
-#define DIRTY_ROWS  "telemetry_dirty"
+#define DELTA_ROWS "telemetry_delta"
+#define PLUS_ROWS  "telemetry_plus"
+#define MINUS_ROWS "telemetry_minus"
+#define DIRTY_ROWS "telemetry_dirty"
 
 /*
  * Merges partial rows into the state: of PLUS_ROWS, and if minus takes away those of MINUS_ROWS.

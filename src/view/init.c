@@ -30,10 +30,11 @@ void
 view_check_preloaded(void)
 {
 	if (!preloaded)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("telemetry is not in shared_preload_libraries"),
-				 errdetail("Continuous views would miss what other sessions do to partitions."),
-				 errhint("Add the line shared_preload_libraries = 'telemetry' to postgresql.conf and "
-						 "restart PostgreSQL.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("telemetry is not in shared_preload_libraries"),
+			 errdetail("Continuous views would miss what other sessions do to partitions."),
+			 errhint("Add the line shared_preload_libraries = 'telemetry' to postgresql.conf and "
+					 "restart PostgreSQL.")));
 }

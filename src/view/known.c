@@ -26,7 +26,8 @@ typedef struct KnownTarget
 
 static HTAB *targets;
 static bool all_stale;
-/* Superseded while somebody up the stack may still read them: freed at the end of the transaction. */
+/* Superseded while somebody up the stack may still read them: freed at the end of the transaction.
+ */
 static List *discarded;
 
 static void
@@ -113,7 +114,8 @@ known_init(void)
 	RegisterXactCallback(end_of_transaction, NULL);
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ */
 
 /* A plan that SPI keeps lives outside of the view's context, so it is freed with it by this. */
 static void

@@ -1,7 +1,7 @@
 /*
  * A partition that goes takes nothing away: that is how raw data expires. Its rows' contribution
- * stays in the state, and is written down in the view's table of expired contributions, so that what
- * is computed anew later (a group after a DELETE, a REFRESH, verify()) still counts it.
+ * stays in the state, and is written down in the view's table of expired contributions, so that
+ * what is computed anew later (a group after a DELETE, a REFRESH, verify()) still counts it.
  */
 #include "view/partition.h"
 
@@ -23,9 +23,11 @@
 #include "view/pending.h"
 #include "view/trigger.h"
 
-/* ---- going ------------------------------------------------------------------------------------ */
+/* ---- going ------------------------------------------------------------------------------------
+ */
 
-/* Takes what the level has for the view as it is, apart, while rows of a partition are collected. */
+/* Takes what the level has for the view as it is, apart, while rows of a partition are collected.
+ */
 typedef struct Aside
 {
 	Tuplestorestate *plus;
@@ -93,7 +95,8 @@ partition_goes(Oid partition, bool dropped)
 	}
 }
 
-/* ---- coming ----------------------------------------------------------------------------------- */
+/* ---- coming -----------------------------------------------------------------------------------
+ */
 
 /* An old contribution of the same table is taken back: its rows count as rows again. */
 static void

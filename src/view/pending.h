@@ -16,10 +16,10 @@ typedef struct PendingView
 {
 	Oid view;
 	Oid target;
-	bool superseded;         /* what happened before in this transaction does not count */
-	bool emptied;            /* since the table was truncated then */
-	Tuplestorestate *plus;   /* partial rows of what came; NULL: none */
-	Tuplestorestate *minus;  /* of what went */
+	bool superseded;        /* what happened before in this transaction does not count */
+	bool emptied;           /* since the table was truncated then */
+	Tuplestorestate *plus;  /* partial rows of what came; NULL: none */
+	Tuplestorestate *minus; /* of what went */
 	TupleDesc desc;
 } PendingView;
 

@@ -18,8 +18,8 @@
 #include "nodes/primnodes.h"
 
 /*
- * How a component is merged. In the templates {a} and {b} stand for the two values, {at} and {bt} for
- * the values of the next column beside them.
+ * How a component is merged. In the templates {a} and {b} stand for the two values, {at} and {bt}
+ * for the values of the next column beside them.
  */
 typedef struct ComponentKind
 {

@@ -34,7 +34,7 @@ expand(const char *template, const char *a, const char *b, const char *at, const
 			if (strncmp(template, names[i].name, strlen(names[i].name)) == 0)
 				break;
 		if (i == lengthof(names))
-			appendStringInfoChar(&sql, *template++);
+			appendStringInfoChar(&sql, *template ++);
 		else
 		{
 			appendStringInfoString(&sql, names[i].value);
@@ -209,7 +209,7 @@ char *
 generate_unsafe(const KnownView *view)
 {
 	StringInfoData sql;
-	const char *or = "";
+	const char * or = "";
 
 	initStringInfo(&sql);
 	for (int i = view->row.nkeys; i < view->ncolumns; i++)
@@ -267,8 +267,8 @@ generate_recompute(const KnownView *view)
 	initStringInfo(&condition);
 	for (int i = 0; i < view->row.nkeys; i++)
 		appendStringInfo(&condition, "%s($%d::%s[] IS NULL OR %s = ANY ($%d::%s[]))",
-						 i ? " AND " : " WHERE ", i + 1,
-						 type_of(view, i), view->columns[i].name, i + 1, type_of(view, i));
+						 i ? " AND " : " WHERE ", i + 1, type_of(view, i), view->columns[i].name,
+						 i + 1, type_of(view, i));
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE %s AS s SET ", view->state);
 	for (int i = view->row.nkeys; i < view->ncolumns; i++)

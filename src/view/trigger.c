@@ -30,7 +30,8 @@ static const struct
 	{"telemetry_collect_insert",
 	 "AFTER INSERT ON %s REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT", false},
 	{"telemetry_collect_update",
-	 "AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT",
+	 "AFTER UPDATE ON %s REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH "
+	 "STATEMENT",
 	 false},
 	{"telemetry_collect_delete",
 	 "AFTER DELETE ON %s REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT", false},
@@ -49,7 +50,8 @@ root_of(Oid relation)
 	return ancestors == NIL ? relation : llast_oid(ancestors);
 }
 
-/* ---- making and dropping ---------------------------------------------------------------------- */
+/* ---- making and dropping ----------------------------------------------------------------------
+ */
 
 static char *
 qualified(Oid relation)
@@ -124,7 +126,8 @@ triggers_remove(Oid relation)
 	own_spi_end(&scope);
 }
 
-/* ---- firing ----------------------------------------------------------------------------------- */
+/* ---- firing -----------------------------------------------------------------------------------
+ */
 
 static void
 collect_leaf(List *views, Oid relation, bool minus)

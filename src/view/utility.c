@@ -1,6 +1,6 @@
 /*
- * The utility statements that concern continuous views: a continuous view is, to PostgreSQL, a plain
- * view, but what people write of it says MATERIALIZED VIEW.
+ * The utility statements that concern continuous views: a continuous view is, to PostgreSQL, a
+ * plain view, but what people write of it says MATERIALIZED VIEW.
  */
 #include "postgres.h"
 
@@ -66,7 +66,8 @@ continuous(RangeVar *name)
 	return view_by_oid(relation, CurrentMemoryContext);
 }
 
-/* ---- DROP ------------------------------------------------------------------------------------- */
+/* ---- DROP -------------------------------------------------------------------------------------
+ */
 
 /* DROP MATERIALIZED VIEW a, b: those that are continuous are dropped as the views they are. */
 static void
@@ -120,7 +121,8 @@ drop_tables(Utility *utility)
 	run(utility);
 }
 
-/* ---- ALTER ------------------------------------------------------------------------------------ */
+/* ---- ALTER ------------------------------------------------------------------------------------
+ */
 
 /* The parts belong to whom the view belongs. */
 static void
@@ -215,7 +217,8 @@ create_table(Utility *utility)
 		partition_came(partition, false);
 }
 
-/* ---- the rest --------------------------------------------------------------------------------- */
+/* ---- the rest ---------------------------------------------------------------------------------
+ */
 
 static void
 refresh(Utility *utility)

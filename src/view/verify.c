@@ -29,7 +29,8 @@ qualified(Oid relation)
 									  get_rel_name(relation));
 }
 
-/* Sums of floats that PostgreSQL itself makes depend on the rows' order: the exact states do not. */
+/* Sums of floats that PostgreSQL itself makes depend on the rows' order: the exact states do not.
+ */
 static bool
 has_exact_floats(const KnownView *view)
 {
@@ -147,9 +148,9 @@ telemetry_maintenance_sql(PG_FUNCTION_ARGS)
 	if (view == NULL)
 		PG_RETURN_NULL();
 	initStringInfo(&text);
-	appendStringInfo(&text, "-- %s: rows that a statement gives\n%s;\n-- %s: rows that it takes\n%s;\n",
-					 PLUS_ROWS, generate_fold(view, true, false), MINUS_ROWS,
-					 generate_fold(view, true, true));
+	appendStringInfo(
+		&text, "-- %s: rows that a statement gives\n%s;\n-- %s: rows that it takes\n%s;\n",
+		PLUS_ROWS, generate_fold(view, true, false), MINUS_ROWS, generate_fold(view, true, true));
 	appendStringInfo(&text, "-- groups that cannot be taken from, and REFRESH\n%s;\n%s",
 					 generate_recompute(view), generate_rebuild(view));
 	PG_RETURN_TEXT_P(cstring_to_text(text.data));
