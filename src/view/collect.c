@@ -1,5 +1,6 @@
 #include "view/collect.h"
 
+#include "access/detoast.h"
 #include "access/table.h"
 #include "access/tupconvert.h"
 #include "base/compat.h"
@@ -19,31 +20,106 @@
 #include "view/generate.h"
 #include "view/pending.h"
 
-static void
-name_the_view(void *argument)
+/* An index row ends at a third of a page; a key that would not fit is refused before, row by row.
+ */
+#define MAX_KEY_BYTES 2600
+
+/* What the view's query gives goes to the store, after a look at its keys. */
+typedef struct KeyCheck
 {
-	errcontext("continuous view %s", ((KnownView *) argument)->name);
+	DestReceiver receiver;
+	DestReceiver *store;
+	const KnownView *view;
+} KeyCheck;
+
+static bool
+check_and_store(TupleTableSlot *slot, DestReceiver *self)
+{
+	KeyCheck *check = (KeyCheck *) self;
+	Size bytes = 0;
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < check->view->row.nkeys; i++)
+		if (TupleDescAttr(check->view->desc, i)->attlen == -1 && !slot->tts_isnull[i])
+			bytes += toast_raw_datum_size(slot->tts_values[i]) - VARHDRSZ;
+	if (bytes > MAX_KEY_BYTES)
+		ereport(ERROR, (errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+						errmsg("key of %zu bytes is longer than the %d that an index holds", bytes,
+							   MAX_KEY_BYTES),
+						errhint("Group by a shortened value, such as left(column, 200).")));
+	return check->store->receiveSlot(slot, check->store);
 }
 
-/* The owner must still be allowed to read what the view tells of. */
 static void
-check_rights(const KnownView *view)
+startup(DestReceiver *self, int operation, TupleDesc desc)
+{
+	DestReceiver *store = ((KeyCheck *) self)->store;
+
+	store->rStartup(store, operation, desc);
+}
+
+static void
+shutdown(DestReceiver *self)
+{
+	DestReceiver *store = ((KeyCheck *) self)->store;
+
+	store->rShutdown(store);
+}
+
+static void
+destroy(DestReceiver *self)
+{
+}
+
+/*
+ * The error of a view's expression, named in the message itself: whoever writes into the table may
+ * never have heard of the view, and of a dead letter no more than the message is kept.
+ */
+static void
+rethrow_with_name(const KnownView *view, MemoryContext context)
+{
+	ErrorData *error;
+
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	error->message = psprintf("continuous view %s: %s", view->name, error->message);
+	ReThrowError(error);
+}
+
+/* Why the owner may not read any more what the view tells of; NULL: he may. */
+static char *
+missing_right(const KnownView *view)
 {
 	Oid target = view->row.target;
+	const char *owner = GetUserNameFromId(view->owner, false);
 
 	if (pg_class_aclcheck(target, view->owner, ACL_SELECT) != ACLCHECK_OK &&
 		pg_attribute_aclcheck_all(target, view->owner, ACL_SELECT, ACLMASK_ALL) != ACLCHECK_OK)
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-						errmsg("owner of continuous view %s may not read %s any more", view->name,
-							   get_rel_name(target)),
-						errhint("Grant SELECT to %s, or drop the view.",
-								GetUserNameFromId(view->owner, false))));
+		return psprintf("its owner %s may not read table %s any more", owner, get_rel_name(target));
 	if (check_enable_rls(target, view->owner, true) == RLS_ENABLED)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("row-level security of %s applies to the owner of continuous view %s",
-						get_rel_name(target), view->name),
-				 errhint("Exempt the owner, or drop the view.")));
+		return psprintf("row-level security of table %s applies to its owner %s",
+						get_rel_name(target), owner);
+	return NULL;
+}
+
+/*
+ * Before a plan is made. Whoever writes into the table is not to suffer from it: the view alone
+ * stops.
+ */
+static bool
+may_go_on(const KnownView *view)
+{
+	char *reason = view->plan ? NULL : missing_right(view);
+
+	if (reason == NULL)
+		return true;
+	view_set_status(view->row.id, VIEW_BROKEN, reason);
+	ereport(WARNING, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					  errmsg("continuous view %s is broken: %s", view->name, reason),
+					  errhint("Grant the right, and then REFRESH MATERIALIZED VIEW %s; or drop it.",
+							  view->name)));
+	return false;
 }
 
 static PlannedStmt *
@@ -77,7 +153,6 @@ plan_of(KnownView *view)
 
 	if (view->plan)
 		return view->plan;
-	check_rights(view);
 	plan = make_plan(view);
 	if (view->looks_up)
 		return plan;
@@ -115,20 +190,32 @@ collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store)
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry view collects",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	ErrorContextCallback callback = {
-		.previous = error_context_stack, .callback = name_the_view, .arg = view};
-	DestReceiver *receiver = CreateTuplestoreDestReceiver();
+	KeyCheck check = {
+		.receiver = {.receiveSlot = check_and_store,
+					 .rStartup = startup,
+					 .rShutdown = shutdown,
+					 .rDestroy = destroy,
+					 .mydest = DestNone},
+		.store = CreateTuplestoreDestReceiver(),
+		.view = view,
+	};
 	OwnerScope scope;
 
-	error_context_stack = &callback;
 	owner_begin(&scope, view->owner);
 	/* Values are taken out of the table's TOAST: its rows may be gone when they are read. */
-	SetTuplestoreDestReceiverParams(receiver, store, context, true, NULL, NULL);
+	SetTuplestoreDestReceiverParams(check.store, store, context, true, NULL, NULL);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	run(view, rows, receiver);
+	PG_TRY();
+	{
+		run(view, rows, &check.receiver);
+	}
+	PG_CATCH();
+	{
+		rethrow_with_name(view, old);
+	}
+	PG_END_TRY();
 	PopActiveSnapshot();
 	owner_end(&scope);
-	error_context_stack = callback.previous;
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }
@@ -175,7 +262,7 @@ collect_rows(List *views, Relation relation, Tuplestorestate *rows, bool minus)
 	{
 		KnownView *view = lfirst(cell);
 
-		if (view->row.status == VIEW_LIVE)
+		if (view->row.status == VIEW_LIVE && may_go_on(view))
 			collect_run(view, ready,
 						pending_store(pending_view(view->row.view, target, view->desc), minus));
 	}

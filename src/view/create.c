@@ -145,24 +145,18 @@ define_table(const char *create, const char *name, Oid owner)
 }
 
 /*
- * The parts go with the view, and the view with its target: hand-made dependencies, which a dump
- * does not keep. view_repair() makes them again.
+ * The view goes with its target; by drop.c, its parts go with the view. (Dependencies of the parts
+ * on the view would go round in a circle, which pg_dump breaks by making the view twice.)
  */
-static void
-depend(const ViewRow *row)
+void
+view_depend(Oid view, Oid target)
 {
-	ObjectAddress view;
-	ObjectAddress part;
-	Oid parts[] = {row->state, row->definition, row->partial, row->expired};
+	ObjectAddress dependent;
+	ObjectAddress referenced;
 
-	ObjectAddressSet(view, RelationRelationId, row->view);
-	for (size_t i = 0; i < lengthof(parts); i++)
-	{
-		ObjectAddressSet(part, RelationRelationId, parts[i]);
-		recordDependencyOn(&part, &view, DEPENDENCY_INTERNAL);
-	}
-	ObjectAddressSet(part, RelationRelationId, row->target);
-	recordDependencyOn(&view, &part, DEPENDENCY_NORMAL);
+	ObjectAddressSet(dependent, RelationRelationId, view);
+	ObjectAddressSet(referenced, RelationRelationId, target);
+	recordDependencyOn(&dependent, &referenced, DEPENDENCY_NORMAL);
 }
 
 static List *
@@ -281,7 +275,7 @@ view_create(CreateTableAsStmt *stmt, const char *source_text)
 	LockRelationOid(shape->target, ShareRowExclusiveLock);
 	row = make_parts(shape, get_namespace_name(schema), into->rel->relname, GetUserId());
 	view_insert(&row);
-	depend(&row);
+	view_depend(row.view, row.target);
 	CommandCounterIncrement();
 	triggers_install(row.target);
 	CommandCounterIncrement();
@@ -298,6 +292,9 @@ view_refresh(Oid view, bool with_data)
 	if (!compat_table_owner(view, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(view));
 	LockRelationOid(row->target, ShareRowExclusiveLock);
+	triggers_install(row->target);
+	CommandCounterIncrement();
+	triggers_check(row->target);
 	/* What this transaction has changed is in the table, and comes with its rows. */
 	view_set_status(row->id, VIEW_UNBUILT, NULL);
 	CommandCounterIncrement();

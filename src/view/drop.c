@@ -12,6 +12,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "view/trigger.h"
+#include "view/utility.h"
 
 static void
 drop_relation(Oid relation, const char *kind)
@@ -27,7 +28,33 @@ drop_relation(Oid relation, const char *kind)
 		elog(ERROR, "could not drop %s", name);
 }
 
-/* In a database that was restored, nothing ties a view's parts to it. */
+void
+view_repair(void)
+{
+	static SPIPlanPtr plan;
+	OwnSpi scope;
+	uint64 n;
+
+	own_spi_begin(&scope);
+	n = own_spi_run(&plan,
+					"SELECT v.view::oid, v.target::oid FROM telemetry._view v "
+					"JOIN pg_class c ON c.oid = v.view JOIN pg_class t ON t.oid = v.target "
+					"WHERE NOT EXISTS (SELECT FROM pg_depend d "
+					"WHERE d.classid = 'pg_class'::regclass AND d.objid = v.view "
+					"AND d.refclassid = 'pg_class'::regclass AND d.refobjid = v.target)",
+					0, NULL, NULL, NULL);
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool isnull;
+
+		view_depend(DatumGetObjectId(own_spi_datum(i, 1, &isnull)),
+					DatumGetObjectId(own_spi_datum(i, 2, &isnull)));
+	}
+	own_spi_end(&scope);
+	if (n > 0)
+		CommandCounterIncrement();
+}
+
 static void
 drop_parts(const ViewRow *row)
 {
@@ -42,6 +69,19 @@ drop_parts(const ViewRow *row)
 }
 
 static void
+refuse_lost_part(const ViewRow *row)
+{
+	Oid parts[] = {row->state, row->definition, row->partial, row->expired};
+
+	for (size_t i = 0; i < lengthof(parts); i++)
+		if (get_rel_name(parts[i]) == NULL)
+			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+							errmsg("cannot drop a part of continuous view \"%s\"",
+								   get_rel_name(row->view)),
+							errhint("DROP MATERIALIZED VIEW %s.", get_rel_name(row->view))));
+}
+
+static void
 after_drop(void)
 {
 	List *rows = view_all(InvalidOid, CurrentMemoryContext);
@@ -53,7 +93,10 @@ after_drop(void)
 		const ViewRow *row = lfirst(cell);
 
 		if (get_rel_name(row->view) != NULL)
+		{
+			refuse_lost_part(row);
 			continue;
+		}
 		view_delete(row->id);
 		drop_parts(row);
 		targets = list_append_unique_oid(targets, row->target);

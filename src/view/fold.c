@@ -2,6 +2,7 @@
 
 #include "access/xact.h"
 #include "base/owner.h"
+#include "base/sqlstate.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -10,6 +11,7 @@
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "view/generate.h"
 #include "view/pending.h"
@@ -267,8 +269,57 @@ compare(const ListCell *a, const ListCell *b)
 	return one->id < other->id ? -1 : one->id > other->id;
 }
 
+/* True if it is the data that the state does not take, and not the database that is in trouble. */
+static bool
+try_view(KnownView *view, PendingView *pending, char **reason)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool taken = false;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		with_view(view, pending);
+		ReleaseCurrentSubTransaction();
+		taken = true;
+	}
+	PG_CATCH();
+	{
+		ErrorData *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		if (!sqlstate_is_data_error(error->sqlerrcode))
+			PG_RE_THROW();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		*reason = error->message;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return taken;
+}
+
 static void
-fold_level(List *pendings)
+fold_or_break_view(KnownView *view, PendingView *pending)
+{
+	char *reason;
+
+	if (try_view(view, pending, &reason))
+		return;
+	view_set_status(view->row.id, VIEW_BROKEN, reason);
+	ereport(WARNING,
+			(errmsg("continuous view %s is broken: %s", view->name, reason),
+			 errhint("Its table goes on without it. Drop it, or mend what made it fail, and then "
+					 "REFRESH MATERIALIZED VIEW %s.",
+					 view->name)));
+}
+
+static void
+fold_level(List *pendings, bool or_break)
 {
 	List *folds = NIL;
 	ListCell *cell;
@@ -292,12 +343,15 @@ fold_level(List *pendings)
 	{
 		Fold *fold = lfirst(cell);
 
-		with_view(fold->view, fold->pending);
+		if (or_break)
+			fold_or_break_view(fold->view, fold->pending);
+		else
+			with_view(fold->view, fold->pending);
 	}
 }
 
 static void
-fold_levels(void)
+fold_levels(bool or_break)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry fold of changes",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -308,7 +362,7 @@ fold_levels(void)
 	if (snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
 	foreach (cell, pending_levels())
-		fold_level(lfirst(cell));
+		fold_level(lfirst(cell), or_break);
 	if (snapshot)
 		PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
@@ -318,14 +372,21 @@ fold_levels(void)
 void
 fold_pending(void)
 {
-	fold_levels();
+	fold_levels(false);
+	pending_forget();
+}
+
+void
+fold_or_break(void)
+{
+	fold_levels(true);
 	pending_forget();
 }
 
 void
 fold_for_now(void)
 {
-	fold_levels();
+	fold_levels(false);
 }
 
 void

@@ -11,6 +11,12 @@
 /* All that waits; nothing waits any more. Called before the commit of a transaction. */
 extern void fold_pending(void);
 
+/*
+ * The same for a worker that has already tried once in vain: a view whose state does not take the
+ * changes (a sum that overflows) is marked broken, and the others go on.
+ */
+extern void fold_or_break(void);
+
 /* The same, but it goes on waiting: for a subtransaction that is rolled back. */
 extern void fold_for_now(void);
 

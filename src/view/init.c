@@ -20,9 +20,13 @@ view_init(void)
 }
 
 void
-view_fold(void)
+view_fold(bool careful)
 {
-	if (pending_any())
+	if (!pending_any())
+		return;
+	if (careful)
+		fold_or_break();
+	else
 		fold_pending();
 }
 

@@ -126,6 +126,65 @@ triggers_remove(Oid relation)
 	own_spi_end(&scope);
 }
 
+bool
+trigger_is_ours(const char *name)
+{
+	for (size_t i = 0; i < lengthof(triggers); i++)
+		if (strcmp(triggers[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+bool
+trigger_is_for_replica(const char *name)
+{
+	return strcmp(name, "telemetry_collect_replica") == 0;
+}
+
+static void
+check_one(Relation relation)
+{
+	TriggerDesc *desc = relation->trigdesc;
+	int found = 0;
+
+	for (int i = 0; desc && i < desc->numtriggers; i++)
+	{
+		const Trigger *trigger = &desc->triggers[i];
+		bool replica = trigger_is_for_replica(trigger->tgname);
+
+		if (!trigger_is_ours(trigger->tgname))
+			continue;
+		if (trigger->tgenabled != (replica ? TRIGGER_FIRES_ON_REPLICA : TRIGGER_FIRES_ON_ORIGIN))
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("trigger %s of table \"%s\" is not as the continuous views need it",
+						trigger->tgname, RelationGetRelationName(relation)),
+				 errhint("ALTER TABLE %s ENABLE %sTRIGGER %s.", RelationGetRelationName(relation),
+						 replica ? "REPLICA " : "", trigger->tgname)));
+		found++;
+	}
+	if (found < (int) lengthof(triggers))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("table \"%s\" lacks triggers that the continuous views need",
+							   RelationGetRelationName(relation))));
+}
+
+void
+triggers_check(Oid relation)
+{
+	List *relations = find_all_inheritors(relation, AccessShareLock, NULL);
+	ListCell *cell;
+
+	foreach (cell, relations)
+	{
+		Relation table = table_open(lfirst_oid(cell), NoLock);
+
+		check_one(table);
+		table_close(table, NoLock);
+	}
+}
+
 /* ---- firing -----------------------------------------------------------------------------------
  */
 

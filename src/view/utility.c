@@ -121,6 +121,33 @@ drop_tables(Utility *utility)
 	run(utility);
 }
 
+/* DROP TRIGGER of ours would leave the views behind silently. */
+static void
+drop_trigger(Utility *utility)
+{
+	DropStmt *drop = (DropStmt *) utility->statement->utilityStmt;
+	ListCell *cell;
+
+	foreach (cell, drop->objects)
+	{
+		List *name = lfirst(cell);
+		const char *trigger = strVal(llast(name));
+		List *table = list_truncate(list_copy(name), list_length(name) - 1);
+		Oid relation;
+
+		if (table == NIL || !trigger_is_ours(trigger))
+			continue;
+		relation = RangeVarGetRelid(makeRangeVarFromNameList(table), NoLock, true);
+		if (OidIsValid(relation) && known_views(root_of(relation)) != NIL)
+			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+							errmsg("cannot drop trigger %s of table \"%s\"", trigger,
+								   get_rel_name(relation)),
+							errdetail("Continuous views over the table need it."),
+							errhint("Drop the views; the trigger goes with the last of them.")));
+	}
+	run(utility);
+}
+
 /* ---- ALTER ------------------------------------------------------------------------------------
  */
 
@@ -139,6 +166,69 @@ follow_owner(Oid view)
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	view_give_parts(row, owner);
+}
+
+static void
+mark_stale(Oid relation, const char *reason)
+{
+	ListCell *cell;
+
+	foreach (cell, known_views(root_of(relation)))
+	{
+		const KnownView *view = lfirst(cell);
+
+		if (view->row.status != VIEW_LIVE)
+			continue;
+		ereport(WARNING, (errmsg("continuous view %s is stale from now on: %s", view->name, reason),
+						  errhint("Undo it, and then REFRESH MATERIALIZED VIEW %s.", view->name)));
+		view_set_status(view->row.id, VIEW_STALE, reason);
+	}
+}
+
+/* What of an ALTER TABLE keeps changes of the table's rows from us. */
+static const char *
+loses_changes(const AlterTableCmd *command)
+{
+	switch (command->subtype)
+	{
+		case AT_DisableTrigAll:
+		case AT_DisableTrigUser:
+			return "its triggers were disabled";
+		case AT_EnableTrigAll:
+		case AT_EnableTrigUser:
+			return "its triggers were enabled in another way";
+		case AT_DisableTrig:
+		case AT_EnableAlwaysTrig:
+			return trigger_is_ours(command->name) ? "its triggers were altered" : NULL;
+		case AT_EnableTrig:
+			return trigger_is_ours(command->name) && trigger_is_for_replica(command->name)
+					   ? "its triggers were altered"
+					   : NULL;
+		case AT_EnableReplicaTrig:
+			return trigger_is_ours(command->name) && !trigger_is_for_replica(command->name)
+					   ? "its triggers were altered"
+					   : NULL;
+		case AT_SetUnLogged:
+			return "the table is unlogged, and empty after a crash";
+		case AT_AddInherit:
+			return "the table inherits from another";
+		default:
+			return NULL;
+	}
+}
+
+static void
+note_losses(const AlterTableStmt *alter, Oid relation)
+{
+	ListCell *cell;
+
+	foreach (cell, alter->cmds)
+	{
+		const char *reason = loses_changes(lfirst(cell));
+
+		if (reason)
+			mark_stale(relation, reason);
+	}
 }
 
 static void
@@ -177,6 +267,7 @@ alter_followed(Utility *utility, Oid relation)
 		}
 	}
 	run(utility);
+	note_losses(alter, relation);
 	if (OidIsValid(attached))
 		partition_came(attached, true);
 }
@@ -195,6 +286,11 @@ alter_table(Utility *utility)
 			alter->objtype = OBJECT_VIEW;
 		run(utility);
 		follow_owner(relation);
+	}
+	else if (kind == RELKIND_RELATION && alter->objtype == OBJECT_TABLE)
+	{
+		run(utility);
+		note_losses(alter, relation);
 	}
 	else if (kind == RELKIND_PARTITIONED_TABLE)
 		alter_followed(utility, relation);
@@ -338,11 +434,18 @@ dispatch(Utility *utility)
 		case T_RefreshMatViewStmt:
 			refresh(utility);
 			break;
+		case T_DropOwnedStmt:
+			view_repair();
+			run(utility);
+			break;
 		case T_DropStmt:
+			view_repair();
 			if (((DropStmt *) node)->removeType == OBJECT_MATVIEW)
 				drop_views(utility);
 			else if (((DropStmt *) node)->removeType == OBJECT_TABLE)
 				drop_tables(utility);
+			else if (((DropStmt *) node)->removeType == OBJECT_TRIGGER)
+				drop_trigger(utility);
 			else
 				run(utility);
 			break;

@@ -12,7 +12,10 @@ extern void view_init(void);
 /* ereports unless the library is preloaded, without which views would miss changes. */
 extern void view_check_preloaded(void);
 
-/* Folds what waits, now, and not at the commit. */
-extern void view_fold(void);
+/*
+ * Folds what waits, now and not at the commit. careful: the last try failed by an error of data; a
+ * view that does not take its changes is marked broken, and what else there is goes on.
+ */
+extern void view_fold(bool careful);
 
 #endif
