@@ -1,7 +1,6 @@
 COPY (
-    SELECT to_char(date_trunc('minute', event_time) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI') AS minute,
-           action, count(*) AS events
-    FROM game.fact_player_events
-    WHERE event_time > now() - interval '1 hour' AND event_time <= now()
-    GROUP BY 1, 2 ORDER BY 1, 2
+    SELECT to_char(minute AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI') AS minute, action, events
+    FROM game.events_per_minute
+    WHERE minute > now() - interval '1 hour' AND minute <= now()
+    ORDER BY 1, 2
 ) TO STDOUT WITH (FORMAT csv, HEADER);

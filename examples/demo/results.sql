@@ -21,6 +21,15 @@ SELECT game_id, count(*) AS events, count(DISTINCT player_id) AS players,
 FROM game.fact_player_events
 GROUP BY game_id ORDER BY events DESC;
 
+\echo 'Daily active users, a continuous view: kept up to date with every batch, not computed now:'
+SELECT to_char(day, 'YYYY-MM-DD') AS day, game_id, active_users, events, purchases, eur
+FROM game.daily_active_users
+WHERE events > 100 ORDER BY day, game_id;
+
+\echo 'It equals its query; telemetry.verify() compares both, row by row:'
+SELECT view, (SELECT count(*) FROM telemetry.verify(view)) AS rows_that_differ
+FROM telemetry.continuous_view ORDER BY view::text;
+
 \echo 'Longest matches (start and end are two messages, joined by match_id):'
 SELECT player_id, game_id, to_char(min(event_time), 'HH24:MI:SS') AS started,
        date_trunc('second', max(event_time) - min(event_time)) AS lasted
@@ -41,10 +50,9 @@ WITH minute AS (
     SELECT generate_series(date_trunc('minute', now()) - interval '59 minutes', date_trunc('minute', now()),
                            interval '1 minute') AS minute
 ), action AS (
-    SELECT action, count(*) AS events FROM game.fact_player_events GROUP BY action
+    SELECT action, sum(events) AS events FROM game.events_per_minute GROUP BY action
 ), counted AS (
-    SELECT action, date_trunc('minute', event_time) AS minute, count(*) AS events
-    FROM game.fact_player_events GROUP BY 1, 2
+    SELECT action, minute, events FROM game.events_per_minute
 ), filled AS (
     SELECT a.action, a.events AS total, m.minute, coalesce(c.events, 0) AS events,
            max(c.events) OVER (PARTITION BY a.action) AS most

@@ -50,3 +50,17 @@ CREATE TABLE game.fact_player_events (
     kafka_offset    bigint      NOT NULL,
     arrived_at      timestamptz NOT NULL DEFAULT now()
 ) PARTITION BY RANGE (event_time);
+
+-- Kept up to date by the worker, in the transaction that stores the facts.
+CREATE MATERIALIZED VIEW game.daily_active_users WITH (telemetry.continuous) AS
+SELECT date_trunc('day', event_time, 'UTC') AS day, game_id,
+       telemetry.approx_count_distinct(player_id) AS active_users, count(*) AS events,
+       count(*) FILTER (WHERE action = 'purchase') AS purchases,
+       sum(amount) FILTER (WHERE currency = 'EUR') AS eur
+FROM game.fact_player_events
+GROUP BY 1, 2;
+
+CREATE MATERIALIZED VIEW game.events_per_minute WITH (telemetry.continuous) AS
+SELECT date_trunc('minute', event_time, 'UTC') AS minute, action, count(*) AS events
+FROM game.fact_player_events
+GROUP BY 1, 2;
