@@ -69,3 +69,41 @@ COMMENT ON FUNCTION telemetry._after_drop() IS
 CREATE EVENT TRIGGER telemetry_after_drop ON sql_drop EXECUTE FUNCTION telemetry._after_drop();
 COMMENT ON EVENT TRIGGER telemetry_after_drop IS
 'Clears up after a continuous view that was dropped in whatever way.';
+
+CREATE FUNCTION telemetry.finalized_until(view regclass) RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'telemetry_finalized_until' LANGUAGE C STABLE STRICT;
+COMMENT ON FUNCTION telemetry.finalized_until(regclass) IS
+'Event time up to which a continuous view is final: the least watermark of all pipelines into its target. A later event may still come and will be counted, but none is expected. NULL: no pipeline, or one that has no watermark yet. Needs SELECT on the view. Example: SELECT *, day + interval ''1 day'' <= telemetry.finalized_until(''game.daily_active_users'') AS is_final FROM game.daily_active_users';
+
+CREATE FUNCTION telemetry._view_counts(
+    OUT view oid, OUT folds bigint, OUT rows bigint, OUT milliseconds double precision,
+    OUT last_fold_at timestamptz)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_view_counts';
+COMMENT ON FUNCTION telemetry._view_counts() IS 'Shared memory behind telemetry.stat_view.';
+
+CREATE FUNCTION telemetry._late(view regclass) RETURNS bigint
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'telemetry_view_late';
+COMMENT ON FUNCTION telemetry._late(regclass) IS
+'Rows that pipelines stored in a view''s target with an event time before their watermark. Needs SELECT on the view, or pg_monitor.';
+
+CREATE VIEW telemetry.stat_view WITH (security_barrier) AS
+SELECT v.view, v.target, v.status, v.status_reason,
+       coalesce(s.folds, 0) AS folds, coalesce(s.rows, 0) AS rows_folded,
+       coalesce(s.milliseconds, 0) AS milliseconds, s.last_fold_at,
+       telemetry._late(v.view) AS late
+FROM telemetry._view v
+JOIN pg_catalog.pg_class c ON c.oid = v.view
+LEFT JOIN telemetry._view_counts() s ON s.view = v.view
+WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW telemetry.stat_view IS
+'What the maintenance of each continuous view costs, since the server started; for the owners of views and for pg_monitor. Example: SELECT view, milliseconds / nullif(folds, 0) AS ms_a_fold FROM telemetry.stat_view';
+COMMENT ON COLUMN telemetry.stat_view.view IS 'the view as users read it';
+COMMENT ON COLUMN telemetry.stat_view.target IS 'table whose rows it aggregates';
+COMMENT ON COLUMN telemetry.stat_view.status IS 'as in telemetry.continuous_view';
+COMMENT ON COLUMN telemetry.stat_view.status_reason IS 'why it is not live';
+COMMENT ON COLUMN telemetry.stat_view.folds IS 'transactions (of workers: batches) whose changes were merged into its state';
+COMMENT ON COLUMN telemetry.stat_view.rows_folded IS 'partial rows merged: one for each group that a statement or a batch touched';
+COMMENT ON COLUMN telemetry.stat_view.milliseconds IS 'time that the merging took, at the end of transactions; collecting in the statements is not in it';
+COMMENT ON COLUMN telemetry.stat_view.last_fold_at IS 'when a change was merged last; NULL: not since the server started';
+COMMENT ON COLUMN telemetry.stat_view.late IS 'rows that pipelines stored in the target with an event time before their watermark; they are counted in the view';
+GRANT SELECT ON telemetry.stat_view TO PUBLIC;

@@ -8,6 +8,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "portability/instr_time.h"
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -15,6 +16,7 @@
 #include "utils/snapmgr.h"
 #include "view/generate.h"
 #include "view/pending.h"
+#include "view/statistics.h"
 
 static void
 name_the_view(void *argument)
@@ -225,14 +227,24 @@ merge(KnownView *view, PendingView *pending)
 		SPI_unregister_relation(MINUS_ROWS);
 }
 
+static int64
+rows_of(const PendingView *pending)
+{
+	return (pending->plus ? tuplestore_tuple_count(pending->plus) : 0) +
+		   (pending->minus ? tuplestore_tuple_count(pending->minus) : 0);
+}
+
 /* As the view's owner, with SPI at hand. */
 static void
 with_view(KnownView *view, PendingView *pending)
 {
 	ErrorContextCallback callback = {
 		.previous = error_context_stack, .callback = name_the_view, .arg = view};
+	instr_time began;
+	instr_time ended;
 	OwnerScope scope;
 
+	INSTR_TIME_SET_CURRENT(began);
 	error_context_stack = &callback;
 	owner_begin(&scope, view->owner);
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -246,6 +258,9 @@ with_view(KnownView *view, PendingView *pending)
 	SPI_finish();
 	owner_end(&scope);
 	error_context_stack = callback.previous;
+	INSTR_TIME_SET_CURRENT(ended);
+	INSTR_TIME_SUBTRACT(ended, began);
+	statistics_add(view->row.view, rows_of(pending), INSTR_TIME_GET_MICROSEC(ended));
 }
 
 /* ---- all of them ------------------------------------------------------------------------------

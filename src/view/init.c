@@ -6,6 +6,7 @@
 #include "view/fold.h"
 #include "view/known.h"
 #include "view/pending.h"
+#include "view/statistics.h"
 #include "view/utility.h"
 
 static bool preloaded;
@@ -16,6 +17,7 @@ view_init(void)
 	known_init();
 	pending_init(fold_pending);
 	utility_init();
+	statistics_init();
 	preloaded = process_shared_preload_libraries_in_progress;
 }
 
