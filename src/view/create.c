@@ -197,9 +197,10 @@ make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 	row.partial =
 		define_view(STATE_SCHEMA, psprintf("v%d_partial", row.id), generate_partial(shape), owner);
 	row.view = define_view(schema, name, generate_public(shape, qualified), owner);
+	own_spi_end(&scope);
+	/* In the caller's memory: SPI's is gone. */
 	row.nkeys = list_length(shape->keys);
 	row.components = component_names(shape);
-	own_spi_end(&scope);
 	return row;
 }
 
