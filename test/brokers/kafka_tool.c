@@ -3,15 +3,17 @@
  *
  *   kafka_tool [-X NAME=VALUE ...] BOOTSTRAP COMMAND ...
  *
- *   create TOPIC PARTITIONS [NAME=VALUE ...]   create a topic, with settings
- *   delete TOPIC                               delete it, and wait until it is gone
- *   partitions TOPIC COUNT                     raise its number of partitions
+ *   create TOPIC PARTITIONS [NAME=VALUE ...]   create a topic, with settings; 3x2: 3 partitions of
+ * 2 replicas, 3@2,1: all on brokers 2 (first choice of leader) and 1 delete TOPIC delete it, and
+ * wait until it is gone partitions TOPIC COUNT                     raise its number of partitions
  *   configure TOPIC NAME=VALUE ...             replace its settings
  *   truncate TOPIC PARTITION OFFSET            delete the records before an offset
  *   produce TOPIC [TRANSACTION commit|abort|leave]
  *                                              produce standard input, optionally in a transaction
  *   watermarks TOPIC                           lines: partition, low, high
- *   committed GROUP TOPIC                      lines: partition, committed offset (-1001: none)
+ *   leaders TOPIC                              lines: partition, leader (-1: none), in-sync
+ * replicas committed GROUP TOPIC                      lines: partition, committed offset (-1001:
+ * none)
  *
  * A line to produce is PARTITION, KEY, VALUE, separated by tabs: partition -1 is chosen by key, an
  * empty key is no key, a value \N is a tombstone; \t \n \r \\ and \xHH stand for bytes.
@@ -163,17 +165,26 @@ await_admin(rd_kafka_queue_t *queue)
 	rd_kafka_event_destroy(event);
 }
 
-/* Number of partitions as the metadata say it; 0: no such topic. */
-static int
-partition_count(rd_kafka_t *handle, const char *topic)
+static const struct rd_kafka_metadata *
+topic_metadata(rd_kafka_t *handle, const char *topic)
 {
 	rd_kafka_topic_t *object = rd_kafka_topic_new(handle, topic, NULL);
 	const struct rd_kafka_metadata *metadata;
 	rd_kafka_resp_err_t error = rd_kafka_metadata(handle, 0, object, &metadata, TIMEOUT_MS);
-	int count = 0;
 
 	if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
 		fail("metadata: %s", rd_kafka_err2str(error));
+	rd_kafka_topic_destroy(object);
+	return metadata;
+}
+
+/* Number of partitions as the metadata say it; 0: no such topic. */
+static int
+partition_count(rd_kafka_t *handle, const char *topic)
+{
+	const struct rd_kafka_metadata *metadata = topic_metadata(handle, topic);
+	int count = 0;
+
 	if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
 	{
 		count = metadata->topics[0].partition_cnt;
@@ -184,7 +195,6 @@ partition_count(rd_kafka_t *handle, const char *topic)
 		}
 	}
 	rd_kafka_metadata_destroy(metadata);
-	rd_kafka_topic_destroy(object);
 	return count;
 }
 
@@ -201,16 +211,39 @@ await_partitions(rd_kafka_t *handle, const char *topic, int count)
 	fail("%s does not come to have %d partitions", topic, count);
 }
 
+/* Puts all partitions on these brokers (numbers, by commas). */
+static void
+assign_replicas(rd_kafka_NewTopic_t *topic, int partitions, char *brokers)
+{
+	char problem[256];
+	int32_t ids[16];
+	size_t count = 0;
+
+	while (brokers != NULL && count < sizeof(ids) / sizeof(ids[0]))
+		ids[count++] = (int32_t) number(strsep(&brokers, ","));
+	for (int32_t i = 0; i < partitions; i++)
+	{
+		if (rd_kafka_NewTopic_set_replica_assignment(topic, i, ids, count, problem,
+													 sizeof(problem)) != RD_KAFKA_RESP_ERR_NO_ERROR)
+			fail("%s", problem);
+	}
+}
+
 static void
 create_topic(rd_kafka_t *handle, rd_kafka_queue_t *queue, char **args, int nargs)
 {
 	char problem[256];
-	int partitions = (int) number(args[1]);
-	rd_kafka_NewTopic_t *topic =
-		rd_kafka_NewTopic_new(args[0], partitions, 1, problem, sizeof(problem));
+	char *brokers = args[1];
+	char *replicas = strsep(&brokers, "@");
+	int partitions = (int) number(strsep(&replicas, "x"));
+	int replication = replicas ? (int) number(replicas) : 1;
+	rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(
+		args[0], partitions, brokers ? -1 : replication, problem, sizeof(problem));
 
 	if (topic == NULL)
 		fail("%s", problem);
+	if (brokers != NULL)
+		assign_replicas(topic, partitions, brokers);
 	for (int i = 2; i < nargs; i++)
 	{
 		const char *value = split(args[i]);
@@ -294,6 +327,25 @@ print_watermarks(rd_kafka_t *handle, const char *topic)
 			fail("%s", rd_kafka_err2str(error));
 		printf("%d %lld %lld\n", i, (long long) low, (long long) high);
 	}
+}
+
+static void
+print_leaders(rd_kafka_t *handle, const char *topic)
+{
+	const struct rd_kafka_metadata *metadata = topic_metadata(handle, topic);
+
+	if (metadata->topic_cnt != 1 || metadata->topics[0].partition_cnt == 0)
+		fail("no such topic: %s", topic);
+	for (int i = 0; i < metadata->topics[0].partition_cnt; i++)
+	{
+		const rd_kafka_metadata_partition_t *partition = &metadata->topics[0].partitions[i];
+
+		printf("%d %d", partition->id, partition->leader);
+		for (int j = 0; j < partition->isr_cnt; j++)
+			printf("%c%d", j == 0 ? ' ' : ',', partition->isrs[j]);
+		putchar('\n');
+	}
+	rd_kafka_metadata_destroy(metadata);
 }
 
 static void
@@ -503,6 +555,8 @@ main(int argc, char **argv)
 		produce(handle, args[0], transaction ? args[1] : NULL, transaction ? args[2] : NULL);
 	else if (strcmp(verb, "watermarks") == 0 && nargs == 1)
 		print_watermarks(handle, args[0]);
+	else if (strcmp(verb, "leaders") == 0 && nargs == 1)
+		print_leaders(handle, args[0]);
 	else
 		fail("unknown command, or wrong number of arguments: %s", verb);
 

@@ -179,26 +179,28 @@ cmp_ok(time - $start, '<', 3, '... at once');
 $kafka->thaw;
 poll_until(sub { sql_error(q{INSERT INTO safe VALUES ('6')}) eq '' }, 'the broker takes messages again');
 
-# A broker that is killed and comes back: nothing that was committed is missing. It starts from a
-# broker in good order: without the restart, one run in eight misses the first message after the hang
-# above, and whether broker or client loses it is not known yet.
-$kafka->restart;
-poll_until(sub { sql_error(q{INSERT INTO safe VALUES ('7')}) eq '' }, 'the broker takes messages after its restart');
+# A broker that is killed and comes back, after it has hung: what was committed is in the topic. Both
+# INSERTs must be one transaction for that: psql commits each statement by itself, and the first one
+# of two stays when the second one fails. (An earlier version overlooked it, and took an INSERT that
+# met the broker's fencing after the hang, and timed out as it should, for a loss.)
 my $committed = 0;
 for my $round (1 .. 3)
 {
 	$kafka->kill9 if $round == 2;
-	for my $i (1 .. 5)
+	for my $i (1 .. ($round == 2 ? 2 : 5))
 	{
 		my $id = "round $round $i";
-		$committed++ if sql_error(qq{SET telemetry.kafka_timeout = '1s'; INSERT INTO local VALUES ('$id'); INSERT INTO safe VALUES ('$id')}) eq '';
-		last if $round == 2 && $i == 2;
+		my $error = sql_error(
+			qq{SET telemetry.kafka_timeout = '1s'; BEGIN; INSERT INTO local VALUES ('$id'); INSERT INTO safe VALUES ('$id'); COMMIT});
+		$committed++ if $error eq '';
+		like($error, qr/could not produce to topic "safe"/, "$id: not acknowledged, and says so") if $error ne '';
 	}
 	$kafka->start if $round == 2;
 }
 cmp_ok($committed, '>=', 5, 'statements before and after the kill succeeded');
-is( sql(q{SELECT string_agg(v, ', ') FROM local l WHERE v LIKE 'round%' AND v NOT LIKE 'round 2%' AND NOT EXISTS (SELECT 1 FROM (SELECT v FROM safe OFFSET 0) s WHERE s.v = l.v)}),
-	'', 'no committed row is missing in the topic')
+is(sql(q{SELECT count(*) FROM local}), $committed, 'exactly what was acknowledged is committed');
+is( sql(q{SELECT string_agg(v, ', ') FROM local l WHERE (SELECT count(*) FROM (SELECT v FROM safe OFFSET 0) s WHERE s.v = l.v) <> 1}),
+	'', 'every committed row is in the topic, once')
   or diag(sql('SELECT string_agg(v, $$, $$) FROM safe'));
 
 $node->stop;

@@ -226,18 +226,37 @@ our @ISA = ('TelemetryTest::Broker');
 use IPC::Run ();
 use PostgreSQL::Test::Utils ();
 
+my $script = "$TelemetryTest::root/test/brokers/kafka";
 my %running;
 
 # Options: listeners => ['SASL_SSL', ...], users => { alice => 'secret' }, version => '3.9.1',
 # heap => '512m', properties => { 'log.retention.ms' => 1000 }. See test/brokers/kafka.
+# nodes => 3: a cluster of so many, all with the same options. The object is its first node, which is
+# the controller and knows all addresses; node(2), node(3) are the others, to be stopped, killed...
 sub new
 {
 	my ($class, %option) = @_;
+	my $nodes = delete $option{nodes} // 1;
 	my $dir = PostgreSQL::Test::Utils::tempdir();
-	my $self = bless { dir => "$dir/kafka", option => \%option }, $class;
+	my $self = bless { dir => "$dir/kafka", option => \%option, id => 1 }, $class;
 
 	$self->start;
+	$self->{others} = [ map { bless { dir => "$dir/kafka$_", option => \%option, id => $_, join => $self->{dir} }, $class } 2 .. $nodes ];
+	# All at once: a start takes seconds.
+	my @starts = map { IPC::Run::start([ $script, $_->start_arguments ], '<', \undef, '>', \my $out, '2>', \my $err) } @{ $self->{others} };
+	$running{ $_->{dir} } = $_ for @{ $self->{others} };
+	for my $start (@starts)
+	{
+		$start->finish or die "a node of the cluster did not start; see its log in $dir";
+	}
 	return $self;
+}
+
+# A node of the cluster by its number.
+sub node
+{
+	my ($self, $id) = @_;
+	return $id == 1 ? $self : ($self->{others}[ $id - 2 ] // die "no node $id");
 }
 
 sub script
@@ -245,13 +264,23 @@ sub script
 	my ($self, @arguments) = @_;
 	my ($out, $err) = ('', '');
 
-	IPC::Run::run([ "$TelemetryTest::root/test/brokers/kafka", @arguments ], '<', \undef, '>', \$out, '2>', \$err)
+	IPC::Run::run([ $script, @arguments ], '<', \undef, '>', \$out, '2>', \$err)
 	  or die "kafka @arguments: $err";
 	return $out;
 }
 
 # Starts it, or starts it again on the same ports and data after stop or kill9.
 sub start
+{
+	my ($self, %properties) = @_;
+
+	$self->script($self->start_arguments(%properties));
+	$running{ $self->{dir} } = $self;
+	return;
+}
+
+# What test/brokers/kafka is to be told.
+sub start_arguments
 {
 	my ($self, %properties) = @_;
 	my $option = $self->{option};
@@ -261,11 +290,10 @@ sub start
 	push @arguments, map { ('--user', "$_:$option->{users}{$_}") } sort keys %{ $option->{users} || {} };
 	push @arguments, '--version', $option->{version} if $option->{version};
 	push @arguments, '--heap', $option->{heap} if $option->{heap};
+	push @arguments, '--join', $self->{join}, '--node', $self->{id} if $self->{join};
 	%properties = (%{ $option->{properties} || {} }, %properties);
 	push @arguments, map { "$_=$properties{$_}" } sort keys %properties;
-	$self->script('start', $self->{dir}, @arguments);
-	$running{ $self->{dir} } = $self;
-	return;
+	return ('start', $self->{dir}, @arguments);
 }
 
 sub stop
@@ -313,13 +341,14 @@ sub pid
 	return $pid;
 }
 
-# host:port of a listener, PLAINTEXT when none is named.
+# host:port of a listener, PLAINTEXT when none is named; of a cluster all of them, by commas.
 sub address
 {
 	my ($self, $listener) = @_;
 	$listener //= 'PLAINTEXT';
 	my $listeners = PostgreSQL::Test::Utils::slurp_file("$self->{dir}/listeners");
-	return $listeners =~ /^\Q$listener\E (\S+)$/m ? $1 : die "no listener $listener";
+	my $own = $listeners =~ /^\Q$listener\E (\S+)$/m ? $1 : die "no listener $listener";
+	return join(',', $own, map { $_->address($listener) } @{ $self->{others} || [] });
 }
 
 # Certificates: ca.pem, client.pem, client.key; and the broker's data, log.
@@ -329,11 +358,20 @@ sub dir
 	return $self->{dir};
 }
 
+# Partitions: a number; or '3x2': 3 partitions of 2 replicas; or '3@2,1': all on nodes 2 and 1.
 sub create_topic
 {
 	my ($self, $topic, $partitions, %config) = @_;
 	$self->tool('', 'create', $topic, $partitions // 1, map { "$_=$config{$_}" } sort keys %config);
 	return;
+}
+
+# Per partition { leader => node or -1, isr => [nodes in sync] }.
+sub leaders
+{
+	my ($self, $topic) = @_;
+	my @lines = map { [split] } split /\n/, $self->tool('', 'leaders', $topic);
+	return map { { leader => $_->[1], isr => [ split /,/, $_->[2] // '' ] } } @lines;
 }
 
 sub delete_topic
