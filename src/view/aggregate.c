@@ -45,6 +45,8 @@ static const ComponentKind kinds[] = {
 	 "CASE WHEN {bt} IS NULL OR {at} > {bt} THEN {a} WHEN {at} IS NULL OR {bt} > {at} THEN {b} "
 	 "ELSE GREATEST({a}, {b}) END",
 	 "telemetry.last({a}, {at})", NULL, NULL},
+	/* Of a row that is kept as it is: nothing merges. */
+	{"row_hash", NULL, NULL, NULL, NULL},
 	/* By the aggregate's own combine function; component_sql() knows how. */
 	{"combine", NULL, NULL, NULL, NULL},
 };

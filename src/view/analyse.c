@@ -9,7 +9,9 @@
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "catalog/view.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -73,9 +75,6 @@ refuse_clauses(const ViewShape *shape)
 		refuse(shape, "FOR UPDATE or FOR SHARE", "Leave it out.", -1);
 	if (query->hasSubLinks)
 		refuse(shape, "subqueries in expressions", "Join the table instead.", -1);
-	if (query->groupClause == NIL && !query->hasAggs)
-		refuse(shape, "neither GROUP BY nor an aggregate",
-			   "Group the rows, or make an ordinary view.", -1);
 }
 
 /* ---- expressions ---------------------------------------------------------------------------- */
@@ -158,10 +157,12 @@ check_target(const ViewShape *shape, RangeTblEntry *rte)
 {
 	char *name = get_rel_name(rte->relid);
 
+	if (rte->relkind == RELKIND_VIEW && view_by_oid(rte->relid, CurrentMemoryContext))
+		return;
 	if (rte->relkind != RELKIND_RELATION && rte->relkind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("a continuous view cannot follow \"%s\"", name),
-						errdetail("It is no table."),
+						errdetail("It is neither a table nor a continuous view."),
 						errhint("Put the table whose rows it aggregates first in FROM.")));
 	if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -320,6 +321,55 @@ add_count(ViewShape *shape)
 	add_column(shape, "_count", (Expr *) count)->kind = component_kind("count");
 }
 
+/* md5(ROW(all columns)::text): settings that the text depends on are pinned where it is computed.
+ */
+static Expr *
+row_hash(const ViewShape *shape)
+{
+	RowExpr *row = makeNode(RowExpr);
+	CoerceViaIO *text = makeNode(CoerceViaIO);
+	CoerceViaIO *uuid = makeNode(CoerceViaIO);
+	ListCell *cell;
+
+	foreach (cell, shape->columns)
+	{
+		const StateColumn *column = lfirst(cell);
+
+		row->args = lappend(row->args, copyObject(column->partial));
+		row->colnames = lappend(row->colnames, makeString(pstrdup(column->name)));
+	}
+	row->row_typeid = RECORDOID;
+	row->row_format = COERCE_EXPLICIT_CALL;
+	row->location = -1;
+	text->arg = (Expr *) row;
+	text->resulttype = TEXTOID;
+	text->resultcollid = DEFAULT_COLLATION_OID;
+	text->coerceformat = COERCE_EXPLICIT_CAST;
+	text->location = -1;
+	uuid->arg = (Expr *) makeFuncExpr(F_MD5_TEXT, TEXTOID, list_make1(text), DEFAULT_COLLATION_OID,
+									  DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
+	uuid->resulttype = UUIDOID;
+	uuid->coerceformat = COERCE_EXPLICIT_CAST;
+	uuid->location = -1;
+	return (Expr *) uuid;
+}
+
+static void
+add_rows(ViewShape *shape)
+{
+	ListCell *cell;
+
+	shape->rows = true;
+	foreach (cell, shape->query->targetList)
+	{
+		TargetEntry *entry = lfirst(cell);
+
+		if (!entry->resjunk)
+			add_column(shape, entry->resname, copyObject(entry->expr));
+	}
+	add_column(shape, "_hash", row_hash(shape))->kind = component_kind("row_hash");
+}
+
 ViewShape *
 shape_analyse(Query *query, const char *source_text)
 {
@@ -334,6 +384,13 @@ shape_analyse(Query *query, const char *source_text)
 	find_target(shape);
 	(void) query_tree_walker(query, refuse_unstable, shape, QTW_IGNORE_RANGE_TABLE);
 	(void) range_table_walker(query->rtable, refuse_unstable, shape, 0);
+	if (query->groupClause == NIL && !query->hasAggs)
+	{
+		if (query->havingQual)
+			refuse(shape, "HAVING without an aggregate", "Use WHERE.", -1);
+		add_rows(shape);
+		return shape;
+	}
 	add_keys(shape);
 	add_count(shape);
 	(void) collect_aggregates((Node *) query->targetList, &aggregates);

@@ -39,7 +39,7 @@ check_and_store(TupleTableSlot *slot, DestReceiver *self)
 	Size bytes = 0;
 
 	slot_getallattrs(slot);
-	for (int i = 0; i < check->view->row.nkeys; i++)
+	for (int i = 0; i < check->view->row.nkeys && !check->view->rows; i++)
 		if (TupleDescAttr(check->view->desc, i)->attlen == -1 && !slot->tts_isnull[i])
 			bytes += toast_raw_datum_size(slot->tts_values[i]) - VARHDRSZ;
 	if (bytes > MAX_KEY_BYTES)
@@ -103,18 +103,26 @@ missing_right(const KnownView *view)
 	return NULL;
 }
 
-/*
- * Before a plan is made. Whoever writes into the table is not to suffer from it: the view alone
- * stops.
- */
-static bool
-may_go_on(const KnownView *view)
+void
+collect_stop(const KnownView *view, ViewStatus status, const char *reason)
+{
+	ListCell *cell;
+
+	view_set_status(view->row.id, status, reason);
+	foreach (cell, known_views(view->row.view))
+		collect_stop(lfirst(cell), VIEW_STALE,
+					 psprintf("view %s, which it follows, is not live", view->name));
+}
+
+/* Looked at before a plan is made: what changes a right makes plans old. */
+bool
+collect_allowed(const KnownView *view)
 {
 	char *reason = view->plan ? NULL : missing_right(view);
 
 	if (reason == NULL)
 		return true;
-	view_set_status(view->row.id, VIEW_BROKEN, reason);
+	collect_stop(view, VIEW_BROKEN, reason);
 	ereport(WARNING, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					  errmsg("continuous view %s is broken: %s", view->name, reason),
 					  errhint("Grant the right, and then REFRESH MATERIALIZED VIEW %s; or drop it.",
@@ -122,13 +130,32 @@ may_go_on(const KnownView *view)
 	return false;
 }
 
+/* The query of a view, over rows that stand for those of one of its relations. */
+static Query *
+query_over(Oid view, Oid source)
+{
+	Relation relation = table_open(view, AccessShareLock);
+	Query *query = generate_delta(get_view_query(relation), source);
+
+	table_close(relation, AccessShareLock);
+	return query;
+}
+
+static PlannedStmt *
+plan_query(Query *query)
+{
+	List *rewritten;
+
+	AcquireRewriteLocks(query, true, false);
+	rewritten = QueryRewrite(query);
+	return pg_plan_query(linitial_node(Query, rewritten), "", 0, NULL);
+}
+
 static PlannedStmt *
 make_plan(KnownView *view)
 {
-	Relation partial = table_open(view->row.partial, AccessShareLock);
-	Query *query = generate_delta(get_view_query(partial), view->row.target);
+	Query *query = query_over(view->row.partial, view->row.target);
 	ListCell *cell;
-	List *rewritten;
 
 	view->looks_up = false;
 	foreach (cell, query->rtable)
@@ -138,10 +165,7 @@ make_plan(KnownView *view)
 		if (rte->rtekind == RTE_RELATION && rte->relid != view->row.partial)
 			view->looks_up = true;
 	}
-	table_close(partial, AccessShareLock);
-	AcquireRewriteLocks(query, true, false);
-	rewritten = QueryRewrite(query);
-	return pg_plan_query(linitial_node(Query, rewritten), "", 0, NULL);
+	return plan_query(query);
 }
 
 /* A plan that reads nothing but the delta stays good until something it uses changes. */
@@ -162,20 +186,21 @@ plan_of(KnownView *view)
 	return view->plan;
 }
 
+/* A plan over rows of the layout of a relation. */
 static void
-run(KnownView *view, Tuplestorestate *rows, DestReceiver *receiver)
+run(PlannedStmt *plan, Oid source, Tuplestorestate *rows, DestReceiver *receiver)
 {
 	EphemeralNamedRelationData delta = {0};
 	QueryEnvironment *environment = create_queryEnv();
 	QueryDesc *query;
 
 	delta.md.name = DELTA_ROWS;
-	delta.md.reliddesc = view->row.target;
+	delta.md.reliddesc = source;
 	delta.md.enrtype = ENR_NAMED_TUPLESTORE;
 	delta.md.enrtuples = tuplestore_tuple_count(rows);
 	delta.reldata = rows;
 	register_ENR(environment, &delta);
-	query = CreateQueryDesc(plan_of(view), "", GetActiveSnapshot(), InvalidSnapshot, receiver, NULL,
+	query = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, receiver, NULL,
 							environment, 0);
 	ExecutorStart(query, 0);
 	ExecutorRun(query, ForwardScanDirection, 0, true);
@@ -207,13 +232,33 @@ collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	PG_TRY();
 	{
-		run(view, rows, &check.receiver);
+		run(plan_of(view), view->row.target, rows, &check.receiver);
 	}
 	PG_CATCH();
 	{
 		rethrow_with_name(view, old);
 	}
 	PG_END_TRY();
+	PopActiveSnapshot();
+	owner_end(&scope);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+void
+collect_public(KnownView *view, Tuplestorestate *state_rows, Tuplestorestate *store)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry view's rows",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	DestReceiver *receiver = CreateTuplestoreDestReceiver();
+	OwnerScope scope;
+
+	owner_begin(&scope, view->owner);
+	SetTuplestoreDestReceiverParams(receiver, store, context, true, NULL, NULL);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	run(plan_query(query_over(view->row.view, view->row.state)), view->row.state, state_rows,
+		receiver);
 	PopActiveSnapshot();
 	owner_end(&scope);
 	MemoryContextSwitchTo(old);
@@ -262,7 +307,7 @@ collect_rows(List *views, Relation relation, Tuplestorestate *rows, bool minus)
 	{
 		KnownView *view = lfirst(cell);
 
-		if (view->row.status == VIEW_LIVE && may_go_on(view))
+		if (view->row.status == VIEW_LIVE && collect_allowed(view))
 			collect_run(view, ready,
 						pending_store(pending_view(view->row.view, target, view->desc), minus));
 	}

@@ -19,4 +19,16 @@ extern void collect_rows(List *views, Relation relation, Tuplestorestate *rows, 
 /* Runs a view's query over rows of the target's layout; partial rows go to store. */
 extern void collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store);
 
+/* Rows of the state table become rows of the view as users read it. */
+extern void collect_public(KnownView *view, Tuplestorestate *state_rows, Tuplestorestate *store);
+
+/*
+ * False if the owner may not read any more what the view tells of: then it is marked broken, and
+ * whoever writes into the table goes on without it.
+ */
+extern bool collect_allowed(const KnownView *view);
+
+/* The view stops: it is marked, and those over it as well. */
+extern void collect_stop(const KnownView *view, ViewStatus status, const char *reason);
+
 #endif

@@ -199,7 +199,7 @@ make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 	row.view = define_view(schema, name, generate_public(shape, qualified), owner);
 	own_spi_end(&scope);
 	/* In the caller's memory: SPI's is gone. */
-	row.nkeys = list_length(shape->keys);
+	row.nkeys = list_length(shape->rows ? shape->columns : shape->keys) - (shape->rows ? 1 : 0);
 	row.components = component_names(shape);
 	return row;
 }
@@ -239,6 +239,26 @@ name_columns(Query *query, List *names)
 				(errcode(ERRCODE_SYNTAX_ERROR), errmsg("too many column names were specified")));
 }
 
+/*
+ * Writers of the table that is followed in the end wait from here on, as for CREATE INDEX, so that
+ * what is built misses none of them.
+ */
+static void
+hold_writers_off(Oid target)
+{
+	ViewRow *below;
+
+	while ((below = view_by_oid(target, CurrentMemoryContext)) != NULL)
+	{
+		if (below->status != VIEW_LIVE)
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+							errmsg("continuous view \"%s\" is not live", get_rel_name(target)),
+							errhint("REFRESH MATERIALIZED VIEW %s.", get_rel_name(target))));
+		target = below->target;
+	}
+	LockRelationOid(target, ShareRowExclusiveLock);
+}
+
 static void
 build(const ViewRow *row)
 {
@@ -272,38 +292,52 @@ view_create(CreateTableAsStmt *stmt, const char *source_text)
 	name_columns(query, into->colNames);
 	shape = shape_analyse(query, source_text);
 	check_rights(shape->target);
-	/* Writers wait from here on, as for CREATE INDEX, so that what is built misses none of them. */
-	LockRelationOid(shape->target, ShareRowExclusiveLock);
+	hold_writers_off(shape->target);
 	row = make_parts(shape, get_namespace_name(schema), into->rel->relname, GetUserId());
 	view_insert(&row);
 	view_depend(row.view, row.target);
 	CommandCounterIncrement();
-	triggers_install(row.target);
+	if (get_rel_relkind(row.target) != RELKIND_VIEW)
+		triggers_install(row.target);
 	CommandCounterIncrement();
 	if (!into->skipData)
 		build(&row);
 }
 
-void
-view_refresh(Oid view, bool with_data)
+/* With those over it, which hold what they got of it. */
+static void
+refresh(ViewRow *row, bool with_data)
 {
-	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
 	OwnSpi scope;
+	ListCell *cell;
 
-	if (!compat_table_owner(view, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(view));
-	LockRelationOid(row->target, ShareRowExclusiveLock);
-	triggers_install(row->target);
-	CommandCounterIncrement();
-	triggers_check(row->target);
-	/* What this transaction has changed is in the table, and comes with its rows. */
 	view_set_status(row->id, VIEW_UNBUILT, NULL);
 	CommandCounterIncrement();
-	pending_supersede(pending_view(view, row->target, known_view(view)->desc), false);
+	/* What this transaction has changed is in the table, and comes with its rows. */
+	pending_supersede(pending_view(row->view, row->target, known_view(row->view)->desc), false);
 	own_spi_begin(&scope);
 	run(psprintf("DELETE FROM %s",
 				 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->state))));
 	own_spi_end(&scope);
 	if (with_data)
 		build(row);
+	foreach (cell, view_all(row->view, CurrentMemoryContext))
+		refresh(lfirst(cell), with_data);
+}
+
+void
+view_refresh(Oid view, bool with_data)
+{
+	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
+
+	if (!compat_table_owner(view, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(view));
+	hold_writers_off(row->target);
+	if (get_rel_relkind(row->target) != RELKIND_VIEW)
+	{
+		triggers_install(row->target);
+		CommandCounterIncrement();
+		triggers_check(row->target);
+	}
+	refresh(row, with_data);
 }

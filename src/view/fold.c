@@ -4,6 +4,7 @@
 #include "base/owner.h"
 #include "base/sqlstate.h"
 #include "catalog/pg_type.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -14,6 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "view/collect.h"
 #include "view/generate.h"
 #include "view/pending.h"
 #include "view/statistics.h"
@@ -50,6 +52,40 @@ execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 }
 
+/* ---- a view's own change, for the views over it ------------------------------------------------
+ */
+
+/* Groups of the state as they were and as they are, for the views over it. */
+typedef struct Change
+{
+	Tuplestorestate *old;
+	Tuplestorestate *new;
+} Change;
+
+/* Where the columns of a row of the state begin in what the statements return: behind the ctid. */
+#define FIRST_COLUMN 1
+
+static Datum
+returned(SPITupleTable *rows, uint64 i, int column, bool *isnull)
+{
+	return SPI_getbinval(rows->vals[i], rows->tupdesc, column + FIRST_COLUMN + 1, isnull);
+}
+
+/* Groups without rows are none; the one row of a view without keys is always there. */
+static void
+keep_rows(const KnownView *view, SPITupleTable *rows, uint64 n, Tuplestorestate *store)
+{
+	Datum *values = palloc(sizeof(Datum) * (view->ncolumns + FIRST_COLUMN));
+	bool *isnull = palloc(sizeof(bool) * (view->ncolumns + FIRST_COLUMN));
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		heap_deform_tuple(rows->vals[i], rows->tupdesc, values, isnull);
+		if (view->row.nkeys == 0 || DatumGetInt64(values[FIRST_COLUMN + view->row.nkeys]) != 0)
+			tuplestore_putvalues(store, view->desc, values + FIRST_COLUMN, isnull + FIRST_COLUMN);
+	}
+}
+
 /* ---- groups that must be computed anew --------------------------------------------------------
  */
 
@@ -77,11 +113,30 @@ key_array(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *want
 	*isnull = false;
 	for (uint64 i = 0; i < n && !*isnull; i++)
 		if (wanted[i])
-			values[count++] = SPI_getbinval(rows->vals[i], rows->tupdesc, key + 3, isnull);
+			values[count++] = returned(rows, i, key, isnull);
 	if (*isnull)
 		return (Datum) 0;
 	return PointerGetDatum(construct_array(values, count, attribute->atttypid, attribute->attlen,
 										   attribute->attbyval, attribute->attalign));
+}
+
+static Tuplestorestate *
+dirty_rows(const KnownView *view, TupleDesc desc, SPITupleTable *rows, uint64 n, const bool *wanted)
+{
+	Tuplestorestate *dirty = tuplestore_begin_heap(false, false, work_mem);
+	Datum *row = palloc(sizeof(Datum) * (view->row.nkeys + 1));
+	bool *isnull = palloc(sizeof(bool) * (view->row.nkeys + 1));
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		if (!wanted[i])
+			continue;
+		row[0] = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull[0]);
+		for (int key = 0; key < view->row.nkeys; key++)
+			row[key + 1] = returned(rows, i, key, &isnull[key + 1]);
+		tuplestore_putvalues(dirty, desc, row, isnull);
+	}
+	return dirty;
 }
 
 /*
@@ -92,23 +147,11 @@ static void
 recompute(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *wanted)
 {
 	TupleDesc desc = dirty_desc(view);
-	Tuplestorestate *dirty = tuplestore_begin_heap(false, false, work_mem);
+	Tuplestorestate *dirty = dirty_rows(view, desc, rows, n, wanted);
 	Oid *types = palloc0(sizeof(Oid) * (view->row.nkeys + 1));
 	Datum *values = palloc0(sizeof(Datum) * (view->row.nkeys + 1));
 	char *nulls = palloc0(view->row.nkeys + 1);
 
-	for (uint64 i = 0; i < n; i++)
-	{
-		Datum row[INDEX_MAX_KEYS + 1];
-		bool isnull[INDEX_MAX_KEYS + 1];
-
-		if (!wanted[i])
-			continue;
-		row[0] = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull[0]);
-		for (int key = 0; key < view->row.nkeys; key++)
-			row[key + 1] = SPI_getbinval(rows->vals[i], rows->tupdesc, key + 3, &isnull[key + 1]);
-		tuplestore_putvalues(dirty, desc, row, isnull);
-	}
 	for (int key = 0; key < view->row.nkeys; key++)
 	{
 		bool isnull;
@@ -130,16 +173,16 @@ recompute(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *want
 static bool *
 delete_empty(const KnownView *view, SPITupleTable *rows, uint64 n)
 {
-	bool *left = palloc(sizeof(bool) * n);
-	Datum *gone = palloc(sizeof(Datum) * n);
+	bool *left = palloc(sizeof(bool) * (n + 1));
+	Datum *gone = palloc(sizeof(Datum) * (n + 1));
 	int ngone = 0;
 
 	for (uint64 i = 0; i < n; i++)
 	{
 		bool isnull;
 
-		left[i] = view->row.nkeys == 0 ||
-				  DatumGetInt64(SPI_getbinval(rows->vals[i], rows->tupdesc, 2, &isnull)) != 0;
+		left[i] =
+			view->row.nkeys == 0 || DatumGetInt64(returned(rows, i, view->row.nkeys, &isnull)) != 0;
 		if (!left[i])
 			gone[ngone++] = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
 	}
@@ -170,13 +213,13 @@ takes_away_safely(const KnownView *view)
 }
 
 static SPIPlanPtr
-fold_plan(KnownView *view, bool plus, bool minus)
+fold_plan(KnownView *view, bool plus, bool minus, bool wanted)
 {
-	SPIPlanPtr *kept = &view->folds[(plus ? 1 : 0) + (minus ? 2 : 0)];
+	SPIPlanPtr *kept = &view->folds[(plus ? 1 : 0) + (minus ? 2 : 0) + (wanted ? 4 : 0)];
 
 	if (*kept == NULL)
 	{
-		char *sql = generate_fold(view, plus, minus);
+		char *sql = generate_fold(view, plus, minus, wanted);
 		SPIPlanPtr plan = SPI_prepare(sql, 0, NULL);
 
 		if (plan == NULL)
@@ -188,13 +231,54 @@ fold_plan(KnownView *view, bool plus, bool minus)
 	return *kept;
 }
 
+/* change: what the views over it want to know; NULL if there is none. */
 static void
-merge(KnownView *view, PendingView *pending)
+merge_groups(KnownView *view, bool plus, bool minus, Change *change)
+{
+	bool safe = !minus || takes_away_safely(view);
+	SPITupleTable *rows;
+	uint64 n;
+	int result;
+
+	if (change)
+	{
+		execute(generate_lock(view, plus, minus), 0, NULL, NULL, NULL);
+		keep_rows(view, SPI_tuptable, SPI_processed, change->old);
+	}
+	result = SPI_execute_plan(fold_plan(view, plus, minus, change != NULL), NULL, NULL, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not fold into %s: %s", view->name, SPI_result_code_string(result));
+	rows = SPI_tuptable;
+	n = SPI_processed;
+	if (minus)
+	{
+		bool *left = delete_empty(view, rows, n);
+
+		if (!safe)
+		{
+			recompute(view, rows, n, left);
+			rows = SPI_tuptable;
+			n = SPI_processed;
+		}
+	}
+	if (change)
+		keep_rows(view, rows, n, change->new);
+}
+
+static void
+merge_rows(const KnownView *view, bool plus, bool minus)
+{
+	if (plus)
+		execute(generate_append(view), 0, NULL, NULL, NULL);
+	if (minus)
+		execute(generate_remove(view), 0, NULL, NULL, NULL);
+}
+
+static void
+merge(KnownView *view, PendingView *pending, Change *change)
 {
 	bool plus = pending->plus != NULL;
 	bool minus = pending->minus != NULL;
-	bool safe = true;
-	int result;
 
 	if (!plus && !minus)
 		return;
@@ -207,20 +291,11 @@ merge(KnownView *view, PendingView *pending)
 	{
 		tuplestore_rescan(pending->minus);
 		hand_over(MINUS_ROWS, pending->minus, view->desc);
-		safe = takes_away_safely(view);
 	}
-	result = SPI_execute_plan(fold_plan(view, plus, minus), NULL, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "could not fold into %s: %s", view->name, SPI_result_code_string(result));
-	if (minus)
-	{
-		SPITupleTable *rows = SPI_tuptable;
-		uint64 n = SPI_processed;
-		bool *left = delete_empty(view, rows, n);
-
-		if (!safe)
-			recompute(view, rows, n, left);
-	}
+	if (view->rows)
+		merge_rows(view, plus, minus);
+	else
+		merge_groups(view, plus, minus, change);
 	if (plus)
 		SPI_unregister_relation(PLUS_ROWS);
 	if (minus)
@@ -236,7 +311,7 @@ rows_of(const PendingView *pending)
 
 /* As the view's owner, with SPI at hand. */
 static void
-with_view(KnownView *view, PendingView *pending)
+with_view(KnownView *view, PendingView *pending, Change *change)
 {
 	ErrorContextCallback callback = {
 		.previous = error_context_stack, .callback = name_the_view, .arg = view};
@@ -254,7 +329,7 @@ with_view(KnownView *view, PendingView *pending)
 		execute(psprintf("DELETE FROM %s", view->state), 0, NULL, NULL, NULL);
 		execute(generate_reset(view), 0, NULL, NULL, NULL);
 	}
-	merge(view, pending);
+	merge(view, pending, change);
 	SPI_finish();
 	owner_end(&scope);
 	error_context_stack = callback.previous;
@@ -263,7 +338,7 @@ with_view(KnownView *view, PendingView *pending)
 	statistics_add(view->row.view, rows_of(pending), INSTR_TIME_GET_MICROSEC(ended));
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
+/* ---- an order for all of them -----------------------------------------------------------------
  */
 
 typedef struct Fold
@@ -272,21 +347,75 @@ typedef struct Fold
 	PendingView *pending;
 } Fold;
 
-/* The same order in every transaction, as catalog/view.c explains. */
-static int
-compare(const ListCell *a, const ListCell *b)
+/* What a step of a fold does with a view. */
+typedef struct Step
 {
-	const ViewRow *one = &((Fold *) lfirst(a))->view->row;
-	const ViewRow *other = &((Fold *) lfirst(b))->view->row;
+	KnownView *view;
+	PendingView *pending;
+	Change *change;        /* or: */
+	Tuplestorestate *rows; /* of the view that this one follows */
+	bool minus;
+} Step;
 
-	if (one->nkeys != other->nkeys)
-		return one->nkeys > other->nkeys ? -1 : 1;
-	return one->id < other->id ? -1 : one->id > other->id;
+/* The same order in every transaction, as catalog/view.c explains; what a view follows comes first.
+ */
+static int
+compare(const KnownView *one, const KnownView *other)
+{
+	if (one->depth != other->depth)
+		return one->depth < other->depth ? -1 : 1;
+	if (one->row.nkeys != other->row.nkeys)
+		return one->row.nkeys > other->row.nkeys ? -1 : 1;
+	return one->row.id < other->row.id ? -1 : one->row.id > other->row.id;
+}
+
+/* The fold of that view, put where it belongs if it is not there. */
+static Fold *
+fold_of(List **folds, KnownView *view, const PendingView *pending)
+{
+	Fold *fold;
+	ListCell *cell;
+	int at = 0;
+
+	foreach (cell, *folds)
+	{
+		Fold *other = lfirst(cell);
+
+		if (other->view->row.view == view->row.view)
+			return other;
+		if (compare(other->view, view) < 0)
+			at++;
+	}
+	fold = palloc0(sizeof(Fold));
+	fold->view = view;
+	fold->pending = palloc0(sizeof(PendingView));
+	if (pending)
+		*fold->pending = *pending;
+	fold->pending->view = view->row.view;
+	fold->pending->target = view->row.target;
+	fold->pending->desc = view->desc;
+	*folds = list_insert_nth(*folds, at, fold);
+	return fold;
+}
+
+/* ---- a step, and what becomes of a view that fails in it ---------------------------------------
+ */
+
+static void
+take(const Step *step)
+{
+	if (step->rows)
+	{
+		tuplestore_rescan(step->rows);
+		collect_run(step->view, step->rows, pending_store(step->pending, step->minus));
+	}
+	else
+		with_view(step->view, step->pending, step->change);
 }
 
 /* True if it is the data that the state does not take, and not the database that is in trouble. */
 static bool
-try_view(KnownView *view, PendingView *pending, char **reason)
+try_step(const Step *step, char **reason)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -296,7 +425,7 @@ try_view(KnownView *view, PendingView *pending, char **reason)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		with_view(view, pending);
+		take(step);
 		ReleaseCurrentSubTransaction();
 		taken = true;
 	}
@@ -318,20 +447,116 @@ try_view(KnownView *view, PendingView *pending, char **reason)
 	return taken;
 }
 
-static void
-fold_or_break_view(KnownView *view, PendingView *pending)
+/* False if the view broke. */
+static bool
+take_or_break(const Step *step, bool or_break)
 {
 	char *reason;
 
-	if (try_view(view, pending, &reason))
-		return;
-	view_set_status(view->row.id, VIEW_BROKEN, reason);
+	if (!or_break)
+	{
+		take(step);
+		return true;
+	}
+	if (try_step(step, &reason))
+		return true;
+	collect_stop(step->view, VIEW_BROKEN, reason);
 	ereport(WARNING,
-			(errmsg("continuous view %s is broken: %s", view->name, reason),
+			(errmsg("continuous view %s is broken: %s", step->view->name, reason),
 			 errhint("Its table goes on without it. Drop it, or mend what made it fail, and then "
 					 "REFRESH MATERIALIZED VIEW %s.",
-					 view->name)));
+					 step->view->name)));
+	return false;
 }
+
+/* ---- views over views -------------------------------------------------------------------------
+ */
+
+/* All rows of a view that was emptied and may have got new ones. */
+static Tuplestorestate *
+all_rows(const KnownView *view)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	TupleTableSlot *slot;
+	OwnerScope scope;
+
+	owner_begin(&scope, view->owner);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	execute(psprintf("SELECT * FROM %s", view->name), 0, NULL, NULL, NULL);
+	slot = MakeSingleTupleTableSlot(SPI_tuptable->tupdesc, &TTSOpsHeapTuple);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		ExecStoreHeapTuple(SPI_tuptable->vals[i], slot, false);
+		tuplestore_puttupleslot(rows, slot);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	SPI_finish();
+	owner_end(&scope);
+	return rows;
+}
+
+static Tuplestorestate *
+public_rows(KnownView *view, Tuplestorestate *state_rows)
+{
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+
+	tuplestore_rescan(state_rows);
+	collect_public(view, state_rows, rows);
+	return rows;
+}
+
+/* A child is given nothing by triggers: what the change of the view it follows gives is all. */
+static void
+give(List **folds, KnownView *child, const PendingView *from, Change *rows, bool or_break)
+{
+	Fold *fold = fold_of(folds, child, NULL);
+	Step step = {.view = child, .pending = fold->pending};
+
+	fold->pending->emptied |= from->emptied;
+	for (int minus = 0; minus <= 1; minus++)
+	{
+		step.minus = minus == 1;
+		step.rows = step.minus ? rows->old : rows->new;
+		if (step.rows && tuplestore_tuple_count(step.rows) > 0 && !take_or_break(&step, or_break))
+		{
+			*folds = list_delete_ptr(*folds, fold);
+			return;
+		}
+	}
+}
+
+/* What a view's change means for those over it. */
+static void
+pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
+{
+	KnownView *view = fold->view;
+	Change rows = {0};
+	ListCell *cell;
+
+	if (fold->pending->emptied)
+		rows.new = all_rows(view);
+	else if (view->rows)
+	{
+		rows.old = fold->pending->minus;
+		rows.new = fold->pending->plus;
+	}
+	else
+	{
+		rows.old = public_rows(view, change->old);
+		rows.new = public_rows(view, change->new);
+	}
+	foreach (cell, known_views(view->row.view))
+	{
+		KnownView *child = lfirst(cell);
+
+		if (child->row.status == VIEW_LIVE && collect_allowed(child))
+			give(folds, child, fold->pending, &rows, or_break);
+	}
+}
+
+/* ---- all of them ------------------------------------------------------------------------------
+ */
 
 static void
 fold_level(List *pendings, bool or_break)
@@ -343,25 +568,26 @@ fold_level(List *pendings, bool or_break)
 	{
 		PendingView *pending = lfirst(cell);
 		KnownView *view = known_view(pending->view);
-		Fold *fold;
 
 		/* Dropped, or switched off, by this very transaction. */
-		if (view == NULL || view->row.status != VIEW_LIVE)
-			continue;
-		fold = palloc(sizeof(Fold));
-		fold->view = view;
-		fold->pending = pending;
-		folds = lappend(folds, fold);
+		if (view && view->row.status == VIEW_LIVE)
+			(void) fold_of(&folds, view, pending);
 	}
-	list_sort(folds, compare);
-	foreach (cell, folds)
+	/* Grows while it is gone through, behind where we are: views over views. */
+	for (int i = 0; i < list_length(folds); i++)
 	{
-		Fold *fold = lfirst(cell);
+		Fold *fold = list_nth(folds, i);
+		Change change = {0};
+		Step step = {.view = fold->view, .pending = fold->pending};
 
-		if (or_break)
-			fold_or_break_view(fold->view, fold->pending);
-		else
-			with_view(fold->view, fold->pending);
+		if (known_views(fold->view->row.view) != NIL)
+		{
+			change.old = tuplestore_begin_heap(false, false, work_mem);
+			change.new = tuplestore_begin_heap(false, false, work_mem);
+			step.change = &change;
+		}
+		if (take_or_break(&step, or_break) && step.change)
+			pass_on(&folds, fold, &change, or_break);
 	}
 }
 

@@ -30,7 +30,7 @@ generate_partial(const ViewShape *shape)
 	query->targetList = NIL;
 	query->havingQual = NULL;
 	query->groupClause = NIL;
-	query->hasAggs = true;
+	query->hasAggs = !shape->rows;
 	foreach (cell, shape->columns)
 	{
 		const StateColumn *column = lfirst(cell);
@@ -51,12 +51,12 @@ generate_partial(const ViewShape *shape)
 	return query;
 }
 
-/* The range table entry of the target becomes one of rows that the executor is handed. */
+/* The range table entry of the source becomes one of rows that the executor is handed. */
 Query *
-generate_delta(Query *partial, Oid target)
+generate_delta(Query *original, Oid source)
 {
-	Query *query = copyObject(partial);
-	Relation relation = table_open(target, AccessShareLock);
+	Query *query = copyObject(original);
+	Relation relation = table_open(source, AccessShareLock);
 	TupleDesc desc = RelationGetDescr(relation);
 	ListCell *cell;
 
@@ -64,7 +64,7 @@ generate_delta(Query *partial, Oid target)
 	{
 		RangeTblEntry *rte = lfirst(cell);
 
-		if (rte->rtekind != RTE_RELATION || rte->relid != target)
+		if (rte->rtekind != RTE_RELATION || rte->relid != source)
 			continue;
 		rte->rtekind = RTE_NAMEDTUPLESTORE;
 		rte->enrname = pstrdup(DELTA_ROWS);
@@ -112,6 +112,11 @@ generate_state_table(const ViewShape *shape, const char *name)
 			appendStringInfo(&sql, " COLLATE %s", generate_collation_name(column->collation));
 		comma = ", ";
 	}
+	if (shape->rows)
+	{
+		appendStringInfoChar(&sql, ')');
+		return sql.data;
+	}
 	/*
 	 * Rows are updated in place all the time: room for HOT updates, and vacuum early, by rows that
 	 * died and not by their share of a large table.
@@ -129,6 +134,8 @@ generate_state_index(const ViewShape *shape, const char *name)
 	const char *comma = "";
 	ListCell *cell;
 
+	if (shape->rows)
+		return psprintf("CREATE INDEX ON %s (_hash)", name);
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "CREATE UNIQUE INDEX ON %s (", name);
 	if (shape->keys == NIL)
@@ -156,14 +163,36 @@ analyse_finals(const ViewShape *shape, const char *state)
 	RawStmt *raw;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "SELECT s._count");
-	foreach (cell, shape->keys)
+	appendStringInfo(&sql, "SELECT s.%s", shape->rows ? "_hash" : "_count");
+	foreach (cell, shape->rows ? shape->columns : shape->keys)
 		appendStringInfo(&sql, ", s.%s", quote_identifier(((StateColumn *) lfirst(cell))->name));
 	foreach (cell, shape->aggregates)
 		appendStringInfo(&sql, ", %s", ((ViewAggregate *) lfirst(cell))->final_sql);
 	appendStringInfo(&sql, " FROM %s AS s", state);
 	raw = linitial_node(RawStmt, raw_parser(sql.data, RAW_PARSE_DEFAULT));
 	return parse_analyze_fixedparams(raw, sql.data, NULL, 0, NULL);
+}
+
+/* The rows as they are kept: all columns but the hash. */
+static void
+public_rows(const ViewShape *shape, Query *query)
+{
+	List *targets = NIL;
+	ListCell *cell;
+
+	foreach (cell, shape->columns)
+	{
+		const StateColumn *column = lfirst(cell);
+		int n = list_length(targets) + 1;
+
+		if (column->kind)
+			continue;
+		targets =
+			lappend(targets, makeTargetEntry((Expr *) makeVar(1, n, column->type, column->typmod,
+															  column->collation, 0),
+											 n, pstrdup(column->name), false));
+	}
+	query->targetList = targets;
 }
 
 static Node *
@@ -219,6 +248,11 @@ generate_public(ViewShape *shape, const char *state)
 	List *targets = NIL;
 	ListCell *cell;
 
+	if (shape->rows)
+	{
+		public_rows(shape, query);
+		return query;
+	}
 	foreach (cell, shape->aggregates)
 	{
 		ViewAggregate *aggregate = lfirst(cell);

@@ -17,8 +17,8 @@ extern char *generate_state_index(const ViewShape *shape, const char *name);
 /* What users read: the definition's select list over the state table. */
 extern Query *generate_public(ViewShape *shape, const char *state);
 
-/* The same partial query, over rows of the name DELTA_ROWS instead of the target. */
-extern Query *generate_delta(Query *partial, Oid target);
+/* A query, over rows of the name DELTA_ROWS instead of the relation. */
+extern Query *generate_delta(Query *original, Oid source);
 
 #define DELTA_ROWS "telemetry_delta"
 #define PLUS_ROWS  "telemetry_plus"
@@ -27,15 +27,24 @@ extern Query *generate_delta(Query *partial, Oid target);
 
 /*
  * Merges partial rows into the state: of PLUS_ROWS, and if minus takes away those of MINUS_ROWS.
- * Returns ctid, count of rows and keys of each row it wrote, if minus. Not into a state that others
- * write: every row is locked in the order of the keys.
+ * Returns ctid and all columns of each row it wrote, if wanted or minus. Not into a state that
+ * others write: every row is locked in the order of the keys.
  */
-extern char *generate_fold(const KnownView *view, bool plus, bool minus);
+extern char *generate_fold(const KnownView *view, bool plus, bool minus, bool wanted);
+
+/* Locks the groups of PLUS_ROWS and MINUS_ROWS, in order, making those that are not there, with a
+ * count of 0; returns their columns as they are. */
+extern char *generate_lock(const KnownView *view, bool plus, bool minus);
+
+/* Of a view that keeps rows: adds PLUS_ROWS; takes away one row for each of MINUS_ROWS. */
+extern char *generate_append(const KnownView *view);
+extern char *generate_remove(const KnownView *view);
 
 /* A condition on MINUS_ROWS: values that cannot be taken away. NULL: all can. */
 extern char *generate_unsafe(const KnownView *view);
 
-/* Sets the rows of DIRTY_ROWS (ctid and keys) to what target and expired partitions give. */
+/* Sets the rows of DIRTY_ROWS (ctid and keys) to what target and expired partitions give; returns
+ * ctid and all columns. */
 extern char *generate_recompute(const KnownView *view);
 
 /* What expired partitions contributed, into an empty state. */

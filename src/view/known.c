@@ -79,9 +79,7 @@ static void
 free_discarded(void *context)
 {
 	ListCell *cell;
-	KnownView *view;
 
-	(void) view;
 	foreach (cell, discarded)
 		MemoryContextDelete(lfirst(cell));
 	list_free(discarded);
@@ -175,6 +173,12 @@ read_columns(KnownView *view)
 		if (n >= view->row.nkeys)
 		{
 			column->kind = component_kind(list_nth(view->row.components, n - view->row.nkeys));
+			if (strcmp(column->kind->name, "row_hash") == 0)
+			{
+				view->rows = true;
+				n++;
+				continue;
+			}
 			if (!IsA(entry->expr, Aggref))
 				elog(ERROR, "parts of continuous view %s do not fit", view->name);
 			column->aggregate = ((Aggref *) entry->expr)->aggfnoid;
@@ -184,6 +188,16 @@ read_columns(KnownView *view)
 		n++;
 	}
 	table_close(partial, AccessShareLock);
+}
+
+static int
+depth_of(Oid target)
+{
+	ViewRow *row = NULL;
+
+	if (get_rel_relkind(target) == RELKIND_VIEW)
+		row = view_by_oid(target, CurrentMemoryContext);
+	return row ? 1 + depth_of(row->target) : 0;
 }
 
 static KnownView *
@@ -199,6 +213,7 @@ read_view(const ViewRow *row, MemoryContext context)
 	view->state = qualified(row->state);
 	view->partial = qualified(row->partial);
 	view->expired = qualified(row->expired);
+	view->depth = depth_of(row->target);
 	read_columns(view);
 	callback->func = free_folds;
 	callback->arg = view;

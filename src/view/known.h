@@ -28,13 +28,14 @@ typedef struct KnownView
 	char *expired;        /* likewise */
 	int ncolumns;         /* of the state table */
 	KnownColumn *columns; /* keys, _count, components */
+	bool rows;            /* keeps rows as they are, without groups */
+	int depth;            /* 0: over a table; 1: over such a view; ... */
 	bool invertible;      /* every component can be taken away */
 	TupleDesc desc;       /* of a row of the state table */
 	MemoryContext context;
-	PlannedStmt *plan; /* of the delta query; NULL: not made, or to be made each time */
-	bool looks_up;     /* reads other tables beside the delta, so its plan is not kept */
-	uint64 generation;
-	SPIPlanPtr folds[4]; /* by what they take: 1 plus, 2 minus, 3 both */
+	PlannedStmt *plan;   /* of the delta query; NULL: not made, or to be made each time */
+	bool looks_up;       /* reads other tables beside the delta, so its plan is not kept */
+	SPIPlanPtr folds[8]; /* by what they take: 1 plus, 2 minus; and 4 if the rows are wanted */
 } KnownView;
 
 /* List of KnownView *, in the order of folding; valid until the next call or change. */

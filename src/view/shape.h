@@ -2,11 +2,11 @@
  * The shape of a continuous view: what its query groups by, and the mergeable columns that its
  * aggregates are kept in.
  *
- * A query
- *     SELECT <expressions over keys and aggregates> FROM target WHERE ... GROUP BY keys HAVING ...
- * is kept as a state table of one row per group
- *     keys..., _count (all rows of the group), components of the aggregates...
- * of which the partial query gives rows for any set of the target's rows, which merge with what is
+ * A query without aggregates and GROUP BY is kept as its rows, each with a hash of all of it, by
+ * which a DELETE finds one that equals the row that went. Any other query SELECT <expressions over
+ * keys and aggregates> FROM target WHERE ... GROUP BY keys HAVING ... is kept as a state table of
+ * one row per group keys..., _count (all rows of the group), components of the aggregates... of
+ * which the partial query gives rows for any set of the target's rows, which merge with what is
  * there, and from whose rows the final expressions give back what the query says.
  */
 #ifndef TELEMETRY_VIEW_SHAPE_H
@@ -57,6 +57,7 @@ typedef struct ViewShape
 	const char *source_text;
 	Oid target;
 	int target_rti;
+	bool rows;        /* no aggregates: a filter or a reshape, whose rows are kept as they are */
 	List *keys;       /* of StateColumn * */
 	List *groups;     /* of SortGroupClause *, one for each key */
 	List *columns;    /* of StateColumn *: all of the state table, keys first */

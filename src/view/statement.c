@@ -168,8 +168,96 @@ append_conflict(StringInfo sql, const KnownView *view)
 						 merged(view, i, "s.", "excluded."));
 }
 
+static void
+append_returning(StringInfo sql, const KnownView *view)
+{
+	appendStringInfoString(sql, " RETURNING s.ctid");
+	for (int i = 0; i < view->ncolumns; i++)
+		appendStringInfo(sql, ", s.%s", view->columns[i].name);
+}
+
+/* Counts are never NULL; what else a group without rows has is. */
+static void
+append_keys_and_counts(StringInfo sql, const KnownView *view, const char *count)
+{
+	const char *comma = "";
+
+	for (int i = 0; i < view->ncolumns; i++)
+	{
+		const KnownColumn *column = &view->columns[i];
+
+		if (column->kind && strcmp(column->kind->name, "count") != 0)
+			continue;
+		appendStringInfo(sql, "%s%s", comma, column->kind && count ? count : column->name);
+		comma = ", ";
+	}
+}
+
 char *
-generate_fold(const KnownView *view, bool plus, bool minus)
+generate_lock(const KnownView *view, bool plus, bool minus)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "INSERT INTO %s AS s (", view->state);
+	append_keys_and_counts(&sql, view, NULL);
+	appendStringInfoString(&sql, ") SELECT ");
+	append_keys_and_counts(&sql, view, "0");
+	appendStringInfoString(&sql, " FROM (");
+	for (int i = 0; i < 2; i++)
+	{
+		if (!(i == 0 ? plus : minus))
+			continue;
+		appendStringInfoString(&sql, i == 1 && plus ? " UNION ALL SELECT " : "SELECT ");
+		append_keys(&sql, view, "");
+		appendStringInfo(&sql, " FROM %s", i == 0 ? PLUS_ROWS : MINUS_ROWS);
+	}
+	appendStringInfoString(&sql, ") AS d");
+	if (view->row.nkeys > 0)
+		append_group_by(&sql, view, true);
+	else
+		appendStringInfoString(&sql, " LIMIT 1");
+	appendStringInfoString(&sql, " ON CONFLICT (");
+	if (view->row.nkeys == 0)
+		appendStringInfoString(&sql, "(true)");
+	append_keys(&sql, view, "");
+	appendStringInfoString(&sql, ") DO UPDATE SET _count = s._count");
+	append_returning(&sql, view);
+	return sql.data;
+}
+
+char *
+generate_append(const KnownView *view)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "INSERT INTO %s (", view->state);
+	append_columns(&sql, view);
+	appendStringInfoString(&sql, ") SELECT ");
+	append_columns(&sql, view);
+	appendStringInfoString(&sql, " FROM " PLUS_ROWS);
+	return sql.data;
+}
+
+/*
+ * Of rows that are equal any may go. Whoever takes away equal rows at the same time waits for the
+ * other and goes on to the next: FOR UPDATE stands below the LIMIT. In the order of the hashes, so
+ * that nobody waits in a circle.
+ */
+char *
+generate_remove(const KnownView *view)
+{
+	return psprintf("DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM "
+					"(SELECT _hash, count(*) AS n FROM " MINUS_ROWS
+					" GROUP BY _hash ORDER BY _hash) AS m, "
+					"LATERAL (SELECT s.ctid FROM %1$s AS s WHERE s._hash = m._hash LIMIT m.n FOR "
+					"UPDATE) AS r))",
+					view->state);
+}
+
+char *
+generate_fold(const KnownView *view, bool plus, bool minus, bool wanted)
 {
 	StringInfoData sql;
 
@@ -196,12 +284,8 @@ generate_fold(const KnownView *view, bool plus, bool minus)
 	appendStringInfoString(&sql, ") AS d");
 	append_group_by(&sql, view, true);
 	append_conflict(&sql, view);
-	if (minus)
-	{
-		appendStringInfoString(&sql, " RETURNING s.ctid, s._count");
-		for (int i = 0; i < view->row.nkeys; i++)
-			appendStringInfo(&sql, ", s.%s", view->columns[i].name);
-	}
+	if (minus || wanted)
+		append_returning(&sql, view);
 	return sql.data;
 }
 
@@ -232,13 +316,17 @@ static void
 append_whole(StringInfo sql, const KnownView *view, const char *condition)
 {
 	appendStringInfoString(sql, "SELECT ");
-	append_gathering(sql, view);
+	if (view->rows)
+		append_columns(sql, view);
+	else
+		append_gathering(sql, view);
 	appendStringInfoString(sql, " FROM (SELECT ");
 	append_columns(sql, view);
 	appendStringInfo(sql, " FROM %s%s UNION ALL SELECT ", view->partial, condition);
 	append_columns(sql, view);
 	appendStringInfo(sql, " FROM %s%s) AS w", view->expired, condition);
-	append_group_by(sql, view, false);
+	if (!view->rows)
+		append_group_by(sql, view, false);
 }
 
 /* ROW(a, b)::record: compared by record_eq, to which NULL equals NULL, and which hashes. */
@@ -279,6 +367,7 @@ generate_recompute(const KnownView *view)
 	appendStringInfoString(&sql, ") AS w, " DIRTY_ROWS " AS d WHERE s.ctid = d.row_id");
 	if (view->row.nkeys > 0)
 		appendStringInfo(&sql, " AND %s = %s", key_record(view, "w."), key_record(view, "d."));
+	append_returning(&sql, view);
 	return sql.data;
 }
 
@@ -304,9 +393,13 @@ generate_reset(const KnownView *view)
 	appendStringInfo(&sql, "INSERT INTO %s (", view->state);
 	append_columns(&sql, view);
 	appendStringInfoString(&sql, ") SELECT ");
-	append_gathering(&sql, view);
+	if (view->rows)
+		append_columns(&sql, view);
+	else
+		append_gathering(&sql, view);
 	appendStringInfo(&sql, " FROM %s", view->expired);
-	append_group_by(&sql, view, false);
+	if (!view->rows)
+		append_group_by(&sql, view, false);
 	return sql.data;
 }
 

@@ -19,6 +19,7 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "view/collect.h"
 #include "view/create.h"
 #include "view/known.h"
 #include "view/partition.h"
@@ -181,7 +182,7 @@ mark_stale(Oid relation, const char *reason)
 			continue;
 		ereport(WARNING, (errmsg("continuous view %s is stale from now on: %s", view->name, reason),
 						  errhint("Undo it, and then REFRESH MATERIALIZED VIEW %s.", view->name)));
-		view_set_status(view->row.id, VIEW_STALE, reason);
+		collect_stop(view, VIEW_STALE, reason);
 	}
 }
 

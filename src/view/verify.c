@@ -150,8 +150,11 @@ telemetry_maintenance_sql(PG_FUNCTION_ARGS)
 	initStringInfo(&text);
 	appendStringInfo(
 		&text, "-- %s: rows that a statement gives\n%s;\n-- %s: rows that it takes\n%s;\n",
-		PLUS_ROWS, generate_fold(view, true, false), MINUS_ROWS, generate_fold(view, true, true));
-	appendStringInfo(&text, "-- groups that cannot be taken from, and REFRESH\n%s;\n%s",
-					 generate_recompute(view), generate_rebuild(view));
+		PLUS_ROWS, view->rows ? generate_append(view) : generate_fold(view, true, false, false),
+		MINUS_ROWS, view->rows ? generate_remove(view) : generate_fold(view, true, true, false));
+	if (!view->rows)
+		appendStringInfo(&text, "-- groups that cannot be taken from\n%s;\n",
+						 generate_recompute(view));
+	appendStringInfo(&text, "-- REFRESH\n%s", generate_rebuild(view));
 	PG_RETURN_TEXT_P(cstring_to_text(text.data));
 }
