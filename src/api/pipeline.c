@@ -45,11 +45,20 @@ check_int(FunctionCallInfo fcinfo, int n, const char *option, int least, int gre
 				   psprintf("between %d and %d, not %d", least, greatest, PG_GETARG_INT32(n)));
 }
 
+/* Longer than any use, and so short that no sum with a time leaves the range of a timestamp's type.
+ */
+#define INTERVAL_MAX_US (1000 * 366 * USECS_PER_DAY)
+
+/* Microseconds, as an interval compares; those beyond every bound of ours all alike. */
 static int64
 interval_us(const Interval *interval)
 {
-	return interval->time +
-		   (interval->day + (int64) interval->month * DAYS_PER_MONTH) * USECS_PER_DAY;
+	int64 days =
+		interval->day + (int64) interval->month * DAYS_PER_MONTH + interval->time / USECS_PER_DAY;
+
+	if (Abs(days) > INTERVAL_MAX_US / USECS_PER_DAY)
+		return days < 0 ? -INTERVAL_MAX_US - 1 : INTERVAL_MAX_US + 1;
+	return days * USECS_PER_DAY + interval->time % USECS_PER_DAY;
 }
 
 static void
@@ -122,10 +131,12 @@ check_options(FunctionCallInfo fcinfo, const OptionPositions *at)
 	static const char *const conflicts[] = {"error", "ignore", NULL};
 	static const char *const units[] = {"none", "hour", "day", "month", NULL};
 
-	check_interval(fcinfo, at->allowed_lateness, "allowed_lateness", 0, PG_INT64_MAX,
-				   "no less than 0");
-	check_interval(fcinfo, at->idle_timeout, "idle_timeout", 1, PG_INT64_MAX, "more than 0");
-	check_interval(fcinfo, at->max_ahead, "max_ahead", 0, PG_INT64_MAX, "no less than 0");
+	check_interval(fcinfo, at->allowed_lateness, "allowed_lateness", 0, INTERVAL_MAX_US,
+				   "between 0 and 1000 years");
+	check_interval(fcinfo, at->idle_timeout, "idle_timeout", 1, INTERVAL_MAX_US,
+				   "more than 0 and at most 1000 years");
+	check_interval(fcinfo, at->max_ahead, "max_ahead", 0, INTERVAL_MAX_US,
+				   "between 0 and 1000 years");
 	check_int(fcinfo, at->batch_rows, "batch_rows", 1, 1000000);
 	check_interval(fcinfo, at->batch_interval, "batch_interval", 0, USECS_PER_HOUR,
 				   "between 0 and 1 hour");

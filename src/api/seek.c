@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/numeric.h"
 #include "utils/timestamp.h"
 #include "api/pipeline.h"
 #include "worker/worker.h"
@@ -103,13 +104,15 @@ moves_to_position(Seek *seek, const char *position)
 	time =
 		DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(position),
 												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	if (TIMESTAMP_NOT_FINITE(time))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("cannot seek to time \"%s\"", position),
+						errhint("Use earliest, latest or a finite time.")));
 	at = palloc0(sizeof(KafkaPosition) * Max(seek->n, 1));
 	for (int i = 0; i < seek->n; i++)
 		at[i].partition = seek->moves[i].partition;
-	if (!kafka_consumer_offsets_at(
-			seek->consumer,
-			(time + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000, seek->n, at,
-			telemetry_kafka_timeout, &error))
+	if (!kafka_consumer_offsets_at(seek->consumer, kafka_time_ms(time), seek->n, at,
+								   telemetry_kafka_timeout, &error))
 		no_answer(seek, error);
 	for (int i = 0; i < seek->n; i++)
 		seek->moves[i].to = at[i].offset;
@@ -119,29 +122,30 @@ moves_to_position(Seek *seek, const char *position)
 static void
 add_move(Seek *seek, const char *key, const JsonbValue *value)
 {
-	char *end;
-	long partition = strtol(key, &end, 10);
+	long partition = strtol(key, NULL, 10);
+	Datum numeric;
 	int64 low;
 	int64 high;
 	int64 to;
 	Move *move;
 
-	if (*end != '\0' || end == key || partition < 0 || partition >= seek->partitions ||
-		!pipeline_reads(seek->pipeline, (int32) partition))
+	/* One spelling a partition: there is room for one move of each. */
+	if (strcmp(psprintf("%ld", partition), key) != 0 || partition < 0 ||
+		partition >= seek->partitions || !pipeline_reads(seek->pipeline, (int32) partition))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("\"%s\" is not a partition that pipeline \"%s\" reads", key,
 							   seek->pipeline->name),
 						errdetail("Topic \"%s\" has %d partitions, numbered from 0.",
 								  seek->source->topic, seek->partitions)));
-	/* "0" and "00" are two keys of one partition; there is room for one move of each. */
-	for (int i = 0; i < seek->n; i++)
-		if (seek->moves[i].partition == (int32) partition)
-			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-							errmsg("partition %ld is named twice in offsets", partition)));
 	if (value->type != jbvNumeric)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the offset of partition %ld must be a number", partition)));
-	to = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
+						errmsg("the offset of partition %ld must be a whole number", partition)));
+	numeric = NumericGetDatum(value->val.numeric);
+	if (!DatumGetBool(
+			DirectFunctionCall2(numeric_eq, numeric, DirectFunctionCall1(numeric_floor, numeric))))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the offset of partition %ld must be a whole number", partition)));
+	to = DatumGetInt64(DirectFunctionCall1(numeric_int8, numeric));
 	query_bounds(seek, (int32) partition, &low, &high);
 	if (to < low || to > high)
 		ereport(

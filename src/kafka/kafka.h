@@ -12,6 +12,7 @@
 
 #include "postgres.h"
 
+#include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 #include "decode/decoder.h"
@@ -149,6 +150,16 @@ extern bool kafka_consumer_query_offsets(KafkaConsumer *consumer, int32 partitio
 /* The same for many partitions in one question; low[] and high[] have n entries. */
 extern bool kafka_consumer_query_many(KafkaConsumer *consumer, int n, const int32 *partitions,
 									  int64 *low, int64 *high, int timeout_ms, const char **error);
+
+/*
+ * A finite time in Unix ms, as Kafka counts; 0 for all before 1970, since negative ones mean
+ * something else to Kafka (-1 the end, -2 the beginning).
+ */
+static inline int64
+kafka_time_ms(TimestampTz time)
+{
+	return Max(time / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / 1000), 0);
+}
 
 /* First offset of each position's partition at or after a Unix time in ms; end where there is none.
  */

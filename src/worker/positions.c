@@ -88,10 +88,8 @@ resolve_start(IngestWorker *worker, int n, KafkaPosition *positions, const char 
 		at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(start),
 													 ObjectIdGetDatum(InvalidOid),
 													 Int32GetDatum(-1)));
-		return kafka_consumer_offsets_at(
-			worker->consumer,
-			(at + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY) / 1000, n, positions,
-			ASK_MS, error);
+		return kafka_consumer_offsets_at(worker->consumer, kafka_time_ms(at), n, positions, ASK_MS,
+										 error);
 	}
 	return ask_ends(worker, n, positions, strcmp(start, "latest") == 0, error);
 }

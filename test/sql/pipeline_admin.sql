@@ -30,6 +30,9 @@ SELECT telemetry.create_pipeline('p', 'topic', 'fact', start_position => 'yester
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', start_position => 'infinity', paused => true);
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', allowed_lateness => '-1 s', paused => true);
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', idle_timeout => '0', paused => true);
+SELECT telemetry.create_pipeline('p', 'topic', 'fact', idle_timeout => '106751991 days', paused => true);
+SELECT telemetry.create_pipeline('p', 'topic', 'fact', allowed_lateness => '2147483647 days', paused => true);
+SELECT telemetry.create_pipeline('p', 'topic', 'fact', max_ahead => '-178000000 years', paused => true);
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', max_ahead => '-1 s', paused => true);
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', batch_rows => 0, paused => true);
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', batch_rows => 1000001, paused => true);
@@ -213,7 +216,14 @@ SELECT telemetry.seek_pipeline('s', offsets => '{"x": 1}');
 SELECT telemetry.seek_pipeline('s', offsets => '{"0": "1"}');
 SELECT telemetry.seek_pipeline('s', offsets => '{"99": 1}');
 SELECT telemetry.seek_pipeline('s', offsets => '{"0": 1, "00": 1}');
+SELECT telemetry.seek_pipeline('s', offsets => '{"4294967296": 1}');
+SELECT telemetry.seek_pipeline('s', offsets => '{"+0": 1}');
+SELECT telemetry.seek_pipeline('s', offsets => '{"0": 1.5}');
 SELECT telemetry.seek_pipeline('s', 'sometime');
+SELECT telemetry.seek_pipeline('s', 'infinity');
+-- a millisecond before 1970 is Kafka's word for the end, and the last times that there are leave its range
+SELECT to_offset FROM telemetry.seek_pipeline('s', '1969-12-31 23:59:59.999Z', allow_duplicates => true);
+SELECT to_offset FROM telemetry.seek_pipeline('s', '294276-12-31 23:59:59Z', allow_duplicates => true);
 SELECT telemetry.seek_pipeline('s', 'earliest');
 SELECT "partition", from_offset, to_offset FROM telemetry.seek_pipeline('s', 'earliest', allow_duplicates => true);
 SELECT "partition", from_offset, to_offset FROM telemetry.seek_pipeline('s', '2100-01-01');
