@@ -145,6 +145,21 @@ advance(const IngestWorker *worker, const Tally *tally, PartitionOffset *new)
 			Max(new->watermark, new->max_event_time - worker->pipeline->allowed_lateness);
 }
 
+/*
+ * Another has committed this partition's messages, or a seek moved it: nothing of this batch may
+ * stay, and trying it again could not help. The worker that is started anew reads where the table
+ * says.
+ */
+static void
+position_lost(IngestWorker *worker, int32 partition)
+{
+	ereport(LOG, (errmsg("telemetry pipeline \"%s\": the position of partition %d was moved by "
+						 "another; the batch is given up, and the worker starts anew",
+						 worker->pipeline->name, partition)));
+	AbortCurrentTransaction();
+	ingest_worker_leave(worker);
+}
+
 /* Writes offsets and counters of all partitions; the new values go to new[]. */
 static void
 store_offsets(IngestWorker *worker, const Writing *writing, int from, int to,
@@ -168,9 +183,7 @@ store_offsets(IngestWorker *worker, const Writing *writing, int from, int to,
 			continue;
 		offset_leave_out(counts, &duplicates, &suppressed);
 		if (!offset_update(worker->pipeline->id, &new[i], partition->stored.next_offset, counts))
-			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-							errmsg("the position of partition %d was moved by another",
-								   new[i].partition)));
+			position_lost(worker, new[i].partition);
 	}
 }
 
