@@ -152,17 +152,19 @@ extern bool kafka_consumer_query_many(KafkaConsumer *consumer, int n, const int3
 									  int64 *low, int64 *high, int timeout_ms, const char **error);
 
 /*
- * A finite time in Unix ms, as Kafka counts; 0 for all before 1970, since negative ones mean
- * something else to Kafka (-1 the end, -2 the beginning).
+ * A finite time in Unix ms, as Kafka counts. Before 1970 lies every message's beginning; negative
+ * times mean something else to Kafka (-1 is the end).
  */
 static inline int64
 kafka_time_ms(TimestampTz time)
 {
-	return Max(time / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / 1000), 0);
+	int64 ms = time / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / 1000);
+
+	return ms > 0 ? ms : KAFKA_OFFSET_EARLIEST;
 }
 
 /* First offset of each position's partition at or after a Unix time in ms; end where there is none.
- */
+ * KAFKA_OFFSET_EARLIEST and LATEST are taken as times, too. */
 extern bool kafka_consumer_offsets_at(KafkaConsumer *consumer, int64 timestamp_ms, int n,
 									  KafkaPosition *positions, int timeout_ms, const char **error);
 

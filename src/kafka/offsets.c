@@ -185,7 +185,7 @@ kafka_consumer_offsets_at(KafkaConsumer *consumer, int64 timestamp_ms, int n,
 	int missing = 0;
 
 	for (int i = 0; i < n; i++)
-		positions[i].offset = timestamp_ms > 0 ? timestamp_ms : KAFKA_OFFSET_EARLIEST;
+		positions[i].offset = timestamp_ms;
 	if (!offsets_ask(handle, n, positions, timeout_ms, error))
 		return false;
 
