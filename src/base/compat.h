@@ -121,10 +121,13 @@ compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double r
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"
 #define compat_database_owner(database, role) object_ownercheck(DatabaseRelationId, database, role)
-#define compat_table_owner(table, role)       object_ownercheck(RelationRelationId, table, role)
+#include "catalog/pg_namespace.h"
+#define compat_table_owner(table, role)   object_ownercheck(RelationRelationId, table, role)
+#define compat_schema_owner(schema, role) object_ownercheck(NamespaceRelationId, schema, role)
 #else
 #define compat_database_owner(database, role) pg_database_ownercheck(database, role)
 #define compat_table_owner(table, role)       pg_class_ownercheck(table, role)
+#define compat_schema_owner(schema, role)     pg_namespace_ownercheck(schema, role)
 #endif
 
 /*

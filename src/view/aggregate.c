@@ -299,6 +299,16 @@ final_of_variance(ViewShape *shape, Aggref *aggref, const char *name)
 	return final_of_exact_variance(shape, aggref, sample, root);
 }
 
+/* The state itself is shown. */
+static char *
+final_of_float_state(ViewShape *shape, Aggref *aggref, const char *kind)
+{
+	Aggref *partial = copyObject(aggref);
+
+	partial->location = -1;
+	return column_of(shape, kind, (Expr *) partial);
+}
+
 static char *
 final_of_hll(ViewShape *shape, Aggref *aggref, const char *name)
 {
@@ -428,6 +438,14 @@ final_of(ViewShape *shape, Aggref *aggref)
 	{
 		if (strcmp(name, "approx_count_distinct") == 0 || strncmp(name, "hll_", 4) == 0)
 			return final_of_hll(shape, aggref, name);
+		if (strcmp(name, "exact_sum") == 0)
+			return final_of_sum(shape, aggref);
+		if (strcmp(name, "exact_avg") == 0)
+			return final_of_avg(shape, aggref);
+		if (strcmp(name, "float8_sum_agg") == 0)
+			return final_of_float_state(shape, aggref, "sum_float8");
+		if (strcmp(name, "float8_moments_agg") == 0)
+			return final_of_float_state(shape, aggref, "moments");
 		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
 			return final_of_extreme_by_time(shape, aggref, name);
 	}

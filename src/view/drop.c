@@ -11,6 +11,7 @@
 #include "commands/event_trigger.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "view/partition.h"
 #include "view/trigger.h"
 #include "view/utility.h"
 
@@ -88,6 +89,7 @@ after_drop(void)
 	List *targets = NIL;
 	ListCell *cell;
 
+	partition_check_dropped();
 	foreach (cell, rows)
 	{
 		const ViewRow *row = lfirst(cell);

@@ -5,6 +5,7 @@
 
 #include "view/fold.h"
 #include "view/known.h"
+#include "view/partition.h"
 #include "view/pending.h"
 #include "view/statistics.h"
 #include "view/utility.h"
@@ -17,6 +18,7 @@ view_init(void)
 	known_init();
 	pending_init(fold_pending);
 	utility_init();
+	partition_init();
 	statistics_init();
 	preloaded = process_shared_preload_libraries_in_progress;
 }

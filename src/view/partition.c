@@ -7,21 +7,104 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "access/xact.h"
 #include "base/owner.h"
 #include "base/spi.h"
 #include "catalog/pg_type.h"
+#include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/queryenvironment.h"
 #include "view/collect.h"
 #include "view/generate.h"
 #include "view/known.h"
 #include "view/pending.h"
 #include "view/trigger.h"
+
+/* Partitions that this transaction drops: those that were read before, and all, with their roots.
+ */
+static List *counted;
+static List *dropped_partitions;
+static List *dropped_roots;
+static object_access_hook_type next_hook;
+
+static void
+end_of_transaction(XactEvent event, void *argument)
+{
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+		return;
+	counted = dropped_partitions = dropped_roots = NIL;
+}
+
+/* What a rolled back part of the transaction read or dropped does not count. */
+static void
+end_of_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
+					  void *argument)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		counted = dropped_partitions = dropped_roots = NIL;
+}
+
+static void
+remember(List **list, Oid relation)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	*list = lappend_oid(*list, relation);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+object_accessed(ObjectAccessType access, Oid class, Oid object, int column, void *argument)
+{
+	if (next_hook)
+		next_hook(access, class, object, column, argument);
+	if (access == OAT_DROP && class == RelationRelationId && column == 0 &&
+		get_rel_relispartition(object) && get_rel_relkind(object) == RELKIND_RELATION)
+	{
+		remember(&dropped_partitions, object);
+		remember(&dropped_roots, root_of(object));
+	}
+}
+
+void
+partition_check_dropped(void)
+{
+	ListCell *partition;
+	ListCell *root;
+
+	forboth (partition, dropped_partitions, root, dropped_roots)
+	{
+		char *name = get_rel_name(lfirst_oid(root));
+
+		if (name && !list_member_oid(counted, lfirst_oid(partition)) &&
+			known_views(lfirst_oid(root)) != NIL)
+			ereport(ERROR,
+					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+					 errmsg("cannot drop a partition of \"%s\" in this way", name),
+					 errdetail("Continuous views follow the table, and keep what the partition "
+							   "contributed, which has to be read before."),
+					 errhint("Use DROP TABLE on the partition, or ALTER TABLE %s DETACH PARTITION, "
+							 "first.",
+							 name)));
+	}
+	dropped_partitions = dropped_roots = NIL;
+}
+
+void
+partition_init(void)
+{
+	next_hook = object_access_hook;
+	object_access_hook = object_accessed;
+	RegisterXactCallback(end_of_transaction, NULL);
+	RegisterSubXactCallback(end_of_subtransaction, NULL);
+}
 
 /* ---- going ------------------------------------------------------------------------------------
  */
@@ -73,6 +156,11 @@ partition_goes(Oid partition, bool dropped)
 		return;
 	LockRelationOid(root, ShareUpdateExclusiveLock);
 	LockRelationOid(partition, AccessExclusiveLock);
+	if (dropped)
+	{
+		foreach (cell, find_all_inheritors(partition, NoLock, NULL))
+			remember(&counted, lfirst_oid(cell));
+	}
 	foreach (cell, views)
 	{
 		KnownView *view = lfirst(cell);

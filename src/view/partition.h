@@ -12,4 +12,13 @@ extern void partition_came(Oid partition, bool with_rows);
 /* Before it is detached, or dropped: what it contributed is kept apart. */
 extern void partition_goes(Oid partition, bool dropped);
 
+/*
+ * What is dropped by other ways than DROP TABLE (with its schema, its owner) is gone before we
+ * could read it. ereports, so that nothing is dropped, if a view still follows what it was a
+ * partition of.
+ */
+extern void partition_check_dropped(void);
+
+extern void partition_init(void);
+
 #endif

@@ -116,7 +116,8 @@ drop_tables(Utility *utility)
 		/* Somebody else's table is refused later, and so is not read here. */
 		if (OidIsValid(relation) && get_rel_relispartition(relation) &&
 			!list_member_oid(relations, root_of(relation)) &&
-			compat_table_owner(relation, GetUserId()))
+			(compat_table_owner(relation, GetUserId()) ||
+			 compat_schema_owner(get_rel_namespace(relation), GetUserId())))
 			partition_goes(relation, true);
 	}
 	run(utility);
@@ -348,6 +349,10 @@ create_index(Utility *utility)
 	}
 	if (!compat_table_owner(row->view, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(row->view));
+	if (index->concurrent)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("an index on a continuous view cannot be made concurrently"),
+						errhint("Use CREATE INDEX without CONCURRENTLY.")));
 	if (index->unique)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("an index on a continuous view cannot be unique"),

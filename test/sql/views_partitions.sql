@@ -1,0 +1,22 @@
+-- Partitions of a followed table: whichever way they go, nothing is lost silently.
+CREATE SCHEMA parts;
+CREATE TABLE t(k int, d date) PARTITION BY RANGE (d);
+CREATE TABLE parts.a PARTITION OF t FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE b PARTITION OF t FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT k, count(*), max(d) FROM t GROUP BY k;
+CREATE MATERIALIZED VIEW r WITH (telemetry.continuous) AS SELECT k, d FROM t WHERE k > 1;
+INSERT INTO t SELECT i%5, '2026-01-01'::date + i%59 FROM generate_series(1,100) i;
+DROP SCHEMA parts CASCADE;
+SELECT count(*) FROM t;
+SELECT * FROM telemetry.verify('v'); SELECT * FROM telemetry.verify('r');
+BEGIN; DROP TABLE parts.a; ROLLBACK;
+SELECT * FROM telemetry.verify('v');SELECT * FROM telemetry.verify('r');
+DROP TABLE parts.a;
+SELECT * FROM telemetry.verify('v');SELECT * FROM telemetry.verify('r'); SELECT sum(count) FROM v; SELECT count(*) FROM r;
+DELETE FROM t WHERE k = 3;
+SELECT * FROM telemetry.verify('v');SELECT * FROM telemetry.verify('r');
+DROP SCHEMA parts;
+SET client_min_messages = warning;
+DROP TABLE t CASCADE;
+RESET client_min_messages;
+SELECT count(*) FROM telemetry._view;
