@@ -308,8 +308,12 @@ collect_rows(List *views, Relation relation, Tuplestorestate *rows, bool minus)
 		KnownView *view = lfirst(cell);
 
 		if (view->row.status == VIEW_LIVE && collect_allowed(view))
-			collect_run(view, ready,
-						pending_store(pending_view(view->row.view, target, view->desc), minus));
+		{
+			PendingView *pending = pending_view(view->row.view, target, view->desc);
+
+			collect_run(view, ready, pending_store(pending, minus));
+			pending->collected++;
+		}
 	}
 	if (ready != rows)
 		tuplestore_end(ready);

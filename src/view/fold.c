@@ -213,13 +213,14 @@ takes_away_safely(const KnownView *view)
 }
 
 static SPIPlanPtr
-fold_plan(KnownView *view, bool plus, bool minus, bool wanted)
+fold_plan(KnownView *view, bool plus, bool minus, bool wanted, bool gathered)
 {
-	SPIPlanPtr *kept = &view->folds[(plus ? 1 : 0) + (minus ? 2 : 0) + (wanted ? 4 : 0)];
+	SPIPlanPtr *kept =
+		&view->folds[(plus ? 1 : 0) + (minus ? 2 : 0) + (wanted ? 4 : 0) + (gathered ? 8 : 0)];
 
 	if (*kept == NULL)
 	{
-		char *sql = generate_fold(view, plus, minus, wanted);
+		char *sql = generate_fold(view, plus, minus, wanted, gathered);
 		SPIPlanPtr plan = SPI_prepare(sql, 0, NULL);
 
 		if (plan == NULL)
@@ -233,7 +234,7 @@ fold_plan(KnownView *view, bool plus, bool minus, bool wanted)
 
 /* change: what the views over it want to know; NULL if there is none. */
 static void
-merge_groups(KnownView *view, bool plus, bool minus, Change *change)
+merge_groups(KnownView *view, bool plus, bool minus, bool gathered, Change *change)
 {
 	bool safe = !minus || takes_away_safely(view);
 	SPITupleTable *rows;
@@ -245,7 +246,8 @@ merge_groups(KnownView *view, bool plus, bool minus, Change *change)
 		execute(generate_lock(view, plus, minus), 0, NULL, NULL, NULL);
 		keep_rows(view, SPI_tuptable, SPI_processed, change->old);
 	}
-	result = SPI_execute_plan(fold_plan(view, plus, minus, change != NULL), NULL, NULL, false, 0);
+	result = SPI_execute_plan(fold_plan(view, plus, minus, change != NULL, gathered), NULL, NULL,
+							  false, 0);
 	if (result < 0)
 		elog(ERROR, "could not fold into %s: %s", view->name, SPI_result_code_string(result));
 	rows = SPI_tuptable;
@@ -295,7 +297,7 @@ merge(KnownView *view, PendingView *pending, Change *change)
 	if (view->rows)
 		merge_rows(view, plus, minus);
 	else
-		merge_groups(view, plus, minus, change);
+		merge_groups(view, plus, minus, plus && !minus && pending->collected == 1, change);
 	if (plus)
 		SPI_unregister_relation(PLUS_ROWS);
 	if (minus)
@@ -408,6 +410,7 @@ take(const Step *step)
 	{
 		tuplestore_rescan(step->rows);
 		collect_run(step->view, step->rows, pending_store(step->pending, step->minus));
+		step->pending->collected++;
 	}
 	else
 		with_view(step->view, step->pending, step->change);

@@ -27,10 +27,12 @@ extern Query *generate_delta(Query *original, Oid source);
 
 /*
  * Merges partial rows into the state: of PLUS_ROWS, and if minus takes away those of MINUS_ROWS.
- * Returns ctid and all columns of each row it wrote, if wanted or minus. Not into a state that
- * others write: every row is locked in the order of the keys.
+ * gathered: each group has one row there already. Returns ctid and all columns of each row it
+ * wrote, if wanted or minus. Not into a state that others write: every row is locked in the order
+ * of the keys.
  */
-extern char *generate_fold(const KnownView *view, bool plus, bool minus, bool wanted);
+extern char *generate_fold(const KnownView *view, bool plus, bool minus, bool wanted,
+						   bool gathered);
 
 /* Locks the groups of PLUS_ROWS and MINUS_ROWS, in order, making those that are not there, with a
  * count of 0; returns their columns as they are. */

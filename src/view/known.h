@@ -33,9 +33,10 @@ typedef struct KnownView
 	bool invertible;      /* every component can be taken away */
 	TupleDesc desc;       /* of a row of the state table */
 	MemoryContext context;
-	PlannedStmt *plan;   /* of the delta query; NULL: not made, or to be made each time */
-	bool looks_up;       /* reads other tables beside the delta, so its plan is not kept */
-	SPIPlanPtr folds[8]; /* by what they take: 1 plus, 2 minus; and 4 if the rows are wanted */
+	PlannedStmt *plan; /* of the delta query; NULL: not made, or to be made each time */
+	bool looks_up;     /* reads other tables beside the delta, so its plan is not kept */
+	/* By what they take, 1 plus, 2 minus; and 4 if the rows are wanted, 8 if they are gathered. */
+	SPIPlanPtr folds[16];
 } KnownView;
 
 /* List of KnownView *, in the order of folding; valid until the next call or change. */

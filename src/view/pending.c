@@ -95,6 +95,7 @@ pending_supersede(PendingView *pending, bool emptied)
 	drop(&pending->minus);
 	pending->superseded = true;
 	pending->emptied = emptied;
+	pending->collected = 0;
 }
 
 static void
@@ -143,6 +144,7 @@ merge_level(PendingLevel *outer, PendingLevel *inner)
 			pending_supersede(to, from->emptied);
 		append(to, from, false);
 		append(to, from, true);
+		to->collected += from->collected;
 		pfree(from);
 	}
 	list_free(inner->views);

@@ -142,6 +142,20 @@ append_gathering(StringInfo sql, const KnownView *view)
 						 view->columns[i].name);
 }
 
+/* Any order will do that is the same for all: bytes compare faster than words of a language. */
+static void
+append_order_by(StringInfo sql, const KnownView *view)
+{
+	for (int i = 0; i < view->row.nkeys; i++)
+	{
+		Oid collation = TupleDescAttr(view->desc, i)->attcollation;
+		bool by_bytes = OidIsValid(collation) && get_collation_isdeterministic(collation);
+
+		appendStringInfo(sql, "%s%s%s", i ? ", " : " ORDER BY ", view->columns[i].name,
+						 by_bytes ? " COLLATE pg_catalog.\"C\"" : "");
+	}
+}
+
 static void
 append_group_by(StringInfo sql, const KnownView *view, bool order)
 {
@@ -149,10 +163,8 @@ append_group_by(StringInfo sql, const KnownView *view, bool order)
 		return;
 	appendStringInfoString(sql, " GROUP BY ");
 	append_keys(sql, view, "");
-	if (!order)
-		return;
-	appendStringInfoString(sql, " ORDER BY ");
-	append_keys(sql, view, "");
+	if (order)
+		append_order_by(sql, view);
 }
 
 static void
@@ -257,7 +269,7 @@ generate_remove(const KnownView *view)
 }
 
 char *
-generate_fold(const KnownView *view, bool plus, bool minus, bool wanted)
+generate_fold(const KnownView *view, bool plus, bool minus, bool wanted, bool gathered)
 {
 	StringInfoData sql;
 
@@ -265,7 +277,10 @@ generate_fold(const KnownView *view, bool plus, bool minus, bool wanted)
 	appendStringInfo(&sql, "INSERT INTO %s AS s (", view->state);
 	append_columns(&sql, view);
 	appendStringInfoString(&sql, ") SELECT ");
-	append_gathering(&sql, view);
+	if (gathered)
+		append_columns(&sql, view);
+	else
+		append_gathering(&sql, view);
 	appendStringInfoString(&sql, " FROM (");
 	if (plus)
 	{
@@ -282,7 +297,10 @@ generate_fold(const KnownView *view, bool plus, bool minus, bool wanted)
 		appendStringInfoString(&sql, " FROM " MINUS_ROWS);
 	}
 	appendStringInfoString(&sql, ") AS d");
-	append_group_by(&sql, view, true);
+	if (gathered)
+		append_order_by(&sql, view);
+	else
+		append_group_by(&sql, view, true);
 	append_conflict(&sql, view);
 	if (minus || wanted)
 		append_returning(&sql, view);

@@ -150,8 +150,10 @@ telemetry_maintenance_sql(PG_FUNCTION_ARGS)
 	initStringInfo(&text);
 	appendStringInfo(
 		&text, "-- %s: rows that a statement gives\n%s;\n-- %s: rows that it takes\n%s;\n",
-		PLUS_ROWS, view->rows ? generate_append(view) : generate_fold(view, true, false, false),
-		MINUS_ROWS, view->rows ? generate_remove(view) : generate_fold(view, true, true, false));
+		PLUS_ROWS,
+		view->rows ? generate_append(view) : generate_fold(view, true, false, false, false),
+		MINUS_ROWS,
+		view->rows ? generate_remove(view) : generate_fold(view, true, true, false, false));
 	if (!view->rows)
 		appendStringInfo(&text, "-- groups that cannot be taken from\n%s;\n",
 						 generate_recompute(view));
