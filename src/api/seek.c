@@ -63,7 +63,9 @@ open_topic(Seek *seek)
 		no_answer(seek, error);
 	if (seek->partitions == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-						errmsg("topic \"%s\" does not exist", seek->source->topic)));
+						errmsg("topic \"%s\" does not exist", seek->source->topic),
+						errhint("Topics are created by Kafka's own tools; option \"topic\" of the "
+								"foreign table says which is meant.")));
 	seek->moves = palloc0(sizeof(Move) * seek->partitions);
 }
 

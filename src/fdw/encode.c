@@ -191,6 +191,14 @@ encoder_create(Oid relid, TupleDesc desc, const TableOptions *table)
 		column->name = pstrdup(NameStr(attribute->attname));
 		column->index = i;
 		column->origin = options.origin;
+		/* It would be left out of the message without a word. */
+		if (table->format != FORMAT_JSON &&
+			(options.origin == ORIGIN_FIELD || options.origin == ORIGIN_REST))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_COLUMN_DEFINITION),
+					 errmsg("column \"%s\" needs a message in format json", column->name),
+					 errhint("In formats text and bytes a column takes metadata: value, key, "
+							 "partition, offset, timestamp or headers.")));
 		json_writer_init(&column->writer, column->name, attribute->atttypid,
 						 options.has_timestamp_format, options.timestamp_format);
 		if (options.origin == ORIGIN_FIELD)

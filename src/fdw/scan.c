@@ -96,7 +96,9 @@ scan_connect(TopicScan *scan)
 		scan_failed(scan, error);
 	if (scan->npartitions == 0)
 		ereport(ERROR, (errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
-						errmsg("topic \"%s\" does not exist", scan->source->topic)));
+						errmsg("topic \"%s\" does not exist", scan->source->topic),
+						errhint("Topics are created by Kafka's own tools; option \"topic\" of the "
+								"foreign table says which is meant.")));
 	low = scan_ask_offsets(scan, KAFKA_OFFSET_EARLIEST);
 	high = scan_ask_offsets(scan, KAFKA_OFFSET_LATEST);
 	scan->partitions = palloc0_array(ScanPartition, scan->npartitions);

@@ -16,6 +16,8 @@ SET search_path = visibility;
 CREATE FOREIGN TABLE topic (kind text, amount integer, p integer OPTIONS (metadata 'partition'))
 	SERVER visible_server OPTIONS (topic 'visibility', format 'json');
 CREATE FOREIGN TABLE raw (value text OPTIONS (metadata 'value')) SERVER visible_server OPTIONS (topic 'visibility', format 'text');
+CREATE FOREIGN TABLE unmapped (value text) SERVER visible_server OPTIONS (topic 'visibility', format 'text');
+INSERT INTO unmapped VALUES ('would be an empty message');
 CREATE TABLE fact (kind text, amount integer);
 GRANT SELECT ON topic TO visible_owner, visible_other;
 GRANT INSERT ON fact TO visible_owner, visible_other;
