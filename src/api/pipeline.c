@@ -56,7 +56,7 @@ interval_us(const Interval *interval)
 	int64 days =
 		interval->day + (int64) interval->month * DAYS_PER_MONTH + interval->time / USECS_PER_DAY;
 
-	if (Abs(days) > INTERVAL_MAX_US / USECS_PER_DAY)
+	if (days > INTERVAL_MAX_US / USECS_PER_DAY || -days > INTERVAL_MAX_US / USECS_PER_DAY)
 		return days < 0 ? -INTERVAL_MAX_US - 1 : INTERVAL_MAX_US + 1;
 	return days * USECS_PER_DAY + interval->time % USECS_PER_DAY;
 }
