@@ -26,6 +26,7 @@ typedef struct Partition
 	bool wants_assign; /* (re)assign at next when the broker answers; see positions.c */
 	bool at_end;       /* read to the end, as far as heard */
 	bool idle;
+	TimestampTz ahead_since;     /* since when brokers say that the log ends before next; 0: no */
 	TimestampTz last_message_at; /* or the worker's start */
 	int64 error_offset;          /* where a partition error was seen last */
 	int errors;                  /* how often there */

@@ -26,6 +26,13 @@
  */
 #define ASK_MS 3000
 
+/*
+ * How long brokers must say that the log ends before our position until it is believed. A leader
+ * that hung or was cut off answers as if it still led, with the end that it had, until it learns of
+ * its successor; the client takes its word for who leads, too.
+ */
+#define AHEAD_MS 15000
+
 /* Errors in a row at one offset after which its partition is paused. */
 #define ERRORS_BEFORE_PAUSE 5
 
@@ -281,14 +288,42 @@ cluster_is_same(IngestWorker *worker, Partition *partition)
 	return false;
 }
 
-/* Decides where one partition is read from. False: nowhere, it is paused now. */
+/* True while it may be the broker that is behind, not us ahead: it is asked again later. */
+static bool
+broker_may_be_behind(IngestWorker *worker, Partition *partition, int64 high)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (partition->next <= high)
+	{
+		partition->ahead_since = 0;
+		return false;
+	}
+	if (partition->ahead_since == 0)
+		partition->ahead_since = now;
+	if (now >= partition->ahead_since + AHEAD_MS * INT64CONST(1000))
+		return false;
+	partition->wants_assign = true;
+	partition->idle = false;
+	ingest_worker_note_error(
+		worker,
+		psprintf("partition %d ends at offset " INT64_FORMAT
+				 " as its broker says, and offset " INT64_FORMAT
+				 " is to be read next; asking again, for %d s, before the partition is paused",
+				 partition->stored.partition, high, partition->next, AHEAD_MS / 1000),
+		worker->slot->state);
+	return true;
+}
+
+/* Decides where one partition is read from. False: nowhere, it is paused now, or asked for again.
+ */
 static bool
 place_partition(IngestWorker *worker, Partition *partition, int64 low, int64 high,
 				KafkaPosition *position)
 {
 	char *fault;
 
-	if (!cluster_is_same(worker, partition))
+	if (!cluster_is_same(worker, partition) || broker_may_be_behind(worker, partition, high))
 		return false;
 	fault = position_fault(partition, low, high);
 	if (fault)
@@ -339,7 +374,10 @@ assign_listed(IngestWorker *worker, int n, const int *which)
 
 		partition->wants_assign = false;
 		if (!place_partition(worker, partition, low[i], high[i], &positions[placed]))
+		{
+			clean = clean && !partition->wants_assign;
 			continue;
+		}
 		placed++;
 		partition->assigned = true;
 		partition->at_end = false;
