@@ -181,8 +181,8 @@ poll_until(sub { sql_error(q{INSERT INTO safe VALUES ('6')}) eq '' }, 'the broke
 
 # A broker that is killed and comes back, after it has hung: what was committed is in the topic. Both
 # INSERTs must be one transaction for that: psql commits each statement by itself, and the first one
-# of two stays when the second one fails. (An earlier version overlooked it, and took an INSERT that
-# met the broker's fencing after the hang, and timed out as it should, for a loss.)
+# of two stays when the second one fails. (An earlier version overlooked it, so that an
+# INSERT that timed out, as it should, looked like a loss.)
 my $committed = 0;
 for my $round (1 .. 3)
 {
