@@ -206,4 +206,11 @@ compat_flatten_group(Query *query)
 #define compat_forget_rights(rte) ((rte)->requiredPerms = 0)
 #endif
 
+/* 18 runs a query once and no more, without being told. */
+#if PG_VERSION_NUM >= 180000
+#define compat_executor_run(query) ExecutorRun(query, ForwardScanDirection, 0)
+#else
+#define compat_executor_run(query) ExecutorRun(query, ForwardScanDirection, 0, true)
+#endif
+
 #endif

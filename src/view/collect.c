@@ -203,7 +203,7 @@ run(PlannedStmt *plan, Oid source, Tuplestorestate *rows, DestReceiver *receiver
 	query = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, receiver, NULL,
 							environment, 0);
 	ExecutorStart(query, 0);
-	ExecutorRun(query, ForwardScanDirection, 0, true);
+	compat_executor_run(query);
 	ExecutorFinish(query);
 	ExecutorEnd(query);
 	FreeQueryDesc(query);

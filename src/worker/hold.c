@@ -147,28 +147,15 @@ hold_wait(Oid database)
 	}
 }
 
+/* Runs a statement while the database's workers are away. */
 static void
-hold_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
-			 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
-			 DestReceiver *dest, QueryCompletion *qc)
+run_held(Oid database, ProcessUtility_hook_type next, PlannedStmt *pstmt, const char *queryString,
+		 bool readOnlyTree, ProcessUtilityContext context, ParamListInfo params,
+		 QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
-	ProcessUtility_hook_type next =
-		previous_utility_hook ? previous_utility_hook : standard_ProcessUtility;
-	Oid database = worker_shared ? wanted_database(pstmt->utilityStmt) : InvalidOid;
-	bool drops_extension = IsA(pstmt->utilityStmt, DropStmt) &&
-						   ((DropStmt *) pstmt->utilityStmt)->removeType == OBJECT_EXTENSION;
-	bool ran;
-
-	if (!OidIsValid(database))
-	{
-		next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
-		/* It may have been ours: then the workers have to go. */
-		if (drops_extension)
-			worker_wake_at_commit();
-		return;
-	}
 	/* Where none run, as in template1 at each CREATE DATABASE, none are started afterwards. */
-	ran = hold_signal(database, false) > 0;
+	const bool ran = hold_signal(database, false) > 0;
+
 	hold_set(InvalidOid, database);
 	PG_TRY();
 	{
@@ -183,6 +170,28 @@ hold_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 			shared_request_database(database);
 	}
 	PG_END_TRY();
+}
+
+static void
+hold_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
+			 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
+			 DestReceiver *dest, QueryCompletion *qc)
+{
+	ProcessUtility_hook_type next =
+		previous_utility_hook ? previous_utility_hook : standard_ProcessUtility;
+	Oid database = worker_shared ? wanted_database(pstmt->utilityStmt) : InvalidOid;
+	bool drops_extension = IsA(pstmt->utilityStmt, DropStmt) &&
+						   ((DropStmt *) pstmt->utilityStmt)->removeType == OBJECT_EXTENSION;
+
+	if (!OidIsValid(database))
+	{
+		next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
+		/* It may have been ours: then the workers have to go. */
+		if (drops_extension)
+			worker_wake_at_commit();
+		return;
+	}
+	run_held(database, next, pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 }
 
 void
