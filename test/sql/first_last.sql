@@ -39,7 +39,11 @@ SELECT last(CASE WHEN true THEN a ELSE b END, 1::bigint) FROM (VALUES ('a' COLLA
 SELECT first(v, 1.5) FROM (VALUES (1)) x(v);
 
 -- Random rows: many ties, NULLs, infinities, values of several lengths.
-CREATE TABLE fl_rows (o int, g int, i int, t timestamptz, v text COLLATE "C", n numeric, f float8, big text COLLATE "C");
+CREATE TABLE fl_rows (o int, g int, i int, t timestamptz, v text COLLATE "C", n numeric, f float8, big text COLLATE "C")
+PARTITION BY HASH (o);
+CREATE TABLE fl_rows_0 PARTITION OF fl_rows FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+CREATE TABLE fl_rows_1 PARTITION OF fl_rows FOR VALUES WITH (MODULUS 3, REMAINDER 1);
+CREATE TABLE fl_rows_2 PARTITION OF fl_rows FOR VALUES WITH (MODULUS 3, REMAINDER 2);
 SELECT setseed(0.5);
 INSERT INTO fl_rows
 SELECT o, CASE WHEN g < 190 THEN g END, i,
@@ -88,13 +92,19 @@ SELECT differences(), plan_has('HashAggregate');
 SET work_mem = '64kB'; SET hash_mem_multiplier = 1;
 SELECT differences();
 RESET work_mem; RESET hash_mem_multiplier; RESET enable_sort;
+-- Partial results, packed and merged: by partition, where every part is sure to have rows, and in parallel.
+SET enable_partitionwise_aggregate = on;
+SELECT differences(), plan_has('Partial HashAggregate');
+SET enable_hashagg = off;
+SELECT differences(), plan_has('Partial GroupAggregate');
+RESET enable_hashagg;
+RESET enable_partitionwise_aggregate;
 SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
 SET max_parallel_workers_per_gather = 2;
 SELECT differences(), plan_has('Partial HashAggregate');
 SET enable_hashagg = off;
 SELECT differences(), plan_has('Partial GroupAggregate');
 RESET enable_hashagg;
-EXPLAIN (COSTS off) SELECT first(v, t), last(n, t) FROM fl_rows;
 SELECT first(v, t) = (SELECT (array_agg(v ORDER BY t, v) FILTER (WHERE t IS NOT NULL AND v IS NOT NULL))[1] FROM fl_rows) AS f,
 	last(n, t) = (SELECT (array_agg(n ORDER BY t DESC, n DESC) FILTER (WHERE t IS NOT NULL AND n IS NOT NULL))[1] FROM fl_rows) AS l
 FROM fl_rows;
