@@ -73,6 +73,16 @@ try_chunk(Ingest *ingest, const IngestRow *rows, int n, MemoryContext chunk_cont
 	return error;
 }
 
+/*
+ * A failed chunk is wasted, a kept one counts towards SUBTRANSACTIONS: half the gap, but not so little
+ * that the transaction ends after a few bad rows.
+ */
+static int
+chunk_for(int gap)
+{
+	return Max(Max(Min(gap / 2, LAST_CHUNK), Min(gap * 2, SMALL_CHUNK)), 1);
+}
+
 int
 careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			   MemoryContext result_context, int64 *written, int64 *handed)
@@ -80,11 +90,11 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 	MemoryContext chunk_context = AllocSetContextCreate(
 		CurrentMemoryContext, "telemetry careful chunk", ALLOCSET_DEFAULT_SIZES);
 	int done = 0;
-	int chunk = FIRST_CHUNK;
+	int chunk = ingest->careful_gap > 0 ? chunk_for(ingest->careful_gap) : FIRST_CHUNK;
 	int suspect = 0; /* one of rows [done, suspect) is bad, which one is not known */
 	int released = 0;
 	int last_bad = -1; /* its row */
-	int gap = 0;       /* good rows between bad ones, of late */
+	int gap = ingest->careful_gap; /* good rows between bad ones, of late */
 	int prefix = 0;    /* rows that go in before one that is suspected */
 
 	while (done < n && released < SUBTRANSACTIONS)
@@ -132,12 +142,8 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		memmove(&rows[done + 1], &rows[done], sizeof(IngestRow) * culprit);
 		done++;
 		suspect = 0;
-		/*
-		 * A failed chunk is wasted, a kept one counts towards SUBTRANSACTIONS: half the gap, but
-		 * not so little that the transaction ends after a few bad rows.
-		 */
-		chunk = Max(Min(gap / 2, LAST_CHUNK), Min(gap * 2, SMALL_CHUNK));
-		chunk = Max(chunk, 1);
+		ingest->careful_gap = gap;
+		chunk = chunk_for(gap);
 	}
 	MemoryContextDelete(chunk_context);
 	return done;

@@ -16,7 +16,8 @@
 #include "utils/timestamp.h"
 
 /* Most messages that one careful call looks at. */
-#define CAREFUL_MESSAGES 4096
+#define CAREFUL_MESSAGES       4096
+#define LEAST_CAREFUL_MESSAGES 128
 
 #define UNIX_EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
@@ -195,7 +196,7 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 
 	/* What is not written in this call need not be decoded for it. */
 	if (careful)
-		n = Min(n, CAREFUL_MESSAGES);
+		n = Min(n, ingest->careful_window > 0 ? ingest->careful_window : CAREFUL_MESSAGES);
 	done = n;
 	if (target_lock(&ingest->options) && !ingest->valid)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -218,6 +219,9 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 
 		if (dealt < nrows)
 			done = rows[dealt].message;
+		/* A little more than this call came to; what is decoded beyond that is decoded again. */
+		ingest->careful_window = dealt < nrows ? Max(done + done / 4, LEAST_CAREFUL_MESSAGES)
+											   : Min(2 * n, CAREFUL_MESSAGES);
 	}
 	owner_end(&scope);
 

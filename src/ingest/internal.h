@@ -68,6 +68,8 @@ struct Ingest
 	AttrNumber *batch_source;
 	bool valid;
 	bool domains;        /* it holds compiled constraints of a domain */
+	int careful_gap;     /* good rows between bad ones when rows were last written carefully */
+	int careful_window;  /* messages that the next careful call looks at; 0: all it may */
 	bool careful;        /* row triggers fire row by row, so that an error is some row's */
 	int current;         /* row being worked on, when an error would be its fault; else -1 */
 	struct Ingest *next; /* list of the open ones, for invalidation */
