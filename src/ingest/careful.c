@@ -74,8 +74,8 @@ try_chunk(Ingest *ingest, const IngestRow *rows, int n, MemoryContext chunk_cont
 }
 
 /*
- * A failed chunk is wasted, a kept one counts towards SUBTRANSACTIONS: half the gap, but not so little
- * that the transaction ends after a few bad rows.
+ * A failed chunk is wasted, a kept one counts towards SUBTRANSACTIONS: half the gap, but not so
+ * little that the transaction ends after a few bad rows.
  */
 static int
 chunk_for(int gap)
@@ -93,9 +93,9 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 	int chunk = ingest->careful_gap > 0 ? chunk_for(ingest->careful_gap) : FIRST_CHUNK;
 	int suspect = 0; /* one of rows [done, suspect) is bad, which one is not known */
 	int released = 0;
-	int last_bad = -1; /* its row */
+	int last_bad = -1;             /* its row */
 	int gap = ingest->careful_gap; /* good rows between bad ones, of late */
-	int prefix = 0;    /* rows that go in before one that is suspected */
+	int prefix = 0;                /* rows that go in before one that is suspected */
 
 	while (done < n && released < SUBTRANSACTIONS)
 	{
