@@ -562,7 +562,7 @@ pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
  */
 
 static void
-fold_level(List *pendings, bool or_break)
+fold_all(List *pendings, bool or_break)
 {
 	List *folds = NIL;
 	ListCell *cell;
@@ -595,18 +595,16 @@ fold_level(List *pendings, bool or_break)
 }
 
 static void
-fold_levels(bool or_break)
+fold_now(bool or_break)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry fold of changes",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	ListCell *cell;
 	bool snapshot = !ActiveSnapshotSet();
 
 	if (snapshot)
 		PushActiveSnapshot(GetTransactionSnapshot());
-	foreach (cell, pending_levels())
-		fold_level(lfirst(cell), or_break);
+	fold_all(pending_all(), or_break);
 	if (snapshot)
 		PopActiveSnapshot();
 	MemoryContextSwitchTo(old);
@@ -616,21 +614,21 @@ fold_levels(bool or_break)
 void
 fold_pending(void)
 {
-	fold_levels(false);
+	fold_now(false);
 	pending_forget();
 }
 
 void
 fold_or_break(void)
 {
-	fold_levels(true);
+	fold_now(true);
 	pending_forget();
 }
 
 void
 fold_for_now(void)
 {
-	fold_levels(false);
+	fold_now(false);
 }
 
 void

@@ -33,11 +33,11 @@ current_level(void)
 }
 
 static PendingView *
-find(const PendingLevel *level, Oid view)
+find(const List *views, Oid view)
 {
 	ListCell *cell;
 
-	foreach (cell, level->views)
+	foreach (cell, views)
 		if (((PendingView *) lfirst(cell))->view == view)
 			return lfirst(cell);
 	return NULL;
@@ -47,7 +47,7 @@ PendingView *
 pending_view(Oid view, Oid target, TupleDesc desc)
 {
 	PendingLevel *level = current_level();
-	PendingView *pending = find(level, view);
+	PendingView *pending = find(level->views, view);
 	MemoryContext old;
 
 	if (pending)
@@ -99,11 +99,21 @@ pending_supersede(PendingView *pending, bool emptied)
 }
 
 static void
+copy_rows(Tuplestorestate *from, Tuplestorestate *to, TupleDesc desc)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+
+	tuplestore_rescan(from);
+	while (tuplestore_gettupleslot(from, true, false, slot))
+		tuplestore_puttupleslot(to, slot);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+static void
 append(PendingView *to, PendingView *from, bool minus)
 {
 	Tuplestorestate **source = minus ? &from->minus : &from->plus;
 	Tuplestorestate **target = minus ? &to->minus : &to->plus;
-	TupleTableSlot *slot;
 
 	if (*source == NULL)
 		return;
@@ -113,11 +123,7 @@ append(PendingView *to, PendingView *from, bool minus)
 		*source = NULL;
 		return;
 	}
-	slot = MakeSingleTupleTableSlot(from->desc, &TTSOpsMinimalTuple);
-	tuplestore_rescan(*source);
-	while (tuplestore_gettupleslot(*source, true, false, slot))
-		tuplestore_puttupleslot(*target, slot);
-	ExecDropSingleTupleTableSlot(slot);
+	copy_rows(*source, *target, from->desc);
 	drop(source);
 }
 
@@ -130,7 +136,7 @@ merge_level(PendingLevel *outer, PendingLevel *inner)
 	foreach (cell, inner->views)
 	{
 		PendingView *from = lfirst(cell);
-		PendingView *to = find(outer, from->view);
+		PendingView *to = find(outer->views, from->view);
 
 		if (to == NULL)
 		{
@@ -212,14 +218,46 @@ pending_any(void)
 	return top != NULL;
 }
 
+/* What one level has for a view, behind what those outside it had; the level keeps it. */
+static List *
+with_level(List *all, const PendingView *from)
+{
+	PendingView *to = find(all, from->view);
+
+	if (to == NULL)
+	{
+		to = palloc0(sizeof(PendingView));
+		to->view = from->view;
+		to->target = from->target;
+		to->desc = CreateTupleDescCopy(from->desc);
+		all = lappend(all, to);
+	}
+	if (from->superseded)
+		pending_supersede(to, from->emptied);
+	if (from->plus)
+		copy_rows(from->plus, pending_store(to, false), from->desc);
+	if (from->minus)
+		copy_rows(from->minus, pending_store(to, true), from->desc);
+	to->collected += from->collected;
+	return all;
+}
+
 List *
-pending_levels(void)
+pending_all(void)
 {
 	List *levels = NIL;
+	List *all = NIL;
+	ListCell *level;
+	ListCell *cell;
 
-	for (PendingLevel *level = top; level; level = level->outer)
-		levels = lcons(level->views, levels);
-	return levels;
+	if (top == NULL || top->outer == NULL)
+		return top ? top->views : NIL;
+	for (PendingLevel *each = top; each; each = each->outer)
+		levels = lcons(each, levels);
+	foreach (level, levels)
+		foreach (cell, ((PendingLevel *) lfirst(level))->views)
+			all = with_level(all, lfirst(cell));
+	return all;
 }
 
 void

@@ -39,8 +39,11 @@ extern void pending_supersede(PendingView *pending, bool emptied);
 /* True if something waits to be folded. */
 extern bool pending_any(void);
 
-/* A list of lists of PendingView *: of the outermost level first, in which order they happened. */
-extern List *pending_levels(void);
+/*
+ * PendingView *, one for each view, of all levels together. Not one level after the other: a group
+ * that is computed anew for an outer level has the rows of the inner ones in it already.
+ */
+extern List *pending_all(void);
 
 /* Nothing waits any more. */
 extern void pending_forget(void);
