@@ -162,8 +162,11 @@ extern const char *exact_read_string(const char *in, const char *text);
 static inline bool
 exact_add_count(int64_t *count, int64_t more, bool subtract)
 {
-	int64_t sum = subtract ? *count - more : *count + more;
+	int64_t sum;
 
+	if (subtract ? __builtin_sub_overflow(*count, more, &sum)
+				 : __builtin_add_overflow(*count, more, &sum))
+		return false;
 	if (sum < -EXACT_MAX_COUNT || sum > EXACT_MAX_COUNT)
 		return false;
 	*count = sum;

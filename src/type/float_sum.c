@@ -214,18 +214,15 @@ accumulate(FunctionCallInfo fcinfo, bool subtract)
 	FloatSum *sum = state_argument(fcinfo, 0);
 	ExactMemory memory;
 
-	if (PG_ARGISNULL(1))
-	{
-		if (sum == NULL)
-			PG_RETURN_NULL();
-		PG_RETURN_POINTER(sum);
-	}
-	if (likely(sum != NULL && float_sum_add_fast(sum, PG_GETARG_FLOAT8(1), subtract)))
+	if (likely(sum != NULL && !PG_ARGISNULL(1) &&
+			   float_sum_add_fast(sum, PG_GETARG_FLOAT8(1), subtract)))
 		PG_RETURN_POINTER(sum);
 	memory = float_memory(float_aggregate_context(fcinfo));
+	/* For a NULL, too: the state of a moving window must not be NULL. */
 	if (sum == NULL)
 		sum = new_state(memory.arg);
-	float_sum_add(sum, PG_GETARG_FLOAT8(1), subtract, &memory);
+	if (!PG_ARGISNULL(1))
+		float_sum_add(sum, PG_GETARG_FLOAT8(1), subtract, &memory);
 	PG_RETURN_POINTER(sum);
 }
 
@@ -250,16 +247,14 @@ unite(FunctionCallInfo fcinfo, bool subtract)
 	FloatSum *sum = state_argument(fcinfo, 0);
 	FloatSum other;
 
+	if (sum == NULL)
+		sum = new_state(memory.arg);
 	if (!PG_ARGISNULL(1))
 	{
-		if (sum == NULL)
-			sum = new_state(memory.arg);
 		sum_from_datum(PG_GETARG_DATUM(1), &other);
 		if (!float_sum_merge(sum, &other, subtract, &memory))
 			float_out_of_range(TYPE_NAME);
 	}
-	if (sum == NULL)
-		PG_RETURN_NULL();
 	PG_RETURN_POINTER(sum);
 }
 
