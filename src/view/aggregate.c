@@ -249,7 +249,9 @@ final_of_avg(ViewShape *shape, Aggref *aggref)
 
 /*
  * Variance of numbers that are exact, by PostgreSQL's own formula on exact sums:
- * (n * sum(x^2) - sum(x)^2) / (n * (n - 1)), numeric.c's numeric_stddev_internal().
+ * (n * sum(x^2) - sum(x)^2) / (n * (n - 1)), numeric.c's numeric_stddev_internal(). Its root is
+ * rounded once, to the digits of the variance: ours is computed with 30 more, so that rounding it
+ * is that.
  */
 static char *
 final_of_exact_variance(ViewShape *shape, Aggref *aggref, bool sample, bool root)
@@ -269,8 +271,10 @@ final_of_exact_variance(ViewShape *shape, Aggref *aggref, bool sample, bool root
 		"GREATEST(%1$s::numeric * %2$s - %3$s * %3$s, 0) / (%1$s::numeric * (%1$s - %4$d))", n,
 		squares, sum, sample ? 1 : 0);
 	if (root)
-		variance =
-			psprintf("pg_catalog.round(pg_catalog.sqrt(%1$s), pg_catalog.scale(%1$s))", variance);
+		variance = psprintf(
+			"pg_catalog.round(pg_catalog.sqrt(pg_catalog.round(%1$s, pg_catalog.scale(%1$s) + "
+			"30)), pg_catalog.scale(%1$s))",
+			variance);
 	return psprintf("CASE WHEN %s > %d THEN %s END", n, sample ? 1 : 0, variance);
 }
 

@@ -10,3 +10,28 @@ INSERT INTO t VALUES (3,1e308,NULL,NULL,9); SELECT * FROM v WHERE k=3;
 SET client_min_messages = warning;
 DROP TABLE t CASCADE;
 RESET client_min_messages;
+
+-- Variance and regression: of floats from exact moments, of exact numbers with PostgreSQL's own digits.
+CREATE TABLE t (k int, x float8, y real, i int, n numeric);
+INSERT INTO t SELECT i % 5, i * 1.1, i * 0.3 + i % 7, i, i * 1.25 FROM generate_series(1, 1000) i;
+CREATE MATERIALIZED VIEW moments WITH (telemetry.continuous) AS
+SELECT k, stddev(x) AS a, corr(x, y) AS b, regr_slope(y, x) AS c, var_pop(y) AS d, regr_count(y, x) AS e, covar_samp(x, y) AS f
+FROM t GROUP BY k;
+CREATE MATERIALIZED VIEW exact WITH (telemetry.continuous) AS
+SELECT k, stddev(i) AS a, variance(n) AS b, stddev_pop(i) AS c, stddev_samp(n) AS d, var_pop(i) AS e FROM t GROUP BY k;
+INSERT INTO t SELECT i % 6, i * 1.1, i * 0.3 + i % 7, i, i * 1.25 FROM generate_series(1001, 2000) i;
+DELETE FROM t WHERE i % 17 = 3;
+INSERT INTO t VALUES (9, 1, NULL, NULL, NULL), (8, 2, 3, 4, 5);
+INSERT INTO t SELECT * FROM t WHERE i % 3 = 0;
+DELETE FROM t WHERE i % 13 = 0;
+SELECT * FROM telemetry.verify('moments');
+SELECT * FROM telemetry.verify('exact');
+SELECT count(*) AS beyond_tolerance
+FROM moments AS m JOIN (
+    SELECT k, stddev(x) AS a, corr(x, y) AS b, regr_slope(y, x) AS c, var_pop(y) AS d, regr_count(y, x) AS e, covar_samp(x, y) AS f
+    FROM t GROUP BY k) AS q USING (k)
+WHERE m.e <> q.e OR abs(m.a - q.a) > 1e-12 * q.a OR abs(m.b - q.b) > 1e-12 OR abs(m.c - q.c) > 1e-12 OR abs(m.d - q.d) > 1e-12 * q.d
+   OR abs(m.f - q.f) > 1e-12 * abs(q.f) OR (m.a IS NULL) <> (q.a IS NULL) OR (m.b IS NULL) <> (q.b IS NULL) OR (m.f IS NULL) <> (q.f IS NULL);
+SET client_min_messages = warning;
+DROP TABLE t CASCADE;
+RESET client_min_messages;
