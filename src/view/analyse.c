@@ -124,8 +124,11 @@ refuse_unstable(Node *node, void *context)
 						format_procedure(function)),
 				 errdetail("Its result may depend on the session's settings, on the time or on "
 						   "other tables, so that the view would not equal its query."),
-				 errhint("Name the time zone: date_trunc('day', ts, 'Europe/Berlin'), or "
-						 "(ts AT TIME ZONE 'Europe/Berlin')::date."),
+				 func_volatile(function) == PROVOLATILE_STABLE
+					 ? errhint("Name the time zone: date_trunc('day', ts, 'Europe/Berlin'), or "
+							   "(ts AT TIME ZONE 'Europe/Berlin')::date. What depends on the time "
+							   "of reading belongs into the query that reads the view.")
+					 : errhint("Store such a value in the table, and read it from there."),
 				 shape_position(shape, exprLocation(node))));
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, refuse_unstable, context, 0);
@@ -205,11 +208,11 @@ find_target(ViewShape *shape)
 	int rti = query->jointree->fromlist ? leftmost(linitial(query->jointree->fromlist)) : 0;
 
 	if (rti == 0)
-		refuse(shape, "FROM begin with anything but the table it follows",
+		refuse(shape, "a FROM that begins with anything but the table it follows",
 			   "Put the table first, and join others to it by JOIN or LEFT JOIN.", -1);
 	target = rt_fetch(rti, query->rtable);
 	if (target->rtekind != RTE_RELATION)
-		refuse(shape, "FROM begin with anything but the table it follows",
+		refuse(shape, "a FROM that begins with anything but the table it follows",
 			   "Put the table first; subqueries cannot be followed.", -1);
 	check_target(shape, target);
 	shape->target_rti = rti;

@@ -477,25 +477,28 @@ take_or_break(const Step *step, bool or_break)
 
 /* All rows of a view that was emptied and may have got new ones. */
 static Tuplestorestate *
-all_rows(const KnownView *view)
+all_rows(KnownView *view)
 {
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	Tuplestorestate *state = tuplestore_begin_heap(false, false, work_mem);
 	TupleTableSlot *slot;
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	execute(psprintf("SELECT * FROM %s", view->name), 0, NULL, NULL, NULL);
+	execute(generate_columns(view, view->state), 0, NULL, NULL, NULL);
 	slot = MakeSingleTupleTableSlot(SPI_tuptable->tupdesc, &TTSOpsHeapTuple);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		ExecStoreHeapTuple(SPI_tuptable->vals[i], slot, false);
-		tuplestore_puttupleslot(rows, slot);
+		tuplestore_puttupleslot(state, slot);
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	SPI_finish();
 	owner_end(&scope);
+	collect_public(view, state, rows);
+	tuplestore_end(state);
 	return rows;
 }
 

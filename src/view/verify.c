@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -49,6 +50,22 @@ has_expired(const KnownView *view)
 	return SPI_processed > 0;
 }
 
+/*
+ * What users read, by its query and not by the view's name: the owner may lack USAGE on the schema
+ * that others put the view into.
+ */
+static char *
+public_query(const KnownView *view)
+{
+	char *query =
+		TextDatumGetCString(DirectFunctionCall1(pg_get_viewdef, ObjectIdGetDatum(view->row.view)));
+	size_t length = strlen(query);
+
+	if (length > 0 && query[length - 1] == ';')
+		query[length - 1] = '\0';
+	return psprintf("SELECT * FROM (%s) AS p", query);
+}
+
 static char *
 comparison(const KnownView *view)
 {
@@ -63,7 +80,7 @@ comparison(const KnownView *view)
 	}
 	else
 	{
-		one = psprintf("SELECT * FROM %s", view->name);
+		one = public_query(view);
 		other = psprintf("SELECT * FROM %s", qualified(view->row.definition));
 	}
 	return psprintf("SELECT 'view', to_jsonb(v) FROM (%1$s EXCEPT ALL (%2$s)) AS v UNION ALL "
