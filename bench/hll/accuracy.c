@@ -1,8 +1,9 @@
 /*
  * Relative RMSE of the estimator from 1 to 1e9 distinct values, as CSV.
  *
- *   accuracy PRECISION TRIALS
+ *   accuracy PRECISION TRIALS [LARGEST [SEED]]
  *
+ * LARGEST: points up to that many values only; SEED: another series of random numbers.
  * Up to 64 m values are really added (random 64-bit hashes). Above, registers are drawn from their
  * distribution: with N ~ Poisson(n) values they are independent, P(value <= k) = exp(-n/m 2^-k),
  * and the 1/n that a random N adds to the relative variance is taken off again. Columns: n, RMSE
@@ -106,11 +107,14 @@ main(int argc, char **argv)
 {
 	int precision = argc > 1 ? atoi(argv[1]) : 11;
 	int trials = argc > 2 ? atoi(argv[2]) : 1000;
+	double largest = argc > 3 ? atof(argv[3]) : 1.3e9;
 	double m = hll_register_count(precision);
 	Point points[128] = {{0}};
 	int npoints = 0;
 
-	for (double n = 1; n < 1.3e9; n *= 1.25)
+	if (argc > 4)
+		seed = strtoull(argv[4], NULL, 10);
+	for (double n = 1; n < largest; n *= 1.25)
 		if (npoints == 0 || floor(n) > points[npoints - 1].n)
 			points[npoints++].n = floor(n);
 	for (int trial = 0; trial < trials; trial++)

@@ -83,24 +83,28 @@ static HllState *
 merge_tokens(HllState *dst, const HllView *src, const HllMemory *memory, const char **error)
 {
 	HllRiceReader reader;
-	uint32_t token;
+	uint32_t tokens[HLL_RICE_BATCH];
 
 	if (!hll_rice_open(&reader, src->payload, src->length, HLL_INDEX_BITS))
 	{
 		*error = "tokens are damaged";
 		return dst;
 	}
-	for (uint32_t i = 0; i < src->count; i++)
+	for (uint32_t left = src->count, n; left > 0; left -= n)
 	{
-		if (!hll_rice_next(&reader, &token))
+		n = left < HLL_RICE_BATCH ? left : HLL_RICE_BATCH;
+		if (dst->form == HLL_REGISTERS)
+		{
+			if (!hll_rice_raise(&reader, dst, left))
+				*error = "tokens are damaged";
+			return dst;
+		}
+		if (!hll_rice_read(&reader, tokens, n))
 		{
 			*error = "tokens are damaged";
 			return dst;
 		}
-		if (dst->form == HLL_TOKENS)
-			dst = hll_insert_token(dst, token, memory);
-		else
-			hll_raise_by_token(dst, token);
+		dst = hll_insert_tokens(dst, tokens, n, memory);
 	}
 	return dst;
 }
@@ -130,17 +134,19 @@ static bool
 raise_registers(uint8_t *registers, const HllView *src)
 {
 	HllRiceReader reader;
-	uint32_t pair;
+	uint32_t pairs[HLL_RICE_BATCH];
 
 	if (src->kind == HLL_PACKED_DENSE)
 		return hll_dense_merge(registers, src->precision, src->payload, src->length);
 	if (!hll_rice_open(&reader, src->payload, src->length, src->precision))
 		return false;
-	for (uint32_t i = 0; i < src->count; i++)
+	for (uint32_t left = src->count, n; left > 0; left -= n)
 	{
-		if (!hll_rice_next(&reader, &pair))
+		n = left < HLL_RICE_BATCH ? left : HLL_RICE_BATCH;
+		if (!hll_rice_read(&reader, pairs, n))
 			return false;
-		hll_raise(registers, pair >> 6, pair & 63, 255);
+		for (uint32_t i = 0; i < n; i++)
+			hll_raise(registers, pairs[i] >> 6, pairs[i] & 63, 255);
 	}
 	return true;
 }

@@ -103,7 +103,7 @@ hll_estimate_packed(const HllView *view, const char **error)
 {
 	uint32_t histogram[HLL_VALUES];
 	HllRiceReader reader;
-	uint32_t pair;
+	uint32_t pairs[HLL_RICE_BATCH];
 
 	*error = NULL;
 	if (view->kind == HLL_PACKED_EXPLICIT)
@@ -121,12 +121,13 @@ hll_estimate_packed(const HllView *view, const char **error)
 		histogram[0] = hll_register_count(view->precision) - view->count;
 		if (!hll_rice_open(&reader, view->payload, view->length, view->precision))
 			*error = "registers are damaged";
-		for (uint32_t i = 0; *error == NULL && i < view->count; i++)
+		for (uint32_t left = view->count, n; *error == NULL && left > 0; left -= n)
 		{
-			if (hll_rice_next(&reader, &pair))
-				histogram[pair & 63]++;
-			else
+			n = left < HLL_RICE_BATCH ? left : HLL_RICE_BATCH;
+			if (!hll_rice_read(&reader, pairs, n))
 				*error = "registers are damaged";
+			for (uint32_t i = 0; *error == NULL && i < n; i++)
+				histogram[pairs[i] & 63]++;
 		}
 	}
 	if (*error != NULL)

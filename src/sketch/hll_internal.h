@@ -64,11 +64,25 @@ hll_raise(uint8_t *registers, uint32_t index, uint32_t value, uint32_t cap)
 		registers[index] = (uint8_t) value;
 }
 
+/*
+ * Stores what was there when the register does not rise: whether it does is a branch that nobody
+ * can foretell while the set grows.
+ */
+static inline void
+hll_raise_register(uint8_t *registers, uint32_t token, int precision, uint32_t cap)
+{
+	uint32_t value = hll_token_value(token, precision);
+	uint8_t *reg = registers + ((token >> 6) & (hll_register_count(precision) - 1));
+	uint8_t here = *reg;
+
+	value = value < cap ? value : cap;
+	*reg = here < value ? (uint8_t) value : here;
+}
+
 static inline void
 hll_raise_by_token(HllState *state, uint32_t token)
 {
-	hll_raise(hll_registers(state), (token >> 6) & (hll_register_count(state->precision) - 1),
-			  hll_token_value(token, state->precision), (1u << state->width) - 1);
+	hll_raise_register(hll_registers(state), token, state->precision, (1u << state->width) - 1);
 }
 
 static inline uint64_t
@@ -100,6 +114,8 @@ extern HllState *hll_create_explicit(int precision, int width, int cutoff, uint3
 									 const HllMemory *memory);
 extern HllState *hll_to_registers(HllState *state, const HllMemory *memory);
 extern HllState *hll_insert_token(HllState *state, uint32_t token, const HllMemory *memory);
+extern HllState *hll_insert_tokens(HllState *state, const uint32_t *tokens, uint32_t n,
+								   const HllMemory *memory);
 extern HllState *hll_insert_elements(HllState *state, const int64_t *elements, uint32_t n,
 									 const HllMemory *memory);
 extern uint32_t hll_sorted_tokens(const HllState *state, uint32_t *out);
@@ -136,44 +152,14 @@ extern const char *hll_rice_count(const uint8_t *bytes, size_t length, int index
 extern bool hll_rice_open(HllRiceReader *reader, const uint8_t *bytes, size_t length,
 						  int index_bits);
 
-extern bool hll_rice_next_slow(HllRiceReader *reader, uint32_t *pair);
+/* Pairs that are worth reading at once: enough to be quick, few enough for the stack. */
+#define HLL_RICE_BATCH 128
 
-/*
- * The next pair; false: damaged. Call it `remaining` times. One word mostly holds all of a pair:
- * two runs of zeros with their stop bits, and the low bits of the gap in between.
- */
-static inline bool
-hll_rice_next(HllRiceReader *reader, uint32_t *pair)
-{
-	size_t byte = reader->bit >> 3;
-	uint64_t word;
-	uint64_t rest;
-	int high;
-	int value;
-	int64_t index;
+/* The next n tokens straight into registers: raising hides behind reading. False: damaged. */
+extern bool hll_rice_raise(HllRiceReader *reader, HllState *registers, uint32_t n);
 
-	if (byte + 8 > reader->length)
-		return hll_rice_next_slow(reader, pair);
-	/* Guards at the top make both runs end inside the word. */
-	word = hll_load64(reader->bytes + byte) >> (reader->bit & 7);
-	high = __builtin_ctzll(word | UINT64_C(1) << 63);
-	if (high > 25)
-		return hll_rice_next_slow(reader, pair);
-	rest = word >> (high + 1);
-	index = (int64_t) ((uint64_t) high << reader->rice_bits |
-					   (rest & ((UINT64_C(1) << reader->rice_bits) - 1)));
-	rest >>= reader->rice_bits;
-	value = __builtin_ctzll(rest | UINT64_C(1) << 63);
-	index += reader->previous + 1;
-	/* 57 bits are sure to be there; what ends behind them is read the other way. */
-	if (high + 1 + reader->rice_bits + value + 1 > 57 || value > 37 ||
-		index >= INT64_C(1) << reader->index_bits)
-		return hll_rice_next_slow(reader, pair);
-	reader->bit += (size_t) (high + 1 + reader->rice_bits + value + 1);
-	reader->previous = index;
-	*pair = (uint32_t) index << 6 | ((uint32_t) value + 1);
-	return true;
-}
+/* The next n pairs, of all together as many as `remaining` said. False: damaged. */
+extern bool hll_rice_read(HllRiceReader *reader, uint32_t *pairs, uint32_t n);
 
 /* ---- hll_dense.c: registers as bit planes -----------------------------------------------------
  */

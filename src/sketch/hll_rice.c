@@ -197,9 +197,9 @@ read_unary(HllRiceReader *reader, int64_t limit)
 	}
 }
 
-/* The general case: long runs of zeros, and the last bytes. */
-bool
-hll_rice_next_slow(HllRiceReader *reader, uint32_t *pair)
+/* One pair, the general case: long runs of zeros, and the last one. */
+static bool
+read_slow(HllRiceReader *reader, uint32_t *pair)
 {
 	int64_t limit = INT64_C(1) << reader->index_bits;
 	int64_t high = read_unary(reader, limit >> reader->rice_bits);
@@ -224,5 +224,122 @@ hll_rice_next_slow(HllRiceReader *reader, uint32_t *pair)
 	}
 	else
 		*pair = (uint32_t) index << 6 | ((uint32_t) value + 1);
+	return true;
+}
+
+/* Eight bytes from there on; zeros behind the end. length >= 8. */
+static inline uint64_t
+load_ahead(const uint8_t *bytes, size_t length, size_t at)
+{
+	if (at + 8 <= length)
+		return hll_load64(bytes + at);
+	return at < length ? hll_load64(bytes + length - 8) >> 8 * (at + 8 - length) : 0;
+}
+
+/*
+ * Pairs while their runs are short, and never the last of all; returns how many. They go to pairs,
+ * or, as tokens, into registers where these are given (which the compiler knows when inlining).
+ *
+ * Reading is one chain of dependent steps, so what counts is the chain's length. Behind a gap's low
+ * bits the unary value and the unary head of the next gap follow each other: the lowest two ones of
+ * the word end them, and the second one says how far to go on. `word` holds the `valid` next bits,
+ * and is filled up from an address that does not wait for it.
+ */
+static inline __attribute__((always_inline)) uint32_t
+read_quickly(HllRiceReader *reader, uint32_t *pairs, HllState *state, uint32_t n)
+{
+	/* Copies, since a store to a register could change what pointers lead to. */
+	const uint8_t *bytes = reader->bytes;
+	const size_t length = reader->length;
+	const int precision = state != NULL ? state->precision : 0;
+	const uint32_t cap = state != NULL ? (1u << state->width) - 1 : 0;
+	const int rice = reader->rice_bits;
+	const uint64_t low_bits = (UINT64_C(1) << rice) - 1;
+	/* 56 bits are sure to be there; values of 38 on are read the other way. */
+	const int longest = rice > 18 ? 55 - rice : 37;
+	int64_t index = reader->previous;
+	size_t at = (reader->bit >> 3) + 7;
+	uint64_t word = load_ahead(bytes, length, reader->bit >> 3) >> (reader->bit & 7);
+	int valid = 56 - (int) (reader->bit & 7);
+	int high = __builtin_ctzll(word | UINT64_C(1) << 63);
+	uint32_t i;
+
+	if (high > 25)
+		return 0;
+	word = word >> high >> 1;
+	valid -= high + 1;
+	for (i = 0; i < n; i++)
+	{
+		uint64_t rest;
+		uint64_t low;
+		uint32_t token;
+		int value;
+		int run;
+
+		word |= load_ahead(bytes, length, at) << valid;
+		at += (size_t) (63 - valid) >> 3;
+		valid |= 56;
+		low = word & low_bits;
+		rest = word >> rice;
+		value = __builtin_ctzll(rest | UINT64_C(1) << 63);
+		/* The guard stands in for a one that is missing, and is too far away to pass. */
+		run = __builtin_ctzll((rest & (rest - 1)) | UINT64_C(1) << 63);
+		if (run > longest)
+			break;
+		index += (int64_t) ((uint64_t) high << rice | low) + 1;
+		token = (uint32_t) index << 6 | ((uint32_t) value + 1);
+		if (state != NULL)
+			hll_raise_register(hll_registers(state), token, precision, cap);
+		else
+			pairs[i] = token;
+		high = run - value - 1;
+		word = rest >> run >> 1;
+		valid -= rice + run + 1;
+	}
+	/* Back to where the pair begins of which the head has been read. */
+	reader->bit = at * 8 - (size_t) valid - (size_t) high - 1;
+	reader->previous = index;
+	return i;
+}
+
+bool
+hll_rice_read(HllRiceReader *reader, uint32_t *pairs, uint32_t n)
+{
+	const int64_t limit = INT64_C(1) << reader->index_bits;
+	uint32_t done = 0;
+
+	while (done < n)
+	{
+		if (reader->length >= 8)
+			done += read_quickly(reader, pairs + done, NULL, n - done);
+		if (done < n && !read_slow(reader, &pairs[done++]))
+			return false;
+		/* Indices ascend: the last one speaks for all. */
+		if (reader->previous >= limit)
+			return false;
+	}
+	return true;
+}
+
+bool
+hll_rice_raise(HllRiceReader *reader, HllState *registers, uint32_t n)
+{
+	const int64_t limit = INT64_C(1) << reader->index_bits;
+	uint32_t token;
+
+	for (uint32_t done = 0; done < n;)
+	{
+		if (reader->length >= 8)
+			done += read_quickly(reader, NULL, registers, n - done);
+		if (done < n)
+		{
+			if (!read_slow(reader, &token))
+				return false;
+			hll_raise_by_token(registers, token);
+			done++;
+		}
+		if (reader->previous >= limit)
+			return false;
+	}
 	return true;
 }

