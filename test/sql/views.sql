@@ -30,7 +30,7 @@ CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT at::date, count
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, sum(x * random()) FROM fact GROUP BY g;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT current_date AS d, count(*) FROM fact;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, current_user FROM fact;
-CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT tableoid, count(*) FROM fact GROUP BY 1;
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM fact WHERE tableoid = 1;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(fact) FROM fact;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, string_agg(g, ',' ORDER BY id) FROM fact GROUP BY g;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, count(DISTINCT x) FROM fact GROUP BY g;
