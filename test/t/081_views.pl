@@ -46,8 +46,7 @@ sub kill_worker
 			$pid = ($node->psql('postgres', 'SELECT pid FROM telemetry.stat_worker WHERE pid IS NOT NULL LIMIT 1'))[1];
 			return $pid;
 		}, 'a worker to kill');
-	random_kill($pid);
-	wait_for('true', 'the server to start again');
+	crash($node, $pid);
 }
 
 sub differences

@@ -25,7 +25,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill);
+our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill crash);
 our $root = abs_path(dirname(__FILE__) . '/../../..');
 
 # Nodes are UTF-8, whatever the caller's locale (initdb goes by it).
@@ -129,6 +129,21 @@ sub random_kill
 {
 	my ($pid) = @_;
 	return kill('KILL', $pid) == 1;
+}
+
+# kill -9 of a server process, and the wait until the server is up again after it: a connection
+# that succeeds right after the kill may still be one to the server that is about to go down.
+sub crash
+{
+	my ($node, $pid) = @_;
+	my $offset = -s $node->logfile;
+
+	return 0 if !random_kill($pid);
+	poll_until(
+		sub {
+			PostgreSQL::Test::Utils::slurp_file($node->logfile, $offset) =~ /database system is ready to accept connections/;
+		}, "the server to start again after kill -9 of $pid");
+	return 1;
 }
 
 # ------------------------------------------------------------------------------------------------
