@@ -6,6 +6,7 @@
 #include "fmgr.h"
 
 #include "base/guc.h"
+#include "session/session.h"
 #include "view/view.h"
 #include "worker/worker.h"
 
@@ -17,6 +18,7 @@ void
 _PG_init(void)
 {
 	guc_define();
+	session_init();
 	view_init();
 	worker_init();
 }

@@ -195,8 +195,24 @@ compat_flatten_group(Query *query)
 	query->rtable = list_truncate(query->rtable, list_length(query->rtable) - 1);
 	query->hasGroupRTE = false;
 }
+
+/* What a target entry that is grouped by stands for, without flattening the query. */
+static inline Node *
+compat_grouped_expr(Query *query, TargetEntry *entry)
+{
+	if (query->hasGroupRTE && IsA(entry->expr, Var) && ((Var *) entry->expr)->varlevelsup == 0)
+	{
+		Var *var = (Var *) entry->expr;
+		RangeTblEntry *rte = list_nth(query->rtable, var->varno - 1);
+
+		if (rte->rtekind == RTE_GROUP)
+			return list_nth(rte->groupexprs, var->varattno - 1);
+	}
+	return (Node *) entry->expr;
+}
 #else
-#define compat_flatten_group(query) ((void) (query))
+#define compat_flatten_group(query)        ((void) (query))
+#define compat_grouped_expr(query, target) ((Node *) (target)->expr)
 #endif
 
 /* 16 keeps the rights that a query needs apart from its range table. */
@@ -204,6 +220,14 @@ compat_flatten_group(Query *query)
 #define compat_forget_rights(rte) ((rte)->perminfoindex = 0)
 #else
 #define compat_forget_rights(rte) ((rte)->requiredPerms = 0)
+#endif
+
+/* They go along when a range table moves into another query. */
+#if PG_VERSION_NUM >= 160000
+#define compat_move_rights(to, from)                                                               \
+	((to)->rteperminfos = (from)->rteperminfos, (from)->rteperminfos = NIL)
+#else
+#define compat_move_rights(to, from) ((void) (to))
 #endif
 
 /* 18 runs a query once and no more, without being told. */
