@@ -16,6 +16,8 @@ CREATE TABLE telemetry._view (
     expired       regclass    NOT NULL,
     keys          integer     NOT NULL,
     components    text[]      NOT NULL,
+    feeds         integer,
+    feeds_columns text[],
     status        text        NOT NULL CONSTRAINT view_status_choice CHECK (status IN ('live', 'unbuilt', 'stale', 'broken')),
     status_reason text,
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp()
@@ -23,6 +25,8 @@ CREATE TABLE telemetry._view (
 COMMENT ON TABLE telemetry._view IS
 'One row per continuous view; telemetry.continuous_view shows it.';
 COMMENT ON COLUMN telemetry._view.components IS 'kind of each column of the state table behind its keys and its count of rows';
+COMMENT ON COLUMN telemetry._view.feeds IS 'of a helper that keeps the distinct values of each group: view_id of the view that counts them';
+COMMENT ON COLUMN telemetry._view.feeds_columns IS 'columns of that view''s state: for the number of distinct values, and for their sum; either may be NULL';
 SELECT pg_catalog.pg_extension_config_dump('telemetry._view', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry._view_view_id_seq', '');
 REVOKE ALL ON telemetry._view FROM PUBLIC;
@@ -42,7 +46,8 @@ SELECT v.view, v.target, pg_catalog.pg_get_userbyid(c.relowner) AS owner, v.stat
        pg_catalog.pg_get_viewdef(v.definition) AS definition, v.state, v.created_at,
        telemetry._maintenance_sql(v.view) AS maintenance_sql
 FROM telemetry._view v JOIN pg_catalog.pg_class c ON c.oid = v.view
-WHERE pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.has_table_privilege(v.view, 'SELECT');
+WHERE v.feeds IS NULL
+  AND (pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.has_table_privilege(v.view, 'SELECT'));
 COMMENT ON VIEW telemetry.continuous_view IS
 'Continuous views that the user may read: definition, state table, and the SQL that maintains them.';
 COMMENT ON COLUMN telemetry.continuous_view.view IS 'the view as users read it';
@@ -94,7 +99,8 @@ SELECT v.view, v.target, v.status, v.status_reason,
 FROM telemetry._view v
 JOIN pg_catalog.pg_class c ON c.oid = v.view
 LEFT JOIN telemetry._view_counts() s ON s.view = v.view
-WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(c.relowner, 'USAGE');
+WHERE v.feeds IS NULL
+  AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(c.relowner, 'USAGE'));
 COMMENT ON VIEW telemetry.stat_view IS
 'What the maintenance of each continuous view costs, since the server started; for the owners of views and for pg_monitor. Example: SELECT view, milliseconds / nullif(folds, 0) AS ms_a_fold FROM telemetry.stat_view';
 COMMENT ON COLUMN telemetry.stat_view.view IS 'the view as users read it';

@@ -18,7 +18,8 @@ static const char *const status_names[] = {"live", "unbuilt", "stale", "broken"}
  */
 static const char select_view[] =
 	"SELECT view_id, view::oid, target::oid, state::oid, definition::oid, partial::oid, "
-	"expired::oid, keys, components, status FROM telemetry._view "
+	"expired::oid, keys, components, status, coalesce(feeds, 0), feeds_columns[1], "
+	"feeds_columns[2] FROM telemetry._view "
 	"WHERE ($1 = 0::oid OR view = $1) AND ($2 = 0::oid OR target = $2) "
 	"ORDER BY keys DESC, view_id";
 
@@ -70,8 +71,8 @@ void
 view_insert(const ViewRow *row)
 {
 	static SPIPlanPtr plan;
-	Oid types[] = {INT4OID, OIDOID, OIDOID,  OIDOID,       OIDOID,
-				   OIDOID,  OIDOID, INT4OID, TEXTARRAYOID, TEXTOID};
+	Oid types[] = {INT4OID, OIDOID,       OIDOID,  OIDOID,  OIDOID,  OIDOID, OIDOID,
+				   INT4OID, TEXTARRAYOID, TEXTOID, INT4OID, TEXTOID, TEXTOID};
 	Datum values[] = {
 		Int32GetDatum(row->id),
 		ObjectIdGetDatum(row->view),
@@ -83,16 +84,25 @@ view_insert(const ViewRow *row)
 		Int32GetDatum(row->nkeys),
 		text_array(row->components),
 		CStringGetTextDatum(status_names[row->status]),
+		Int32GetDatum(row->feeds),
+		row->feeds_count ? CStringGetTextDatum(row->feeds_count) : (Datum) 0,
+		row->feeds_sum ? CStringGetTextDatum(row->feeds_sum) : (Datum) 0,
 	};
+	char nulls[lengthof(values)];
 	OwnSpi scope;
+
+	memset(nulls, ' ', sizeof(nulls));
+	nulls[11] = row->feeds_count ? ' ' : 'n';
+	nulls[12] = row->feeds_sum ? ' ' : 'n';
 
 	own_spi_begin(&scope);
 	own_spi_run(&plan,
 				"INSERT INTO telemetry._view (view_id, view, target, state, definition, partial, "
-				"expired, keys, components, status) OVERRIDING SYSTEM VALUE "
+				"expired, keys, components, status, feeds, feeds_columns) OVERRIDING SYSTEM VALUE "
 				"VALUES ($1, $2::oid::regclass, $3::oid::regclass, $4::oid::regclass, "
-				"$5::oid::regclass, $6::oid::regclass, $7::oid::regclass, $8, $9, $10)",
-				lengthof(types), types, values, NULL);
+				"$5::oid::regclass, $6::oid::regclass, $7::oid::regclass, $8, $9, $10, "
+				"nullif($11, 0), CASE WHEN $11 <> 0 THEN ARRAY[$12, $13] END)",
+				lengthof(types), types, values, nulls);
 	own_spi_end(&scope);
 	invalidate(row->target);
 }
@@ -130,7 +140,7 @@ view_set_status(int id, ViewStatus status, const char *reason)
 	own_spi_begin(&scope);
 	if (own_spi_run(&plan,
 					"UPDATE telemetry._view SET status = $2, status_reason = $3 "
-					"WHERE view_id = $1 RETURNING target::oid",
+					"WHERE view_id = $1 OR feeds = $1 RETURNING target::oid",
 					3, types, values, reason ? NULL : "  n") > 0)
 		target = DatumGetObjectId(own_spi_datum(0, 1, &isnull));
 	own_spi_end(&scope);
@@ -180,6 +190,9 @@ row_at(uint64 at, MemoryContext context)
 	row->nkeys = DatumGetInt32(own_spi_datum(at, 8, &isnull));
 	row->components = strings_of(own_spi_datum(at, 9, &isnull), context);
 	row->status = status_of(own_spi_text(at, 10, CurrentMemoryContext));
+	row->feeds = DatumGetInt32(own_spi_datum(at, 11, &isnull));
+	row->feeds_count = own_spi_text(at, 12, context);
+	row->feeds_sum = own_spi_text(at, 13, context);
 	return row;
 }
 
@@ -222,4 +235,21 @@ List *
 view_all(Oid target, MemoryContext context)
 {
 	return view_catalog_exists() ? select_views(InvalidOid, target, context) : NIL;
+}
+
+List *
+view_helpers(const ViewRow *row, MemoryContext context)
+{
+	List *helpers = NIL;
+	ListCell *cell;
+
+	foreach (cell, view_all(row->target, context))
+		if (((ViewRow *) lfirst(cell))->feeds == row->id)
+		{
+			MemoryContext old = MemoryContextSwitchTo(context);
+
+			helpers = lappend(helpers, lfirst(cell));
+			MemoryContextSwitchTo(old);
+		}
+	return helpers;
 }

@@ -28,6 +28,9 @@ typedef struct ViewRow
 	int nkeys;
 	List *components; /* of char *: kinds of the columns behind keys and count */
 	ViewStatus status;
+	int feeds; /* the view that counts the values which this one keeps; 0: it is no helper */
+	char *feeds_count; /* column of that view's state for their number; NULL: none */
+	char *feeds_sum;   /* for their sum */
 } ViewRow;
 
 /* The next number, for names of a view's parts. */
@@ -35,6 +38,7 @@ extern int view_next_id(void);
 
 extern void view_insert(const ViewRow *row);
 extern void view_delete(int id);
+/* Of the view and its helpers. */
 extern void view_set_status(int id, ViewStatus status, const char *reason);
 
 /* By the view's OID; NULL: it is no continuous view. */
@@ -42,6 +46,9 @@ extern ViewRow *view_by_oid(Oid view, MemoryContext context);
 
 /* All views over a target (InvalidOid: over any), in the order in which they are folded. */
 extern List *view_all(Oid target, MemoryContext context);
+
+/* Helpers of a view: what keeps the distinct values that it counts. */
+extern List *view_helpers(const ViewRow *row, MemoryContext context);
 
 /* True while the extension is there, and has the table. */
 extern bool view_catalog_exists(void);

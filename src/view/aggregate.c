@@ -21,7 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
-#include "view/shape.h"
+#include "view/distinct.h"
 
 /* {a}, {b}: the two values; {at}, {bt}: the values of the column behind them. */
 static const ComponentKind kinds[] = {
@@ -45,6 +45,13 @@ static const ComponentKind kinds[] = {
 	 "CASE WHEN {bt} IS NULL OR {at} > {bt} THEN {a} WHEN {at} IS NULL OR {bt} > {at} THEN {b} "
 	 "ELSE GREATEST({a}, {b}) END",
 	 "telemetry.last({a}, {at})", NULL, NULL},
+	/* Fed by a helper: distinct.c. */
+	{"distinct", "{a} + {b}", "COALESCE(pg_catalog.sum({a})::bigint, 0)", "- {a}", NULL},
+	{"distinct_sum_bigint", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})::bigint", "- {a}",
+	 NULL},
+	{"distinct_sum_numeric", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "- {a}", NULL},
+	/* In such a helper: the last fold inserted the row. */
+	{"fresh", "false", "true", "{a}", NULL},
 	/* Of a row that is kept as it is: nothing merges. */
 	{"row_hash", NULL, NULL, NULL, NULL},
 	/* By the aggregate's own combine function; component_sql() knows how. */
@@ -414,6 +421,22 @@ is_variance(const char *name)
 	return false;
 }
 
+/* To these the same value once more means nothing, so that DISTINCT does not either. */
+static bool
+takes_each_value_once(const char *name, bool builtin, bool ours)
+{
+	static const char *const names[] = {"min",   "max",     "bool_and", "bool_or",
+										"every", "bit_and", "bit_or"};
+
+	if (ours)
+		return strcmp(name, "approx_count_distinct") == 0 || strncmp(name, "hll_", 4) == 0 ||
+			   strcmp(name, "first") == 0 || strcmp(name, "last") == 0;
+	for (size_t i = 0; i < lengthof(names) && builtin; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 static char *
 final_of(ViewShape *shape, Aggref *aggref)
 {
@@ -421,8 +444,14 @@ final_of(ViewShape *shape, Aggref *aggref)
 	char *schema = get_namespace_name(get_func_namespace(aggref->aggfnoid));
 	bool builtin = strcmp(schema, "pg_catalog") == 0;
 
-	if (aggref->aggkind != AGGKIND_NORMAL || aggref->aggorder != NIL || aggref->aggdistinct != NIL)
+	if (aggref->aggkind != AGGKIND_NORMAL || aggref->aggorder != NIL)
 		return NULL;
+	if (aggref->aggdistinct != NIL)
+	{
+		if (takes_each_value_once(name, builtin, strcmp(schema, "telemetry") == 0))
+			return final_of(shape, distinct_undone(aggref));
+		return builtin ? distinct_final(shape, aggref, name) : NULL;
+	}
 	if (builtin && strcmp(name, "count") == 0)
 	{
 		Aggref *partial = copyObject(aggref);
@@ -471,20 +500,23 @@ aggregate_add(ViewShape *shape, Aggref *aggref)
 	aggregate->aggref = aggref;
 	aggregate->final_sql = final_of(shape, aggref);
 	if (aggregate->final_sql == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a continuous view cannot keep aggregate %s%s up to date",
-						format_procedure(aggref->aggfnoid),
-						aggref->aggdistinct ? " with DISTINCT"
-						: aggref->aggorder  ? " with ORDER BY"
-											: ""),
-				 aggref->aggdistinct
-					 ? errhint("Use telemetry.approx_count_distinct(), or leave DISTINCT out.")
-					 : errhint("It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ "
-							   "aggregates, variance, stddev and the regression family, "
-							   "telemetry.first, last, approx_count_distinct and the hll "
-							   "aggregates, and aggregates whose combine function is their "
-							   "transition function."),
-				 shape_position(shape, aggref->location)));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("a continuous view cannot keep aggregate %s%s up to date",
+					format_procedure(aggref->aggfnoid),
+					aggref->aggdistinct ? " with DISTINCT"
+					: aggref->aggorder  ? " with ORDER BY"
+										: ""),
+			 aggref->aggdistinct
+				 ? errhint("It can keep count(DISTINCT), sum and avg(DISTINCT) of whole numbers, "
+						   "and telemetry.approx_count_distinct(). For others, make a view that "
+						   "groups by the values as well, and aggregate that.")
+				 : errhint("It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ "
+						   "aggregates, variance, stddev and the regression family, "
+						   "telemetry.first, last, approx_count_distinct and the hll "
+						   "aggregates, and aggregates whose combine function is their "
+						   "transition function."),
+			 shape_position(shape, aggref->location)));
 	shape->aggregates = lappend(shape->aggregates, aggregate);
 }

@@ -264,24 +264,31 @@ add_column(ViewShape *shape, const char *name, Expr *partial)
 }
 
 StateColumn *
+shape_own_component(ViewShape *shape, const char *kind, Expr *partial)
+{
+	StateColumn *column = add_column(
+		shape, psprintf("_c%d", list_length(shape->columns) - list_length(shape->keys)), partial);
+
+	column->kind = component_kind(kind);
+	/* What merges has the type of the aggregate, not a length of its own. */
+	column->typmod = -1;
+	return column;
+}
+
+StateColumn *
 shape_component(ViewShape *shape, const char *kind, Expr *partial)
 {
 	const ComponentKind *wanted = component_kind(kind);
-	StateColumn *column;
 	ListCell *cell;
 
 	foreach (cell, shape->columns)
 	{
-		column = lfirst(cell);
+		StateColumn *column = lfirst(cell);
+
 		if (column->kind == wanted && equal(column->partial, partial))
 			return column;
 	}
-	column = add_column(
-		shape, psprintf("_c%d", list_length(shape->columns) - list_length(shape->keys)), partial);
-	column->kind = wanted;
-	/* What merges has the type of the aggregate, not a length of its own. */
-	column->typmod = -1;
-	return column;
+	return shape_own_component(shape, kind, partial);
 }
 
 static void

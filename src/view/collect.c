@@ -108,6 +108,9 @@ collect_stop(const KnownView *view, ViewStatus status, const char *reason)
 {
 	ListCell *cell;
 
+	/* A view and its helpers stop together. */
+	if (view->main)
+		view = view->main;
 	view_set_status(view->row.id, status, reason);
 	foreach (cell, known_views(view->row.view))
 		collect_stop(lfirst(cell), VIEW_STALE,
@@ -123,6 +126,9 @@ collect_allowed(const KnownView *view)
 	if (reason == NULL)
 		return true;
 	collect_stop(view, VIEW_BROKEN, reason);
+	/* The view itself comes behind its helpers, and says so. */
+	if (view->main)
+		return false;
 	ereport(WARNING, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 					  errmsg("continuous view %s is broken: %s", view->name, reason),
 					  errhint("Grant the right, and then REFRESH MATERIALIZED VIEW %s; or drop it.",

@@ -22,6 +22,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
+#include "view/distinct.h"
 #include "view/fold.h"
 #include "view/generate.h"
 #include "view/pending.h"
@@ -204,6 +205,38 @@ make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 	return row;
 }
 
+/* What keeps the distinct values of one expression. */
+static void
+make_helper(const ViewRow *view, const DistinctHelper *helper, int n, Oid owner)
+{
+	ViewShape *shape = distinct_shape(helper);
+	ViewRow row = {.id = view_next_id(),
+				   .target = view->target,
+				   .status = view->status,
+				   .feeds = view->id,
+				   .feeds_count = helper->count ? helper->count->name : NULL,
+				   .feeds_sum = helper->sum ? helper->sum->name : NULL};
+	char *state = psprintf("v%d_distinct_%d", view->id, n);
+	char *qualified = psprintf(STATE_SCHEMA ".%s", state);
+	char *expired = psprintf("%s_expired", state);
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	row.state = define_table(generate_state_table(shape, qualified), state, owner);
+	run(generate_state_index(shape, qualified));
+	row.expired =
+		define_table(psprintf("CREATE TABLE " STATE_SCHEMA ".%s (_partition regclass, LIKE %s)",
+							  expired, qualified),
+					 expired, owner);
+	/* One query is all: nobody reads it. */
+	row.partial = row.definition = row.view =
+		define_view(STATE_SCHEMA, psprintf("%s_partial", state), generate_partial(shape), owner);
+	own_spi_end(&scope);
+	row.nkeys = list_length(shape->keys);
+	row.components = component_names(shape);
+	view_insert(&row);
+}
+
 void
 view_give_parts(const ViewRow *row, Oid owner)
 {
@@ -212,7 +245,11 @@ view_give_parts(const ViewRow *row, Oid owner)
 
 	own_spi_begin(&scope);
 	for (size_t i = 0; i < lengthof(parts); i++)
+	{
 		ATExecChangeOwner(parts[i], owner, false, AccessExclusiveLock);
+		/* A helper has one relation for several parts. */
+		CommandCounterIncrement();
+	}
 	own_spi_end(&scope);
 }
 
@@ -262,7 +299,12 @@ hold_writers_off(Oid target)
 static void
 build(const ViewRow *row)
 {
+	ListCell *cell;
+
 	view_set_status(row->id, VIEW_LIVE, NULL);
+	CommandCounterIncrement();
+	foreach (cell, view_helpers(row, CurrentMemoryContext))
+		fold_rebuild(known_view(((ViewRow *) lfirst(cell))->view));
 	CommandCounterIncrement();
 	fold_rebuild(known_view(row->view));
 }
@@ -275,6 +317,7 @@ view_create(CreateTableAsStmt *stmt, const char *source_text)
 	Oid existing = InvalidOid;
 	Oid schema;
 	ViewShape *shape;
+	ListCell *cell;
 	ViewRow row;
 
 	view_check_preloaded();
@@ -295,6 +338,8 @@ view_create(CreateTableAsStmt *stmt, const char *source_text)
 	hold_writers_off(shape->target);
 	row = make_parts(shape, get_namespace_name(schema), into->rel->relname, GetUserId());
 	view_insert(&row);
+	foreach (cell, shape->helpers)
+		make_helper(&row, lfirst(cell), foreach_current_index(cell) + 1, GetUserId());
 	view_depend(row.view, row.target);
 	CommandCounterIncrement();
 	if (get_rel_relkind(row.target) != RELKIND_VIEW)
@@ -304,25 +349,35 @@ view_create(CreateTableAsStmt *stmt, const char *source_text)
 		build(&row);
 }
 
-/* With those over it, which hold what they got of it. */
 static void
-refresh(ViewRow *row, bool with_data)
+empty(const ViewRow *row)
 {
 	OwnSpi scope;
-	ListCell *cell;
 
-	view_set_status(row->id, VIEW_UNBUILT, NULL);
-	CommandCounterIncrement();
 	/* What this transaction has changed is in the table, and comes with its rows. */
 	pending_supersede(pending_view(row->view, row->target, known_view(row->view)->desc), false);
 	own_spi_begin(&scope);
 	run(psprintf("DELETE FROM %s",
 				 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->state))));
 	own_spi_end(&scope);
+}
+
+/* With those over it, which hold what they got of it. */
+static void
+refresh(ViewRow *row, bool with_data)
+{
+	ListCell *cell;
+
+	view_set_status(row->id, VIEW_UNBUILT, NULL);
+	CommandCounterIncrement();
+	foreach (cell, view_helpers(row, CurrentMemoryContext))
+		empty(lfirst(cell));
+	empty(row);
 	if (with_data)
 		build(row);
 	foreach (cell, view_all(row->view, CurrentMemoryContext))
-		refresh(lfirst(cell), with_data);
+		if (((ViewRow *) lfirst(cell))->feeds == 0)
+			refresh(lfirst(cell), with_data);
 }
 
 void

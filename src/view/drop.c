@@ -56,6 +56,18 @@ view_repair(void)
 		CommandCounterIncrement();
 }
 
+/* Whose part it is: the view itself, or the one that it is a helper of. */
+static const ViewRow *
+whole_of(const ViewRow *row, const List *rows)
+{
+	ListCell *cell;
+
+	foreach (cell, rows)
+		if (row->feeds != 0 && ((const ViewRow *) lfirst(cell))->id == row->feeds)
+			return lfirst(cell);
+	return row;
+}
+
 static void
 drop_parts(const ViewRow *row)
 {
@@ -70,7 +82,7 @@ drop_parts(const ViewRow *row)
 }
 
 static void
-refuse_lost_part(const ViewRow *row)
+refuse_lost_part(const ViewRow *row, const ViewRow *whole)
 {
 	Oid parts[] = {row->state, row->definition, row->partial, row->expired};
 
@@ -78,8 +90,8 @@ refuse_lost_part(const ViewRow *row)
 		if (get_rel_name(parts[i]) == NULL)
 			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 							errmsg("cannot drop a part of continuous view \"%s\"",
-								   get_rel_name(row->view)),
-							errhint("DROP MATERIALIZED VIEW %s.", get_rel_name(row->view))));
+								   get_rel_name(whole->view)),
+							errhint("DROP MATERIALIZED VIEW %s.", get_rel_name(whole->view))));
 }
 
 static void
@@ -93,10 +105,11 @@ after_drop(void)
 	foreach (cell, rows)
 	{
 		const ViewRow *row = lfirst(cell);
+		const ViewRow *whole = whole_of(row, rows);
 
-		if (get_rel_name(row->view) != NULL)
+		if (get_rel_name(whole->view) != NULL)
 		{
-			refuse_lost_part(row);
+			refuse_lost_part(row, whole);
 			continue;
 		}
 		view_delete(row->id);

@@ -16,6 +16,7 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "view/collect.h"
+#include "view/distinct.h"
 #include "view/generate.h"
 #include "view/pending.h"
 #include "view/statistics.h"
@@ -60,6 +61,7 @@ typedef struct Change
 {
 	Tuplestorestate *old;
 	Tuplestorestate *new;
+	Tuplestorestate *given; /* of a helper: rows for the view that it feeds */
 } Change;
 
 /* Where the columns of a row of the state begin in what the statements return: behind the ctid. */
@@ -169,6 +171,15 @@ recompute(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *want
 /* ---- one view ---------------------------------------------------------------------------------
  */
 
+static void
+delete_rows(const KnownView *view, Datum row_ids)
+{
+	Oid types[] = {get_array_type(TIDOID)};
+
+	execute(psprintf("DELETE FROM %s WHERE ctid = ANY ($1)", view->state), 1, types, &row_ids,
+			NULL);
+}
+
 /* Groups that have no rows any more go; the one row of a view without keys stays. */
 static bool *
 delete_empty(const KnownView *view, SPITupleTable *rows, uint64 n)
@@ -187,14 +198,9 @@ delete_empty(const KnownView *view, SPITupleTable *rows, uint64 n)
 			gone[ngone++] = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
 	}
 	if (ngone > 0)
-	{
-		Oid types[] = {get_array_type(TIDOID)};
-		Datum values[] = {PointerGetDatum(
-			construct_array(gone, ngone, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT))};
-
-		execute(psprintf("DELETE FROM %s WHERE ctid = ANY ($1)", view->state), 1, types, values,
-				NULL);
-	}
+		delete_rows(view,
+					PointerGetDatum(construct_array(gone, ngone, TIDOID, sizeof(ItemPointerData),
+													false, TYPALIGN_SHORT)));
 	return left;
 }
 
@@ -220,7 +226,8 @@ fold_plan(KnownView *view, bool plus, bool minus, bool wanted, bool gathered)
 
 	if (*kept == NULL)
 	{
-		char *sql = generate_fold(view, plus, minus, wanted, gathered);
+		char *sql = view->main ? distinct_fold(view, plus, minus, gathered)
+							   : generate_fold(view, plus, minus, wanted, gathered);
 		SPIPlanPtr plan = SPI_prepare(sql, 0, NULL);
 
 		if (plan == NULL)
@@ -267,6 +274,21 @@ merge_groups(KnownView *view, bool plus, bool minus, bool gathered, Change *chan
 		keep_rows(view, rows, n, change->new);
 }
 
+/* Of a helper: what came and went is for the view that it feeds. */
+static void
+merge_values(KnownView *view, bool plus, bool minus, bool gathered, Change *change)
+{
+	Datum gone;
+	int result =
+		SPI_execute_plan(fold_plan(view, plus, minus, true, gathered), NULL, NULL, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not fold values of %s: %s", view->name, SPI_result_code_string(result));
+	gone = distinct_gave(view, SPI_tuptable, SPI_processed, change->given);
+	if (minus)
+		delete_rows(view, gone);
+}
+
 static void
 merge_rows(const KnownView *view, bool plus, bool minus)
 {
@@ -281,6 +303,7 @@ merge(KnownView *view, PendingView *pending, Change *change)
 {
 	bool plus = pending->plus != NULL;
 	bool minus = pending->minus != NULL;
+	bool gathered = plus && !minus && pending->collected == 1;
 
 	if (!plus && !minus)
 		return;
@@ -296,8 +319,10 @@ merge(KnownView *view, PendingView *pending, Change *change)
 	}
 	if (view->rows)
 		merge_rows(view, plus, minus);
+	else if (view->main)
+		merge_values(view, plus, minus, gathered, change);
 	else
-		merge_groups(view, plus, minus, plus && !minus && pending->collected == 1, change);
+		merge_groups(view, plus, minus, gathered, change);
 	if (plus)
 		SPI_unregister_relation(PLUS_ROWS);
 	if (minus)
@@ -337,7 +362,9 @@ with_view(KnownView *view, PendingView *pending, Change *change)
 	error_context_stack = callback.previous;
 	INSTR_TIME_SET_CURRENT(ended);
 	INSTR_TIME_SUBTRACT(ended, began);
-	statistics_add(view->row.view, rows_of(pending), INSTR_TIME_GET_MICROSEC(ended));
+	/* What a helper takes is the view's, of whose fold it is a part. */
+	statistics_add(view->main ? view->main->row.view : view->row.view, view->main ? 0 : 1,
+				   view->main ? 0 : rows_of(pending), INSTR_TIME_GET_MICROSEC(ended));
 }
 
 /* ---- an order for all of them -----------------------------------------------------------------
@@ -347,6 +374,7 @@ typedef struct Fold
 {
 	KnownView *view;
 	PendingView *pending;
+	bool fed; /* pending has rows that helpers gave, in stores of this fold's own */
 } Fold;
 
 /* What a step of a fold does with a view. */
@@ -532,6 +560,54 @@ give(List **folds, KnownView *child, const PendingView *from, Change *rows, bool
 	}
 }
 
+static Fold *
+fold_of_main(List *folds, const KnownView *helper)
+{
+	ListCell *cell;
+
+	foreach (cell, folds)
+		if (((Fold *) lfirst(cell))->view->row.id == helper->row.feeds)
+			return lfirst(cell);
+	return NULL;
+}
+
+static void
+copy_rows(Tuplestorestate *from, Tuplestorestate *to, TupleDesc desc)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+
+	tuplestore_rescan(from);
+	while (tuplestore_gettupleslot(from, true, false, slot))
+		tuplestore_puttupleslot(to, slot);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/*
+ * What a helper gives is folded together with the view's own rows: not put to them, since those may
+ * have to be folded once more, when a subtransaction is rolled back. A view that was emptied takes
+ * all that the helper has, by generate_reset().
+ */
+static void
+feed(List *folds, const Fold *helper, Tuplestorestate *given)
+{
+	Fold *main = fold_of_main(folds, helper->view);
+	Tuplestorestate *plus;
+
+	if (main == NULL || helper->pending->emptied || tuplestore_tuple_count(given) == 0)
+		return;
+	plus = main->pending->plus;
+	if (!main->fed)
+	{
+		main->pending->plus = tuplestore_begin_heap(false, false, work_mem);
+		if (plus)
+			copy_rows(plus, main->pending->plus, main->view->desc);
+		main->fed = true;
+	}
+	copy_rows(given, main->pending->plus, main->view->desc);
+	/* A group may have several rows. */
+	main->pending->collected += 2;
+}
+
 /* What a view's change means for those over it. */
 static void
 pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
@@ -586,6 +662,16 @@ fold_all(List *pendings, bool or_break)
 		Change change = {0};
 		Step step = {.view = fold->view, .pending = fold->pending};
 
+		if (fold->view->main)
+		{
+			change.given = tuplestore_begin_heap(false, false, work_mem);
+			step.change = &change;
+			if (take_or_break(&step, or_break))
+				feed(folds, fold, change.given);
+			else
+				folds = list_delete_ptr(folds, fold_of_main(folds, fold->view));
+			continue;
+		}
 		if (known_views(fold->view->row.view) != NIL)
 		{
 			change.old = tuplestore_begin_heap(false, false, work_mem);

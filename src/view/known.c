@@ -221,6 +221,25 @@ read_view(const ViewRow *row, MemoryContext context)
 	return view;
 }
 
+/* To others a helper is a part of the view that it feeds. */
+static void
+join_helper(KnownView *helper, List *views)
+{
+	ListCell *cell;
+
+	foreach (cell, views)
+	{
+		KnownView *view = lfirst(cell);
+
+		if (helper->row.feeds == 0 || view->row.id != helper->row.feeds)
+			continue;
+		helper->main = view;
+		helper->name = view->name;
+	}
+	if (helper->row.feeds != 0 && helper->main == NULL)
+		elog(ERROR, "helper %s of a continuous view feeds none", helper->name);
+}
+
 static void
 read_target(KnownTarget *entry)
 {
@@ -236,6 +255,8 @@ read_target(KnownTarget *entry)
 	rows = view_all(entry->target, context);
 	foreach (cell, rows)
 		views = lappend(views, read_view(lfirst(cell), context));
+	foreach (cell, views)
+		join_helper(lfirst(cell), views);
 	MemoryContextSwitchTo(old);
 	entry->context = context;
 	entry->views = views;
@@ -282,4 +303,22 @@ known_view(Oid view)
 		if (((KnownView *) lfirst(cell))->row.view == view)
 			return lfirst(cell);
 	return NULL;
+}
+
+List *
+known_helpers(const KnownView *view)
+{
+	List *helpers = NIL;
+	ListCell *cell;
+
+	foreach (cell, known_views(view->row.target))
+		if (((KnownView *) lfirst(cell))->row.feeds == view->row.id)
+			helpers = lappend(helpers, lfirst(cell));
+	return helpers;
+}
+
+bool
+known_is_count(const ComponentKind *kind)
+{
+	return kind && (strcmp(kind->name, "count") == 0 || strcmp(kind->name, "distinct") == 0);
 }

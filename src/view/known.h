@@ -22,16 +22,17 @@ typedef struct KnownView
 {
 	ViewRow row;
 	Oid owner;
-	char *name;           /* as messages say it */
-	char *state;          /* qualified and quoted */
-	char *partial;        /* likewise */
-	char *expired;        /* likewise */
-	int ncolumns;         /* of the state table */
-	KnownColumn *columns; /* keys, _count, components */
-	bool rows;            /* keeps rows as they are, without groups */
-	int depth;            /* 0: over a table; 1: over such a view; ... */
-	bool invertible;      /* every component can be taken away */
-	TupleDesc desc;       /* of a row of the state table */
+	char *name;             /* as messages say it */
+	char *state;            /* qualified and quoted */
+	char *partial;          /* likewise */
+	char *expired;          /* likewise */
+	struct KnownView *main; /* which this one is a helper of; NULL: it is none */
+	int ncolumns;           /* of the state table */
+	KnownColumn *columns;   /* keys, _count, components */
+	bool rows;              /* keeps rows as they are, without groups */
+	int depth;              /* 0: over a table; 1: over such a view; ... */
+	bool invertible;        /* every component can be taken away */
+	TupleDesc desc;         /* of a row of the state table */
 	MemoryContext context;
 	PlannedStmt *plan; /* of the delta query; NULL: not made, or to be made each time */
 	bool looks_up;     /* reads other tables beside the delta, so its plan is not kept */
@@ -41,6 +42,12 @@ typedef struct KnownView
 
 /* List of KnownView *, in the order of folding; valid until the next call or change. */
 extern List *known_views(Oid target);
+
+/* Those that keep the distinct values which a view counts. */
+extern List *known_helpers(const KnownView *view);
+
+/* A column that is never NULL, and 0 in a group without rows. */
+extern bool known_is_count(const ComponentKind *kind);
 
 /* NULL: no continuous view. */
 extern KnownView *known_view(Oid view);

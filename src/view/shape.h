@@ -43,6 +43,19 @@ typedef struct StateColumn
 	const ComponentKind *kind; /* NULL: a key, or the count of rows */
 } StateColumn;
 
+/*
+ * Values that are counted once a group: kept by a helper, a view of its own with one row per group
+ * and value. What appears and disappears there is added to columns of the view's state.
+ */
+typedef struct DistinctHelper
+{
+	List *values; /* of Expr *: one, or the fields of a row */
+	Expr *filter;
+	StateColumn *count; /* columns that it feeds; NULL: none */
+	StateColumn *sum;
+	Query *query; /* SELECT keys, values FROM ... GROUP BY keys, values */
+} DistinctHelper;
+
 /* One distinct aggregate of the query. */
 typedef struct ViewAggregate
 {
@@ -62,6 +75,7 @@ typedef struct ViewShape
 	List *groups;     /* of SortGroupClause *, one for each key */
 	List *columns;    /* of StateColumn *: all of the state table, keys first */
 	List *aggregates; /* of ViewAggregate * */
+	List *helpers;    /* of DistinctHelper * */
 } ViewShape;
 
 /* ereports what cannot be kept, with its position. source_text may be NULL. */
@@ -72,6 +86,9 @@ extern void aggregate_add(ViewShape *shape, Aggref *aggref);
 
 /* The column of that value; added if no other aggregate has it already. */
 extern StateColumn *shape_component(ViewShape *shape, const char *kind, Expr *partial);
+
+/* A column that is no other's, even if that looks the same. */
+extern StateColumn *shape_own_component(ViewShape *shape, const char *kind, Expr *partial);
 
 /* For ereport: where in the statement a node stands. */
 extern int shape_position(const ViewShape *shape, int location);

@@ -12,6 +12,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_aggregate.h"
 #include "utils/syscache.h"
+#include "view/distinct.h"
 #include "view/generate.h"
 
 /* {a}, {b}, {at}, {bt} of a template, filled in. */
@@ -198,7 +199,7 @@ append_keys_and_counts(StringInfo sql, const KnownView *view, const char *count)
 	{
 		const KnownColumn *column = &view->columns[i];
 
-		if (column->kind && strcmp(column->kind->name, "count") != 0)
+		if (column->kind && !known_is_count(column->kind))
 			continue;
 		appendStringInfo(sql, "%s%s", comma, column->kind && count ? count : column->name);
 		comma = ", ";
@@ -326,12 +327,20 @@ generate_unsafe(const KnownView *view)
 	return sql.len > 0 ? sql.data : NULL;
 }
 
+/* What the columns that helpers feed are to hold. */
+typedef enum Fed
+{
+	FED_NOT,      /* nothing: they are left alone */
+	FED_BY_STATE, /* what the helpers have, which were built before */
+	FED_ANEW
+} Fed;
+
 /*
  * What the target's rows and the expired partitions give together, as rows of the state's shape;
  * of the groups for which condition holds.
  */
 static void
-append_whole(StringInfo sql, const KnownView *view, const char *condition)
+append_whole(StringInfo sql, const KnownView *view, const char *condition, Fed fed)
 {
 	appendStringInfoString(sql, "SELECT ");
 	if (view->rows)
@@ -342,7 +351,10 @@ append_whole(StringInfo sql, const KnownView *view, const char *condition)
 	append_columns(sql, view);
 	appendStringInfo(sql, " FROM %s%s UNION ALL SELECT ", view->partial, condition);
 	append_columns(sql, view);
-	appendStringInfo(sql, " FROM %s%s) AS w", view->expired, condition);
+	appendStringInfo(sql, " FROM %s%s", view->expired, condition);
+	if (fed != FED_NOT)
+		distinct_append_all(sql, view, fed == FED_ANEW);
+	appendStringInfoString(sql, ") AS w");
 	if (!view->rows)
 		append_group_by(sql, view, false);
 }
@@ -378,10 +390,11 @@ generate_recompute(const KnownView *view)
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE %s AS s SET ", view->state);
 	for (int i = view->row.nkeys; i < view->ncolumns; i++)
-		appendStringInfo(&sql, "%s%s = w.%s", i == view->row.nkeys ? "" : ", ",
-						 view->columns[i].name, view->columns[i].name);
+		if (!distinct_is_fed(view->columns[i].kind))
+			appendStringInfo(&sql, "%s%s = w.%s", i == view->row.nkeys ? "" : ", ",
+							 view->columns[i].name, view->columns[i].name);
 	appendStringInfoString(&sql, " FROM (");
-	append_whole(&sql, view, condition.data);
+	append_whole(&sql, view, condition.data, FED_NOT);
 	appendStringInfoString(&sql, ") AS w, " DIRTY_ROWS " AS d WHERE s.ctid = d.row_id");
 	if (view->row.nkeys > 0)
 		appendStringInfo(&sql, " AND %s = %s", key_record(view, "w."), key_record(view, "d."));
@@ -398,7 +411,7 @@ generate_rebuild(const KnownView *view)
 	appendStringInfo(&sql, "INSERT INTO %s (", view->state);
 	append_columns(&sql, view);
 	appendStringInfoString(&sql, ") ");
-	append_whole(&sql, view, "");
+	append_whole(&sql, view, "", FED_BY_STATE);
 	return sql.data;
 }
 
@@ -415,7 +428,11 @@ generate_reset(const KnownView *view)
 		append_columns(&sql, view);
 	else
 		append_gathering(&sql, view);
+	appendStringInfoString(&sql, " FROM (SELECT ");
+	append_columns(&sql, view);
 	appendStringInfo(&sql, " FROM %s", view->expired);
+	distinct_append_all(&sql, view, false);
+	appendStringInfoString(&sql, ") AS w");
 	if (!view->rows)
 		append_group_by(&sql, view, false);
 	return sql.data;
@@ -439,6 +456,6 @@ generate_whole(const KnownView *view)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	append_whole(&sql, view, "");
+	append_whole(&sql, view, "", FED_ANEW);
 	return sql.data;
 }

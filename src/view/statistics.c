@@ -74,7 +74,7 @@ statistics_init(void)
 }
 
 void
-statistics_add(Oid view, int64 rows, int64 microseconds)
+statistics_add(Oid view, int64 folds, int64 rows, int64 microseconds)
 {
 	ViewKey key = {MyDatabaseId, view};
 	ViewCounts *entry;
@@ -92,7 +92,7 @@ statistics_add(Oid view, int64 rows, int64 microseconds)
 			entry->rows = 0;
 			entry->microseconds = 0;
 		}
-		entry->folds++;
+		entry->folds += folds;
 		entry->rows += rows;
 		entry->microseconds += microseconds;
 		entry->last_fold_at = GetCurrentTimestamp();

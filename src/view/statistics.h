@@ -12,6 +12,6 @@
 extern void statistics_init(void);
 
 /* rows: partial rows that were folded, one for each group that a statement touched. */
-extern void statistics_add(Oid view, int64 rows, int64 microseconds);
+extern void statistics_add(Oid view, int64 folds, int64 rows, int64 microseconds);
 
 #endif

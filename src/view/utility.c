@@ -159,6 +159,7 @@ follow_owner(Oid view)
 {
 	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
 	HeapTuple tuple;
+	ListCell *cell;
 	Oid owner;
 
 	if (row == NULL)
@@ -168,6 +169,8 @@ follow_owner(Oid view)
 	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	view_give_parts(row, owner);
+	foreach (cell, view_helpers(row, CurrentMemoryContext))
+		view_give_parts(lfirst(cell), owner);
 }
 
 static void
@@ -179,7 +182,7 @@ mark_stale(Oid relation, const char *reason)
 	{
 		const KnownView *view = lfirst(cell);
 
-		if (view->row.status != VIEW_LIVE)
+		if (view->row.status != VIEW_LIVE || view->main)
 			continue;
 		ereport(WARNING, (errmsg("continuous view %s is stale from now on: %s", view->name, reason),
 						  errhint("Undo it, and then REFRESH MATERIALIZED VIEW %s.", view->name)));

@@ -18,6 +18,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "view/distinct.h"
 #include "view/fold.h"
 #include "view/generate.h"
 #include "view/known.h"
@@ -66,26 +67,55 @@ public_query(const KnownView *view)
 	return psprintf("SELECT * FROM (%s) AS p", query);
 }
 
+/*
+ * Rows of the state's shape, as they compare: the sum of no values is NULL, and that of values
+ * which were all taken away is 0. Which of them it is, the count beside it says to those who read.
+ */
+static char *
+comparable(const KnownView *view, const char *rows)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	for (int i = 0; i < view->ncolumns; i++)
+	{
+		const KnownColumn *column = &view->columns[i];
+		bool sum = column->kind && strstr(column->kind->name, "sum_") != NULL &&
+				   strcmp(column->kind->name, "sum_float8") != 0;
+
+		appendStringInfo(&sql, sum ? "%sCOALESCE(%s, '0') AS %s" : "%s%s", i > 0 ? ", " : "",
+						 column->name, column->name);
+	}
+	appendStringInfo(&sql, " FROM (%s) AS c", rows);
+	return sql.data;
+}
+
 static char *
 comparison(const KnownView *view)
 {
 	bool by_state = has_exact_floats(view) || has_expired(view);
+	StringInfoData sql;
 	char *one;
 	char *other;
 
 	if (by_state)
 	{
-		one = generate_columns(view, view->state);
-		other = generate_whole(view);
+		one = comparable(view, generate_columns(view, view->state));
+		other = comparable(view, generate_whole(view));
 	}
 	else
 	{
 		one = public_query(view);
 		other = psprintf("SELECT * FROM %s", qualified(view->row.definition));
 	}
-	return psprintf("SELECT 'view', to_jsonb(v) FROM (%1$s EXCEPT ALL (%2$s)) AS v UNION ALL "
-					"SELECT 'query', to_jsonb(q) FROM ((%2$s) EXCEPT ALL %1$s) AS q",
-					one, other);
+	initStringInfo(&sql);
+	appendStringInfo(&sql,
+					 "SELECT 'view', to_jsonb(v) FROM (%1$s EXCEPT ALL (%2$s)) AS v UNION ALL "
+					 "SELECT 'query', to_jsonb(q) FROM ((%2$s) EXCEPT ALL %1$s) AS q",
+					 one, other);
+	distinct_append_differences(&sql, view);
+	return sql.data;
 }
 
 static void
@@ -161,6 +191,7 @@ telemetry_maintenance_sql(PG_FUNCTION_ARGS)
 {
 	KnownView *view = known_view(PG_GETARG_OID(0));
 	StringInfoData text;
+	ListCell *cell;
 
 	if (view == NULL)
 		PG_RETURN_NULL();
@@ -174,6 +205,9 @@ telemetry_maintenance_sql(PG_FUNCTION_ARGS)
 	if (!view->rows)
 		appendStringInfo(&text, "-- groups that cannot be taken from\n%s;\n",
 						 generate_recompute(view));
+	foreach (cell, known_helpers(view))
+		appendStringInfo(&text, "-- distinct values, before the rows above\n%s;\n",
+						 distinct_fold(lfirst(cell), true, true, false));
 	appendStringInfo(&text, "-- REFRESH\n%s", generate_rebuild(view));
 	PG_RETURN_TEXT_P(cstring_to_text(text.data));
 }

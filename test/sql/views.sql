@@ -33,7 +33,7 @@ CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, current_user
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM fact WHERE tableoid = 1;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(fact) FROM fact;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, string_agg(g, ',' ORDER BY id) FROM fact GROUP BY g;
-CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, count(DISTINCT x) FROM fact GROUP BY g;
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, stddev(DISTINCT x) FROM fact GROUP BY g;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT id, g, count(*) FROM fact GROUP BY id;
 
 -- refused: what it follows, and how it is kept

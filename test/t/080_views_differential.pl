@@ -88,7 +88,8 @@ sub aggregate
 	my $aggregate = pick('count(*)', "count($number)", "sum($number)", "avg($number)", "min($number)", "max($number)",
 		'max(ts)', 'min(d)', 'max(s)', 'min(s)', 'bool_and(f)', 'bool_or(a > 3)', 'every(f)', 'bit_and(a)', 'bit_or(b)',
 		'bit_xor(a)', 'variance(a)', 'stddev(m)', 'var_pop(b)', 'stddev_pop(n)', 'telemetry.approx_count_distinct(s)',
-		'telemetry.approx_count_distinct(a)', 'telemetry.last(a, ts)', 'telemetry.first(s, ts)');
+		'telemetry.approx_count_distinct(a)', 'telemetry.last(a, ts)', 'telemetry.first(s, ts)',
+		map { "count(DISTINCT $_)" } ($number, 's', 'ts', '(a, s)', $number, 's'));
 
 	$aggregate .= ' FILTER (WHERE ' . pick(@conditions) . ')' if chance(0.25);
 	return $aggregate;
@@ -100,7 +101,7 @@ sub value
 
 	return $aggregate if chance(0.7);
 	return pick("coalesce(sum(a), 0) + count(*)", "max(b) - min(b)", "sum(m) / nullif(count(m), 0)", "($aggregate) IS NULL",
-		"round(avg(n), 3)");
+		"round(avg(n), 3)", 'sum(DISTINCT a)', 'avg(DISTINCT b) + count(DISTINCT b)');
 }
 
 # FROM is SOURCE: the table for the view, the table and what expired for the test's own query.
@@ -119,7 +120,7 @@ sub view_query
 	push @out, value() . " AS x$_" for 0 .. rand 4;
 	my $sql = 'SELECT ' . join(', ', @out) . " FROM SOURCE$where";
 	$sql .= ' GROUP BY ' . join(', ', 1 .. @by) if @by;
-	$sql .= ' HAVING ' . pick('count(*) > 1', 'max(a) > 2', 'sum(b) IS NOT NULL') if chance(0.2);
+	$sql .= ' HAVING ' . pick('count(*) > 1', 'max(a) > 2', 'sum(b) IS NOT NULL', 'count(DISTINCT a) > 1') if chance(0.2);
 	return $sql;
 }
 
@@ -138,7 +139,7 @@ sub make_views
 		push @{ $test->{views} }, { name => "v$i", sql => over($query, 't'), own => over($query, $from) };
 		if ($query =~ / AS g0/ && chance(0.35))
 		{
-			my $over = 'SELECT g0, count(*) AS groups, sum(events) AS events, max(events) FROM SOURCE GROUP BY g0';
+			my $over = 'SELECT g0, count(*) AS groups, sum(events) AS events, max(events), count(DISTINCT events) AS sizes FROM SOURCE GROUP BY g0';
 			push @{ $test->{views} },
 			  { name => "o$i", sql => over($over, "v$i"), own => over($over, '(' . over($query, $from) . ') AS v') };
 		}

@@ -21,7 +21,8 @@ CREATE FOREIGN TABLE events_topic (id bigint, player text, level int, amount num
 CREATE TABLE events (id bigint, player text, level int, amount numeric(12,2), at timestamptz, part int, off bigint,
     day date GENERATED ALWAYS AS ((at AT TIME ZONE 'UTC')::date) STORED);
 CREATE MATERIALIZED VIEW by_day WITH (telemetry.continuous) AS
-    SELECT day, count(*) AS events, sum(amount), max(level), telemetry.hll_agg(player) AS players
+    SELECT day, count(*) AS events, sum(amount), max(level), telemetry.hll_agg(player) AS players,
+        count(DISTINCT player) AS exact_players
     FROM events GROUP BY day;
 CREATE MATERIALIZED VIEW by_player WITH (telemetry.continuous) AS
     SELECT player, day, count(*), avg(level) FROM events GROUP BY player, day;
