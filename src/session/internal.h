@@ -25,4 +25,7 @@ extern int session_position(const char *text, const Node *node);
 /* Lets this level of a query do what session_window() says, if it groups by it. */
 extern void session_rewrite(Query *query, const char *text);
 
+/* Tells the planner in which order sessions come. */
+extern void session_order_init(void);
+
 #endif

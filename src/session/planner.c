@@ -202,6 +202,7 @@ session_init(void)
 {
 	next_hook = planner_hook;
 	planner_hook = plan;
+	session_order_init();
 }
 
 /* ---- where it is not grouped by ---------------------------------------------------------------

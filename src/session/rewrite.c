@@ -206,6 +206,7 @@ add_window(Rewrite *rewrite, Query *outer, const char *text)
 
 	entry = makeTargetEntry((Expr *) window_function(session), list_length(inner->targetList) + 1,
 							pstrdup("session_start"), false);
+	entry->ressortgroupref = ++last;
 	inner->targetList = lappend(inner->targetList, entry);
 	/* Before the keys: it may be found within them. */
 	rewrite->computed = lcons(entry, rewrite->computed);

@@ -85,7 +85,26 @@ SQL
 	return;
 }
 
+# Planning has begun when session_window() is looked up first, and loads the library by that.
+sub check_first_session_window
+{
+	my ($node) = @_;
+	my $query = q{SELECT count(*) FROM (VALUES (now())) v(at) GROUP BY telemetry.session_window(at, '1 hour');};
+
+	$node->safe_psql('postgres', 'CREATE EXTENSION telemetry');
+	my ($status, $out, $err) = $node->psql('postgres', "$query\n$query", on_error_stop => 0);
+	like($err, qr/session_window\(\) was not there yet when planning began.*Repeat the statement/s, 'the first one says what to do');
+	is($out, 1, 'and the second one works');
+	is($node->safe_psql('postgres', "LOAD 'telemetry'; $query"), 1, 'so does the first one after LOAD');
+	is($node->safe_psql('postgres', "SELECT FROM telemetry.hop(now(), '1 hour', '1 hour');\n$query"), 1, 'or after another function');
+	$node->safe_psql('postgres', q{ALTER DATABASE postgres SET session_preload_libraries = 'telemetry'});
+	is($node->safe_psql('postgres', $query), 1, 'or with session_preload_libraries');
+	$node->safe_psql('postgres', 'DROP EXTENSION telemetry; ALTER DATABASE postgres RESET session_preload_libraries');
+	return;
+}
+
 my $plain = telemetry_node('plain', preload => 0);
+check_first_session_window($plain);
 check_life_cycle($plain, 'loaded on demand');
 check_dump($plain);
 $plain->stop;
