@@ -10,7 +10,10 @@
  */
 #include "view/distinct.h"
 
+#include "catalog/pg_collation.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_func.h"
@@ -20,6 +23,9 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "view/generate.h"
+
+/* Texts of more bytes are kept as digests. */
+#define LONGEST_VALUE 64
 
 /* ---- what the query asks for ------------------------------------------------------------------
  */
@@ -85,6 +91,70 @@ clause_for(const ViewShape *shape, Expr *value)
 	get_sort_group_operators(type, true, true, false, &clause->sortop, &clause->eqop, NULL,
 							 &clause->hashable);
 	return clause;
+}
+
+static FuncExpr *
+call(Oid function, Oid type, List *args)
+{
+	return makeFuncExpr(function, type, args, DEFAULT_COLLATION_OID, C_COLLATION_OID,
+						COERCE_EXPLICIT_CALL);
+}
+
+/* 'sha256:' and 64 digits: longer than what is kept as it is, so that no value looks like it. */
+static Expr *
+digest_of(Expr *text)
+{
+	Expr *encoding = (Expr *) makeConst(
+		NAMEOID, -1, C_COLLATION_OID, NAMEDATALEN,
+		DirectFunctionCall1(namein, CStringGetDatum(GetDatabaseEncodingName())), false, false);
+	Expr *bytes = (Expr *) call(F_CONVERT_TO, BYTEAOID, list_make2(text, encoding));
+	Expr *digest = (Expr *) call(F_SHA256, BYTEAOID, list_make1(bytes));
+	Expr *hex =
+		(Expr *) call(F_ENCODE, TEXTOID,
+					  list_make2(digest, makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
+												   CStringGetTextDatum("hex"), false, false)));
+
+	return (Expr *) call(F_TEXTCAT, TEXTOID,
+						 list_make2(makeConst(TEXTOID, -1, DEFAULT_COLLATION_OID, -1,
+											  CStringGetTextDatum("sha256:"), false, false),
+									hex));
+}
+
+/*
+ * An index row ends at a third of a page, and texts do not. As nobody reads the values, of a long
+ * one that is equal to none but itself a digest will do: CASE WHEN 64 < octet_length(value) THEN
+ * 'sha256:' || encode(sha256(convert_to(value, ...)), 'hex') ELSE value END.
+ */
+static Expr *
+shortened(Expr *value)
+{
+	Oid type = exprType((Node *) value);
+	Oid collation = exprCollation((Node *) value);
+	CaseExpr *choice;
+	CaseWhen *when;
+	Expr *length;
+
+	if ((type != TEXTOID && type != VARCHAROID) || !OidIsValid(collation) ||
+		!get_collation_isdeterministic(collation))
+		return value;
+	if (type == VARCHAROID)
+		value = (Expr *) makeRelabelType(value, TEXTOID, -1, collation, COERCE_EXPLICIT_CAST);
+	length = (Expr *) call(F_OCTET_LENGTH_TEXT, INT4OID, list_make1(copyObject(value)));
+	when = makeNode(CaseWhen);
+	when->expr = make_opclause(Int4LessOperator, BOOLOID, false,
+							   (Expr *) makeConst(INT4OID, -1, InvalidOid, sizeof(int32),
+												  Int32GetDatum(LONGEST_VALUE), false, true),
+							   length, InvalidOid, InvalidOid);
+	((OpExpr *) when->expr)->opfuncid = F_INT4LT;
+	when->result = digest_of(copyObject(value));
+	when->location = -1;
+	choice = makeNode(CaseExpr);
+	choice->casetype = TEXTOID;
+	choice->casecollid = collation;
+	choice->args = list_make1(when);
+	choice->defresult = value;
+	choice->location = -1;
+	return (Expr *) choice;
 }
 
 /* A row counts even if all its fields are NULL; any other value does not if it is. */
@@ -207,6 +277,7 @@ distinct_shape(const DistinctHelper *helper)
 {
 	ViewShape *shape = shape_analyse(helper->query, NULL);
 	Oid type = BOOLOID;
+	ListCell *cell;
 	Aggref *fresh = copyObject(castNode(
 		Aggref, ((StateColumn *) list_nth(shape->columns, list_length(shape->keys)))->partial));
 
@@ -217,6 +288,14 @@ distinct_shape(const DistinctHelper *helper)
 	fresh->aggargtypes = list_make1_oid(BOOLOID);
 	fresh->args = list_make1(makeTargetEntry((Expr *) makeBoolConst(true, false), 1, NULL, false));
 	shape_own_component(shape, "fresh", (Expr *) fresh)->name = "_fresh";
+	for_each_from(cell, shape->keys, list_length(shape->keys) - list_length(helper->values))
+	{
+		StateColumn *value = lfirst(cell);
+
+		value->partial = shortened(value->partial);
+		value->type = exprType((Node *) value->partial);
+		value->typmod = exprTypmod((Node *) value->partial);
+	}
 	return shape;
 }
 

@@ -93,5 +93,17 @@ CREATE MATERIALIZED VIEW w WITH (telemetry.continuous) AS SELECT k, count(DISTIN
 CREATE MATERIALIZED VIEW w WITH (telemetry.continuous) AS SELECT k, count(DISTINCT s) FROM t GROUP BY k WITH NO DATA;
 SELECT view_id - min(view_id) OVER () AS n, status FROM telemetry._view ORDER BY view_id;
 INSERT INTO t VALUES (1, 1, 'x'); REFRESH MATERIALIZED VIEW w; TABLE w; SELECT diffs();
-INSERT INTO t SELECT 1, 1, string_agg(md5(i::text), '') FROM generate_series(1, 100) i;
+DROP MATERIALIZED VIEW w;
+-- long values: texts are kept as digests; what cannot be is an error of its row
+CREATE MATERIALIZED VIEW long WITH (telemetry.continuous) AS SELECT k, count(DISTINCT s), count(DISTINCT s::varchar(5000)) AS varchars,
+    count(DISTINCT (k, s)) AS pairs, count(DISTINCT left(s, 65)) AS starts FROM t GROUP BY k;
+INSERT INTO t SELECT k, 1, string_agg(md5(i::text), '') FROM generate_series(1, 100) i, generate_series(1, 2) k GROUP BY k;
+INSERT INTO t SELECT 2, 2, s || i FROM t, generate_series(1, 3) i WHERE k = 2;
+INSERT INTO t SELECT 2, 2, repeat('é', n) FROM generate_series(31, 33) n;
+INSERT INTO t SELECT 2, 3, 'sha256:' || encode(sha256(convert_to(s, 'UTF8')), 'hex') FROM t WHERE k = 2;
+TABLE long ORDER BY k; SELECT diffs();
+DELETE FROM t WHERE n = 2; TABLE long ORDER BY k; SELECT diffs();
+CREATE MATERIALIZED VIEW w WITH (telemetry.continuous) AS SELECT k, count(DISTINCT r) FROM t GROUP BY k;
+INSERT INTO t (k, r) SELECT 1, array_agg(md5(i::text)) FROM generate_series(1, 100) i;
+SELECT diffs();
 DROP TABLE t CASCADE; DROP FUNCTION two; DROP FUNCTION diffs; DROP COLLATION no_case;
