@@ -14,6 +14,8 @@ CREATE TABLE telemetry._view (
     definition    regclass    NOT NULL,
     partial       regclass    NOT NULL,
     expired       regclass    NOT NULL,
+    earlier       regclass,
+    source        regclass    NOT NULL,
     keys          integer     NOT NULL,
     components    text[]      NOT NULL,
     feeds         integer,
@@ -27,6 +29,8 @@ COMMENT ON TABLE telemetry._view IS
 COMMENT ON COLUMN telemetry._view.components IS 'kind of each column of the state table behind its keys and its count of rows';
 COMMENT ON COLUMN telemetry._view.feeds IS 'of a helper that keeps the distinct values of each group: view_id of the view that counts them';
 COMMENT ON COLUMN telemetry._view.feeds_columns IS 'columns of that view''s state: for the number of distinct values, and for their sum; either may be NULL';
+COMMENT ON COLUMN telemetry._view.earlier IS 'of a view of sessions: table of all sessions but the newest of each key, which stands in the state table';
+COMMENT ON COLUMN telemetry._view.source IS 'what the view reads: its state table, or a view of all sessions';
 SELECT pg_catalog.pg_extension_config_dump('telemetry._view', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry._view_view_id_seq', '');
 REVOKE ALL ON telemetry._view FROM PUBLIC;

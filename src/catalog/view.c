@@ -19,7 +19,7 @@ static const char *const status_names[] = {"live", "unbuilt", "stale", "broken"}
 static const char select_view[] =
 	"SELECT view_id, view::oid, target::oid, state::oid, definition::oid, partial::oid, "
 	"expired::oid, keys, components, status, coalesce(feeds, 0), feeds_columns[1], "
-	"feeds_columns[2] FROM telemetry._view "
+	"feeds_columns[2], coalesce(earlier, 0)::oid, source::oid FROM telemetry._view "
 	"WHERE ($1 = 0::oid OR view = $1) AND ($2 = 0::oid OR target = $2) "
 	"ORDER BY keys DESC, view_id";
 
@@ -71,8 +71,8 @@ void
 view_insert(const ViewRow *row)
 {
 	static SPIPlanPtr plan;
-	Oid types[] = {INT4OID, OIDOID,       OIDOID,  OIDOID,  OIDOID,  OIDOID, OIDOID,
-				   INT4OID, TEXTARRAYOID, TEXTOID, INT4OID, TEXTOID, TEXTOID};
+	Oid types[] = {INT4OID,      OIDOID,  OIDOID,  OIDOID,  OIDOID,  OIDOID, OIDOID, INT4OID,
+				   TEXTARRAYOID, TEXTOID, INT4OID, TEXTOID, TEXTOID, OIDOID, OIDOID};
 	Datum values[] = {
 		Int32GetDatum(row->id),
 		ObjectIdGetDatum(row->view),
@@ -87,6 +87,8 @@ view_insert(const ViewRow *row)
 		Int32GetDatum(row->feeds),
 		row->feeds_count ? CStringGetTextDatum(row->feeds_count) : (Datum) 0,
 		row->feeds_sum ? CStringGetTextDatum(row->feeds_sum) : (Datum) 0,
+		ObjectIdGetDatum(row->earlier),
+		ObjectIdGetDatum(row->source),
 	};
 	char nulls[lengthof(values)];
 	OwnSpi scope;
@@ -98,10 +100,12 @@ view_insert(const ViewRow *row)
 	own_spi_begin(&scope);
 	own_spi_run(&plan,
 				"INSERT INTO telemetry._view (view_id, view, target, state, definition, partial, "
-				"expired, keys, components, status, feeds, feeds_columns) OVERRIDING SYSTEM VALUE "
+				"expired, keys, components, status, feeds, feeds_columns, earlier, source) "
+				"OVERRIDING SYSTEM VALUE "
 				"VALUES ($1, $2::oid::regclass, $3::oid::regclass, $4::oid::regclass, "
 				"$5::oid::regclass, $6::oid::regclass, $7::oid::regclass, $8, $9, $10, "
-				"nullif($11, 0), CASE WHEN $11 <> 0 THEN ARRAY[$12, $13] END)",
+				"nullif($11, 0), CASE WHEN $11 <> 0 THEN ARRAY[$12, $13] END, "
+				"nullif($14, 0::oid)::regclass, $15::oid::regclass)",
 				lengthof(types), types, values, nulls);
 	own_spi_end(&scope);
 	invalidate(row->target);
@@ -193,6 +197,8 @@ row_at(uint64 at, MemoryContext context)
 	row->feeds = DatumGetInt32(own_spi_datum(at, 11, &isnull));
 	row->feeds_count = own_spi_text(at, 12, context);
 	row->feeds_sum = own_spi_text(at, 13, context);
+	row->earlier = DatumGetObjectId(own_spi_datum(at, 14, &isnull));
+	row->source = DatumGetObjectId(own_spi_datum(at, 15, &isnull));
 	return row;
 }
 

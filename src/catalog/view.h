@@ -25,6 +25,8 @@ typedef struct ViewRow
 	Oid definition; /* the query as it was written */
 	Oid partial;    /* the query that gives rows of the state table's shape */
 	Oid expired;    /* what dropped and detached partitions contributed */
+	Oid earlier;    /* of a session view: all but the newest session of each key; or InvalidOid */
+	Oid source;     /* what the view reads: the state, or all sessions */
 	int nkeys;
 	List *components; /* of char *: kinds of the columns behind keys and count */
 	ViewStatus status;

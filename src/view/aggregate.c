@@ -375,6 +375,27 @@ final_of_extreme_by_time(ViewShape *shape, Aggref *aggref, const char *name)
 	return psprintf("s.%s", quote_identifier(column->name));
 }
 
+void
+aggregate_add_session(ViewShape *shape)
+{
+	const Aggref any = {0};
+	Expr *time = shape->session->event_time;
+	Expr *gap = shape->session->gap;
+	Oid types[] = {exprType((Node *) time), INTERVALOID};
+	Oid reach = find_function("telemetry", "_session_reach", 2, types);
+	Expr *reached =
+		(Expr *) makeFuncExpr(reach, types[0], list_make2(copyObject(time), copyObject(gap)),
+							  InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+
+	shape_component(
+		shape, "combine",
+		(Expr *) aggregate_over(&any, "pg_catalog", "min", list_make1(copyObject(time))))
+		->name = "_start";
+	shape_component(shape, "combine",
+					(Expr *) aggregate_over(&any, "pg_catalog", "max", list_make1(reached)))
+		->name = "_reach";
+}
+
 /*
  * An aggregate whose values merge by its own combine function: min, max, bool_and, bit_or and their
  * like, and a user's own where state and result are one.
@@ -450,7 +471,7 @@ final_of(ViewShape *shape, Aggref *aggref)
 	{
 		if (takes_each_value_once(name, builtin, strcmp(schema, "telemetry") == 0))
 			return final_of(shape, distinct_undone(aggref));
-		return builtin ? distinct_final(shape, aggref, name) : NULL;
+		return builtin && shape->session == NULL ? distinct_final(shape, aggref, name) : NULL;
 	}
 	if (builtin && strcmp(name, "count") == 0)
 	{
@@ -508,7 +529,10 @@ aggregate_add(ViewShape *shape, Aggref *aggref)
 					aggref->aggdistinct ? " with DISTINCT"
 					: aggref->aggorder  ? " with ORDER BY"
 										: ""),
-			 aggref->aggdistinct
+			 aggref->aggdistinct && shape->session
+				 ? errhint("Sessions that meet become one, with what they counted: use "
+						   "telemetry.approx_count_distinct(), of which few values are exact.")
+			 : aggref->aggdistinct
 				 ? errhint("It can keep count(DISTINCT), sum and avg(DISTINCT) of whole numbers, "
 						   "and telemetry.approx_count_distinct(). For others, make a view that "
 						   "groups by the values as well, and aggregate that.")

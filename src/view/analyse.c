@@ -292,6 +292,25 @@ shape_component(ViewShape *shape, const char *kind, Expr *partial)
 }
 
 static void
+find_session(ViewShape *shape)
+{
+	SessionWindow *session = session_window_of(shape->query, shape->source_text);
+
+	if (session == NULL)
+		return;
+	if (session->entry == NULL ||
+		list_length(session->keys) + 1 != list_length(shape->query->groupClause))
+		refuse(shape, "session_window() within another expression of GROUP BY",
+			   "Group by session_window() itself, and compute from it in the select list.",
+			   session->call->location);
+	if (session->end_when || session->max_length)
+		refuse(shape, "sessions that end by a condition or a length",
+			   "Leave end_when and max_length out; an ordinary view can have them.",
+			   session->call->location);
+	shape->session = session;
+}
+
+static void
 add_keys(ViewShape *shape)
 {
 	ListCell *cell;
@@ -303,6 +322,11 @@ add_keys(ViewShape *shape)
 		Oid type = exprType((Node *) entry->expr);
 		const char *name = entry->resname && !entry->resjunk ? entry->resname : "key";
 
+		if (shape->session && clause == shape->session->clause)
+			continue;
+		/* Names with a _ in front are ours. */
+		if (name[0] == '_')
+			name = psprintf("key%s", name);
 		if (!OidIsValid(lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -401,8 +425,11 @@ shape_analyse(Query *query, const char *source_text)
 		add_rows(shape);
 		return shape;
 	}
+	find_session(shape);
 	add_keys(shape);
 	add_count(shape);
+	if (shape->session)
+		aggregate_add_session(shape);
 	(void) collect_aggregates((Node *) query->targetList, &aggregates);
 	(void) collect_aggregates(query->havingQual, &aggregates);
 	foreach (cell, aggregates)

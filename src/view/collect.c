@@ -193,20 +193,13 @@ plan_of(KnownView *view)
 	return view->plan;
 }
 
-/* A plan over rows of the layout of a relation. */
 static void
-run(PlannedStmt *plan, Oid source, Tuplestorestate *rows, DestReceiver *receiver)
+run(PlannedStmt *plan, EphemeralNamedRelation rows, DestReceiver *receiver)
 {
-	EphemeralNamedRelationData delta = {0};
 	QueryEnvironment *environment = create_queryEnv();
 	QueryDesc *query;
 
-	delta.md.name = DELTA_ROWS;
-	delta.md.reliddesc = source;
-	delta.md.enrtype = ENR_NAMED_TUPLESTORE;
-	delta.md.enrtuples = tuplestore_tuple_count(rows);
-	delta.reldata = rows;
-	register_ENR(environment, &delta);
+	register_ENR(environment, rows);
 	query = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, receiver, NULL,
 							environment, 0);
 	ExecutorStart(query, 0);
@@ -216,8 +209,24 @@ run(PlannedStmt *plan, Oid source, Tuplestorestate *rows, DestReceiver *receiver
 	FreeQueryDesc(query);
 }
 
-void
-collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store)
+/* Rows under a name: of the layout of a relation, or of a descriptor. */
+static EphemeralNamedRelationData
+named_rows(const char *name, Tuplestorestate *rows, Oid relation, TupleDesc desc)
+{
+	EphemeralNamedRelationData named = {0};
+
+	named.md.name = pstrdup(name);
+	named.md.reliddesc = relation;
+	named.md.tupdesc = desc;
+	named.md.enrtype = ENR_NAMED_TUPLESTORE;
+	named.md.enrtuples = tuplestore_tuple_count(rows);
+	named.reldata = rows;
+	return named;
+}
+
+/* query NULL: that of the view, over changed rows of its target. */
+static void
+collect(KnownView *view, Query *query, EphemeralNamedRelation rows, Tuplestorestate *store)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry view collects",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -239,7 +248,7 @@ collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	PG_TRY();
 	{
-		run(plan_of(view), view->row.target, rows, &check.receiver);
+		run(query ? plan_query(query) : plan_of(view), rows, &check.receiver);
 	}
 	PG_CATCH();
 	{
@@ -253,19 +262,38 @@ collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store)
 }
 
 void
+collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store)
+{
+	EphemeralNamedRelationData delta = named_rows(DELTA_ROWS, rows, view->row.target, NULL);
+
+	collect(view, NULL, &delta, store);
+}
+
+void
+collect_query(KnownView *view, Query *query, const char *name, Tuplestorestate *rows,
+			  Tuplestorestate *store)
+{
+	EphemeralNamedRelationData named = named_rows(name, rows, InvalidOid, view->desc);
+
+	tuplestore_rescan(rows);
+	collect(view, query, &named, store);
+}
+
+void
 collect_public(KnownView *view, Tuplestorestate *state_rows, Tuplestorestate *store)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry view's rows",
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DestReceiver *receiver = CreateTuplestoreDestReceiver();
+	EphemeralNamedRelationData delta;
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
 	SetTuplestoreDestReceiverParams(receiver, store, context, true, NULL, NULL);
 	PushActiveSnapshot(GetTransactionSnapshot());
-	run(plan_query(query_over(view->row.view, view->row.state)), view->row.state, state_rows,
-		receiver);
+	delta = named_rows(DELTA_ROWS, state_rows, view->row.source, NULL);
+	run(plan_query(query_over(view->row.view, view->row.source)), &delta, receiver);
 	PopActiveSnapshot();
 	owner_end(&scope);
 	MemoryContextSwitchTo(old);

@@ -19,6 +19,10 @@ extern void collect_rows(List *views, Relation relation, Tuplestorestate *rows, 
 /* Runs a view's query over rows of the target's layout; partial rows go to store. */
 extern void collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store);
 
+/* The same with any query that gives rows of the state table's shape, over rows of that shape. */
+extern void collect_query(KnownView *view, Query *query, const char *name, Tuplestorestate *rows,
+						  Tuplestorestate *store);
+
 /* Rows of the state table become rows of the view as users read it. */
 extern void collect_public(KnownView *view, Tuplestorestate *state_rows, Tuplestorestate *store);
 

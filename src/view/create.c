@@ -16,6 +16,8 @@
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/analyze.h"
+#include "parser/parser.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -176,6 +178,24 @@ component_names(const ViewShape *shape)
 	return names;
 }
 
+/* The tables beside the state of a view of sessions; gives the name of what it reads. */
+static char *
+make_sessions(const ViewShape *shape, ViewRow *row, char *state, Oid owner)
+{
+	char *earlier = psprintf("v%d_earlier", row->id);
+	char *qualified = psprintf(STATE_SCHEMA ".%s", earlier);
+	char *sessions = psprintf("v%d_sessions", row->id);
+	char *sql = generate_all_sessions(shape, state, qualified);
+	RawStmt *raw;
+
+	row->earlier = define_table(generate_earlier_table(shape, qualified), earlier, owner);
+	run(psprintf("CREATE INDEX ON %s (_key, _reach)", qualified));
+	raw = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT));
+	row->source = define_view(STATE_SCHEMA, sessions,
+							  parse_analyze_fixedparams(raw, sql, NULL, 0, NULL), owner);
+	return psprintf(STATE_SCHEMA ".%s", sessions);
+}
+
 static ViewRow
 make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 {
@@ -189,10 +209,11 @@ make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 	own_spi_begin(&scope);
 	row.state = define_table(generate_state_table(shape, qualified), state, owner);
 	run(generate_state_index(shape, qualified));
-	row.expired =
-		define_table(psprintf("CREATE TABLE " STATE_SCHEMA ".%s (_partition regclass, LIKE %s)",
-							  expired, qualified),
-					 expired, owner);
+	row.expired = define_table(generate_expired_table(shape, psprintf(STATE_SCHEMA ".%s", expired)),
+							   expired, owner);
+	row.source = row.state;
+	if (shape->session)
+		qualified = make_sessions(shape, &row, qualified, owner);
 	row.definition =
 		define_view(STATE_SCHEMA, psprintf("v%d_definition", row.id), shape->query, owner);
 	row.partial =
@@ -224,10 +245,9 @@ make_helper(const ViewRow *view, const DistinctHelper *helper, int n, Oid owner)
 	own_spi_begin(&scope);
 	row.state = define_table(generate_state_table(shape, qualified), state, owner);
 	run(generate_state_index(shape, qualified));
-	row.expired =
-		define_table(psprintf("CREATE TABLE " STATE_SCHEMA ".%s (_partition regclass, LIKE %s)",
-							  expired, qualified),
-					 expired, owner);
+	row.source = row.state;
+	row.expired = define_table(generate_expired_table(shape, psprintf(STATE_SCHEMA ".%s", expired)),
+							   expired, owner);
 	/* One query is all: nobody reads it. */
 	row.partial = row.definition = row.view =
 		define_view(STATE_SCHEMA, psprintf("%s_partial", state), generate_partial(shape), owner);
@@ -240,14 +260,17 @@ make_helper(const ViewRow *view, const DistinctHelper *helper, int n, Oid owner)
 void
 view_give_parts(const ViewRow *row, Oid owner)
 {
-	Oid parts[] = {row->state, row->definition, row->partial, row->expired};
+	Oid parts[] = {row->state,   row->definition, row->partial,
+				   row->expired, row->earlier,    row->source};
 	OwnSpi scope;
 
 	own_spi_begin(&scope);
 	for (size_t i = 0; i < lengthof(parts); i++)
 	{
+		if (!OidIsValid(parts[i]))
+			continue;
 		ATExecChangeOwner(parts[i], owner, false, AccessExclusiveLock);
-		/* A helper has one relation for several parts. */
+		/* One relation may stand for several parts. */
 		CommandCounterIncrement();
 	}
 	own_spi_end(&scope);
@@ -359,6 +382,9 @@ empty(const ViewRow *row)
 	own_spi_begin(&scope);
 	run(psprintf("DELETE FROM %s",
 				 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->state))));
+	if (OidIsValid(row->earlier))
+		run(psprintf("DELETE FROM %s",
+					 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->earlier))));
 	own_spi_end(&scope);
 }
 

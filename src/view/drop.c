@@ -74,9 +74,13 @@ drop_parts(const ViewRow *row)
 	OwnSpi scope;
 
 	own_spi_begin(&scope);
+	if (row->source != row->state)
+		drop_relation(row->source, "VIEW");
 	drop_relation(row->partial, "VIEW");
 	drop_relation(row->definition, "VIEW");
 	drop_relation(row->expired, "TABLE");
+	if (OidIsValid(row->earlier))
+		drop_relation(row->earlier, "TABLE");
 	drop_relation(row->state, "TABLE");
 	own_spi_end(&scope);
 }
@@ -84,10 +88,11 @@ drop_parts(const ViewRow *row)
 static void
 refuse_lost_part(const ViewRow *row, const ViewRow *whole)
 {
-	Oid parts[] = {row->state, row->definition, row->partial, row->expired};
+	Oid parts[] = {row->state,   row->definition, row->partial,
+				   row->expired, row->earlier,    row->source};
 
 	for (size_t i = 0; i < lengthof(parts); i++)
-		if (get_rel_name(parts[i]) == NULL)
+		if (OidIsValid(parts[i]) && get_rel_name(parts[i]) == NULL)
 			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 							errmsg("cannot drop a part of continuous view \"%s\"",
 								   get_rel_name(whole->view)),

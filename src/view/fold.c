@@ -18,39 +18,15 @@
 #include "view/collect.h"
 #include "view/distinct.h"
 #include "view/generate.h"
+#include "view/handover.h"
 #include "view/pending.h"
+#include "view/session_fold.h"
 #include "view/statistics.h"
 
 static void
 name_the_view(void *argument)
 {
 	errcontext("fold of changes into continuous view %s", ((KnownView *) argument)->name);
-}
-
-/* ---- rows handed to SQL -----------------------------------------------------------------------
- */
-
-static void
-hand_over(const char *name, Tuplestorestate *rows, TupleDesc desc)
-{
-	EphemeralNamedRelation relation = palloc0(sizeof(EphemeralNamedRelationData));
-
-	relation->md.name = pstrdup(name);
-	relation->md.tupdesc = desc;
-	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
-	relation->md.enrtuples = tuplestore_tuple_count(rows);
-	relation->reldata = rows;
-	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not hand \"%s\" over", name);
-}
-
-static void
-execute(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls)
-{
-	int result = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 }
 
 /* ---- a view's own change, for the views over it ------------------------------------------------
@@ -163,8 +139,8 @@ recompute(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *want
 		nulls[key] = isnull ? 'n' : ' ';
 	}
 	hand_over(DIRTY_ROWS, dirty, desc);
-	execute(generate_recompute(view), view->row.nkeys, types, values, nulls);
-	SPI_unregister_relation(DIRTY_ROWS);
+	execute_sql(generate_recompute(view), view->row.nkeys, types, values, nulls);
+	hand_back(DIRTY_ROWS);
 	tuplestore_end(dirty);
 }
 
@@ -176,8 +152,8 @@ delete_rows(const KnownView *view, Datum row_ids)
 {
 	Oid types[] = {get_array_type(TIDOID)};
 
-	execute(psprintf("DELETE FROM %s WHERE ctid = ANY ($1)", view->state), 1, types, &row_ids,
-			NULL);
+	execute_sql(psprintf("DELETE FROM %s WHERE ctid = ANY ($1)", view->state), 1, types, &row_ids,
+				NULL);
 }
 
 /* Groups that have no rows any more go; the one row of a view without keys stays. */
@@ -214,7 +190,8 @@ takes_away_safely(const KnownView *view)
 	unsafe = generate_unsafe(view);
 	if (unsafe == NULL)
 		return true;
-	execute(psprintf("SELECT FROM " MINUS_ROWS " WHERE %s LIMIT 1", unsafe), 0, NULL, NULL, NULL);
+	execute_sql(psprintf("SELECT FROM " MINUS_ROWS " WHERE %s LIMIT 1", unsafe), 0, NULL, NULL,
+				NULL);
 	return SPI_processed == 0;
 }
 
@@ -250,7 +227,7 @@ merge_groups(KnownView *view, bool plus, bool minus, bool gathered, Change *chan
 
 	if (change)
 	{
-		execute(generate_lock(view, plus, minus), 0, NULL, NULL, NULL);
+		execute_sql(generate_lock(view, plus, minus), 0, NULL, NULL, NULL);
 		keep_rows(view, SPI_tuptable, SPI_processed, change->old);
 	}
 	result = SPI_execute_plan(fold_plan(view, plus, minus, change != NULL, gathered), NULL, NULL,
@@ -293,9 +270,9 @@ static void
 merge_rows(const KnownView *view, bool plus, bool minus)
 {
 	if (plus)
-		execute(generate_append(view), 0, NULL, NULL, NULL);
+		execute_sql(generate_append(view), 0, NULL, NULL, NULL);
 	if (minus)
-		execute(generate_remove(view), 0, NULL, NULL, NULL);
+		execute_sql(generate_remove(view), 0, NULL, NULL, NULL);
 }
 
 static void
@@ -307,6 +284,12 @@ merge(KnownView *view, PendingView *pending, Change *change)
 
 	if (!plus && !minus)
 		return;
+	if (view->earlier)
+	{
+		session_fold(view, pending->plus, pending->minus, change ? change->old : NULL,
+					 change ? change->new : NULL);
+		return;
+	}
 	if (plus)
 	{
 		tuplestore_rescan(pending->plus);
@@ -324,9 +307,9 @@ merge(KnownView *view, PendingView *pending, Change *change)
 	else
 		merge_groups(view, plus, minus, gathered, change);
 	if (plus)
-		SPI_unregister_relation(PLUS_ROWS);
+		hand_back(PLUS_ROWS);
 	if (minus)
-		SPI_unregister_relation(MINUS_ROWS);
+		hand_back(MINUS_ROWS);
 }
 
 static int64
@@ -353,8 +336,10 @@ with_view(KnownView *view, PendingView *pending, Change *change)
 		elog(ERROR, "SPI_connect failed");
 	if (pending->emptied)
 	{
-		execute(psprintf("DELETE FROM %s", view->state), 0, NULL, NULL, NULL);
-		execute(generate_reset(view), 0, NULL, NULL, NULL);
+		execute_sql(psprintf("DELETE FROM %s", view->state), 0, NULL, NULL, NULL);
+		if (view->earlier)
+			execute_sql(psprintf("DELETE FROM %s", view->earlier), 0, NULL, NULL, NULL);
+		execute_sql(generate_reset(view), 0, NULL, NULL, NULL);
 	}
 	merge(view, pending, change);
 	SPI_finish();
@@ -515,7 +500,7 @@ all_rows(KnownView *view)
 	owner_begin(&scope, view->owner);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	execute(generate_columns(view, view->state), 0, NULL, NULL, NULL);
+	execute_sql(generate_columns(view, view->source), 0, NULL, NULL, NULL);
 	slot = MakeSingleTupleTableSlot(SPI_tuptable->tupdesc, &TTSOpsHeapTuple);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{

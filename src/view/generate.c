@@ -48,6 +48,17 @@ generate_partial(const ViewShape *shape)
 		query->targetList = lappend(query->targetList, entry);
 		n++;
 	}
+	if (shape->session)
+	{
+		SortGroupClause *clause = copyObject(shape->session->clause);
+		TargetEntry *entry =
+			makeTargetEntry(copyObject(shape->session->entry->expr), n + 1, NULL, true);
+
+		clause->tleSortGroupRef = n + 1;
+		entry->ressortgroupref = n + 1;
+		query->groupClause = lappend(query->groupClause, clause);
+		query->targetList = lappend(query->targetList, entry);
+	}
 	return query;
 }
 
@@ -91,15 +102,15 @@ generate_delta(Query *original, Oid source)
 /* ---- the state table --------------------------------------------------------------------------
  */
 
-char *
-generate_state_table(const ViewShape *shape, const char *name)
+/* The columns of the state, as CREATE TABLE wants them. */
+static char *
+column_definitions(const ViewShape *shape)
 {
 	StringInfoData sql;
 	const char *comma = "";
 	ListCell *cell;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "CREATE TABLE %s (", name);
 	foreach (cell, shape->columns)
 	{
 		const StateColumn *column = lfirst(cell);
@@ -112,18 +123,48 @@ generate_state_table(const ViewShape *shape, const char *name)
 			appendStringInfo(&sql, " COLLATE %s", generate_collation_name(column->collation));
 		comma = ", ";
 	}
+	return sql.data;
+}
+
+char *
+generate_state_table(const ViewShape *shape, const char *name)
+{
 	if (shape->rows)
-	{
-		appendStringInfoChar(&sql, ')');
-		return sql.data;
-	}
+		return psprintf("CREATE TABLE %s (%s)", name, column_definitions(shape));
 	/*
 	 * Rows are updated in place all the time: room for HOT updates, and vacuum early, by rows that
 	 * died and not by their share of a large table.
 	 */
-	appendStringInfoString(&sql, ") WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, "
-								 "autovacuum_vacuum_threshold = 1000)");
-	return sql.data;
+	return psprintf("CREATE TABLE %s (%s%s) WITH (fillfactor = 70, "
+					"autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000)",
+					name, column_definitions(shape),
+					shape->session ? ", _key bigint GENERATED ALWAYS AS IDENTITY" : "");
+}
+
+char *
+generate_earlier_table(const ViewShape *shape, const char *name)
+{
+	return psprintf("CREATE TABLE %s (%s, _key bigint)", name, column_definitions(shape));
+}
+
+char *
+generate_expired_table(const ViewShape *shape, const char *name)
+{
+	return psprintf("CREATE TABLE %s (_partition regclass, %s)", name, column_definitions(shape));
+}
+
+char *
+generate_all_sessions(const ViewShape *shape, const char *state, const char *earlier)
+{
+	StringInfoData columns;
+	ListCell *cell;
+
+	initStringInfo(&columns);
+	foreach (cell, shape->columns)
+		appendStringInfo(&columns, "%s%s", columns.len > 0 ? ", " : "",
+						 quote_identifier(((StateColumn *) lfirst(cell))->name));
+	return psprintf("SELECT %1$s FROM %2$s WHERE _count > 0 UNION ALL SELECT %1$s FROM %3$s",
+					columns.data, state, earlier);
 }
 
 /* A NULL key is a group like any other. Without keys there is one row, and the index says so. */
@@ -210,6 +251,12 @@ replace(Node *node, ViewShape *shape)
 		n++;
 		if (equal(node, key->partial))
 			return (Node *) makeVar(1, n, key->type, key->typmod, key->collation, 0);
+	}
+	if (shape->session && equal(node, shape->session->call))
+	{
+		const StateColumn *start = list_nth(shape->columns, n + 1);
+
+		return (Node *) makeVar(1, n + 2, start->type, start->typmod, start->collation, 0);
 	}
 	if (IsA(node, Aggref))
 		foreach (cell, shape->aggregates)

@@ -12,6 +12,11 @@ extern Query *generate_partial(const ViewShape *shape);
 
 /* CREATE TABLE of the state, and its unique index; name is qualified and quoted. */
 extern char *generate_state_table(const ViewShape *shape, const char *name);
+
+/* The other tables; and of a view of sessions the query that all sessions come from. */
+extern char *generate_expired_table(const ViewShape *shape, const char *name);
+extern char *generate_earlier_table(const ViewShape *shape, const char *name);
+extern char *generate_all_sessions(const ViewShape *shape, const char *state, const char *earlier);
 extern char *generate_state_index(const ViewShape *shape, const char *name);
 
 /* What users read: the definition's select list over the state table. */

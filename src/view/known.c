@@ -62,7 +62,8 @@ relation_changed(Datum argument, Oid relation)
 			const ViewRow *row = &((KnownView *) lfirst(cell))->row;
 
 			if (row->view == relation || row->state == relation || row->definition == relation ||
-				row->partial == relation || row->expired == relation)
+				row->partial == relation || row->expired == relation || row->earlier == relation ||
+				row->source == relation)
 				entry->valid = false;
 		}
 	}
@@ -213,6 +214,8 @@ read_view(const ViewRow *row, MemoryContext context)
 	view->state = qualified(row->state);
 	view->partial = qualified(row->partial);
 	view->expired = qualified(row->expired);
+	view->earlier = OidIsValid(row->earlier) ? qualified(row->earlier) : NULL;
+	view->source = qualified(row->source);
 	view->depth = depth_of(row->target);
 	read_columns(view);
 	callback->func = free_folds;

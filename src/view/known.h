@@ -26,6 +26,8 @@ typedef struct KnownView
 	char *state;            /* qualified and quoted */
 	char *partial;          /* likewise */
 	char *expired;          /* likewise */
+	char *earlier;          /* likewise; NULL: its groups are no sessions */
+	char *source;           /* likewise: what the view reads */
 	struct KnownView *main; /* which this one is a helper of; NULL: it is none */
 	int ncolumns;           /* of the state table */
 	KnownColumn *columns;   /* keys, _count, components */

@@ -16,6 +16,7 @@
 
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
+#include "session/session.h"
 
 /*
  * How a component is merged. In the templates {a} and {b} stand for the two values, {at} and {bt}
@@ -76,10 +77,15 @@ typedef struct ViewShape
 	List *columns;    /* of StateColumn *: all of the state table, keys first */
 	List *aggregates; /* of ViewAggregate * */
 	List *helpers;    /* of DistinctHelper * */
+	SessionWindow *session; /* NULL: its groups are no sessions; else the columns behind the count
+							 * are the first event's time and the session's reach */
 } ViewShape;
 
 /* ereports what cannot be kept, with its position. source_text may be NULL. */
 extern ViewShape *shape_analyse(Query *query, const char *source_text);
+
+/* Adds a session's first event and its reach. */
+extern void aggregate_add_session(ViewShape *shape);
 
 /* Adds what an aggregate is kept in to shape->columns. ereports if it cannot be kept. */
 extern void aggregate_add(ViewShape *shape, Aggref *aggref);

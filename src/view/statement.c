@@ -14,6 +14,8 @@
 #include "utils/syscache.h"
 #include "view/distinct.h"
 #include "view/generate.h"
+#include "view/session_statement.h"
+#include "view/statement.h"
 
 /* {a}, {b}, {at}, {bt} of a template, filled in. */
 static char *
@@ -342,6 +344,11 @@ typedef enum Fed
 static void
 append_whole(StringInfo sql, const KnownView *view, const char *condition, Fed fed)
 {
+	if (view->earlier)
+	{
+		appendStringInfoString(sql, session_whole(view, true));
+		return;
+	}
 	appendStringInfoString(sql, "SELECT ");
 	if (view->rows)
 		append_columns(sql, view);
@@ -407,6 +414,8 @@ generate_rebuild(const KnownView *view)
 {
 	StringInfoData sql;
 
+	if (view->earlier)
+		return session_rebuild(view, true);
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "INSERT INTO %s (", view->state);
 	append_columns(&sql, view);
@@ -420,6 +429,8 @@ generate_reset(const KnownView *view)
 {
 	StringInfoData sql;
 
+	if (view->earlier)
+		return session_rebuild(view, false);
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "INSERT INTO %s (", view->state);
 	append_columns(&sql, view);
@@ -458,4 +469,70 @@ generate_whole(const KnownView *view)
 	initStringInfo(&sql);
 	append_whole(&sql, view, "", FED_ANEW);
 	return sql.data;
+}
+
+/* ---- for other statements ---------------------------------------------------------------------
+ */
+
+static char *
+column_list(const KnownView *view, int from, int to, const char *prefix)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = from; i < to; i++)
+		appendStringInfo(&sql, "%s%s%s", i > from ? ", " : "", prefix, view->columns[i].name);
+	return sql.data;
+}
+
+char *
+statement_columns(const KnownView *view, const char *prefix)
+{
+	return column_list(view, 0, view->ncolumns, prefix);
+}
+
+char *
+statement_keys(const KnownView *view, const char *prefix)
+{
+	return column_list(view, 0, view->row.nkeys, prefix);
+}
+
+char *
+statement_values(const KnownView *view, const char *prefix)
+{
+	return column_list(view, view->row.nkeys, view->ncolumns, prefix);
+}
+
+char *
+statement_gathering(const KnownView *view, bool keys)
+{
+	StringInfoData sql;
+	const char *comma = "";
+
+	initStringInfo(&sql);
+	for (int i = keys ? 0 : view->row.nkeys; i < view->ncolumns; i++)
+	{
+		const char *name = view->columns[i].name;
+
+		appendStringInfo(&sql, "%s%s AS %s", comma, i < view->row.nkeys ? name : gathered(view, i),
+						 name);
+		comma = ", ";
+	}
+	return sql.data;
+}
+
+char *
+statement_order(const KnownView *view)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	append_order_by(&sql, view);
+	return sql.data;
+}
+
+char *
+statement_key_record(const KnownView *view, const char *prefix)
+{
+	return key_record(view, prefix);
 }

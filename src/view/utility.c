@@ -367,6 +367,14 @@ create_index(Utility *utility)
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
 	run(utility);
+	/* Sessions stand in two tables. */
+	if (OidIsValid(row->earlier))
+	{
+		index->relation->relname = get_rel_name(row->earlier);
+		if (index->idxname)
+			index->idxname = psprintf("%.50s_earlier", index->idxname);
+		run(utility);
+	}
 	SetUserIdAndSecContext(user, context);
 }
 

@@ -101,7 +101,7 @@ comparison(const KnownView *view)
 
 	if (by_state)
 	{
-		one = comparable(view, generate_columns(view, view->state));
+		one = comparable(view, generate_columns(view, view->source));
 		other = comparable(view, generate_whole(view));
 	}
 	else

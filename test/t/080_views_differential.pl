@@ -117,10 +117,16 @@ sub view_query
 		  . ", 1::bigint AS events FROM SOURCE$where";
 	}
 	push @out, 'count(*) AS events';
+	# Sessions, with gaps that the distances of the times meet, just miss, and that the row says.
+	my $session = chance(0.3) ? 'telemetry.session_window(ts, ' . pick("interval '1 hour'", "'59 minutes 59.999999 seconds'", "'3 hours'",
+		"interval '1 hour' * (1 + k % 3)") . ')' : '';
+	push @out, 'min(ts) AS started', 'max(ts) AS ended' if $session;
+	push @out, "$session AS session" if $session && chance(0.5);
 	push @out, value() . " AS x$_" for 0 .. rand 4;
 	my $sql = 'SELECT ' . join(', ', @out) . " FROM SOURCE$where";
-	$sql .= ' GROUP BY ' . join(', ', 1 .. @by) if @by;
+	$sql .= ' GROUP BY ' . join(', ', 1 .. @by, $session || ()) if @by || $session;
 	$sql .= ' HAVING ' . pick('count(*) > 1', 'max(a) > 2', 'sum(b) IS NOT NULL', 'count(DISTINCT a) > 1') if chance(0.2);
+	$sql =~ s/DISTINCT //g if $session;
 	return $sql;
 }
 

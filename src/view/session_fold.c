@@ -1,0 +1,243 @@
+#include "view/session_fold.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/guc.h"
+#include "view/generate.h"
+#include "view/handover.h"
+#include "view/session_recompute.h"
+#include "view/session_statement.h"
+
+/* Of HEAD_ROWS: where the row lies, the key's number, and the columns. */
+typedef struct Heads
+{
+	Tuplestorestate *rows;
+	TupleDesc desc;
+} Heads;
+
+/* Plans are kept among KnownView.folds. */
+enum
+{
+	PLAN_LOCK = 0,            /* and what is locked: 1 plus, 2 minus */
+	PLAN_MERGE = 4,           /* and 1 if rows are wanted */
+	PLAN_REST_IS_NOT_KEPT = 6 /* events that go are rare */
+};
+
+/*
+ * For as long as the owner's scope lasts. Tables that are still small, or were when they were
+ * looked at last, may have grown when a kept plan runs again: the indexes are always right. (What a
+ * sequential scan is said to cost then would have all of it compiled.)
+ */
+static void
+prefer_indexes(void)
+{
+	static const char *const off[] = {"enable_seqscan", "jit"};
+
+	for (size_t i = 0; i < lengthof(off); i++)
+		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+								 0, false);
+}
+
+static Tuplestorestate *
+new_store(void)
+{
+	return tuplestore_begin_heap(false, false, work_mem);
+}
+
+/* The columns, from that one on, of what a statement returned. */
+static void
+keep(const KnownView *view, SPITupleTable *rows, uint64 n, int from, Tuplestorestate *store)
+{
+	int width = view->ncolumns + from;
+	Datum *values = palloc(sizeof(Datum) * width);
+	bool *isnull = palloc(sizeof(bool) * width);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		heap_deform_tuple(rows->vals[i], rows->tupdesc, values, isnull);
+		tuplestore_putvalues(store, view->desc, values + from, isnull + from);
+	}
+	pfree(values);
+	pfree(isnull);
+}
+
+/* The keys are locked, and the rows that are returned are as the last writer left them. */
+static Heads
+lock(KnownView *view, bool plus, bool minus)
+{
+	Heads heads = {.rows = new_store()};
+	int kept = PLAN_LOCK + (plus ? 1 : 0) + (minus ? 2 : 0);
+
+	execute_kept(&view->folds[kept], session_lock(view, plus, minus));
+	heads.desc = CreateTupleDescCopy(SPI_tuptable->tupdesc);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		Datum *values = palloc(sizeof(Datum) * heads.desc->natts);
+		bool *isnull = palloc(sizeof(bool) * heads.desc->natts);
+
+		heap_deform_tuple(SPI_tuptable->vals[i], heads.desc, values, isnull);
+		tuplestore_putvalues(heads.rows, heads.desc, values, isnull);
+		pfree(values);
+		pfree(isnull);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return heads;
+}
+
+static void
+merge(KnownView *view, Heads heads, Tuplestorestate *old, Tuplestorestate *new)
+{
+	bool wanted = old != NULL;
+
+	hand_over_many(HEAD_ROWS, heads.rows, heads.desc);
+	execute_kept(&view->folds[PLAN_MERGE + (wanted ? 1 : 0)], session_merge(view, wanted));
+	hand_back(HEAD_ROWS);
+	if (!wanted)
+		return;
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		SPITupleTable row = *SPI_tuptable;
+		bool isnull;
+
+		row.vals += i;
+		keep(view, &row, 1, 1,
+			 DatumGetBool(SPI_getbinval(row.vals[0], row.tupdesc, 1, &isnull)) ? new : old);
+	}
+}
+
+static void
+add(KnownView *view, Tuplestorestate *plus, Tuplestorestate *old, Tuplestorestate *new)
+{
+	Heads heads;
+
+	tuplestore_rescan(plus);
+	hand_over_many(PLUS_ROWS, plus, view->desc);
+	heads = lock(view, true, false);
+	merge(view, heads, old, new);
+	tuplestore_end(heads.rows);
+	hand_back(PLUS_ROWS);
+}
+
+/* ---- events that went -------------------------------------------------------------------------
+ */
+
+/* The sessions they were in, taken out; and the numbers of keys that lost their newest by it. */
+static Tuplestorestate *
+take_out(KnownView *view, Heads heads, ArrayType **emptied)
+{
+	Tuplestorestate *dirty = new_store();
+	Datum *keys;
+	int nkeys = 0;
+
+	hand_over_many(HEAD_ROWS, heads.rows, heads.desc);
+	execute_sql(session_take_out(view), 0, NULL, NULL, NULL);
+	hand_back(HEAD_ROWS);
+	keep(view, SPI_tuptable, SPI_processed, 1, dirty);
+	keys = palloc(sizeof(Datum) * (SPI_processed + 1));
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		bool isnull;
+		Datum key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+
+		if (!isnull)
+			keys[nkeys++] = key;
+	}
+	*emptied =
+		construct_array(keys, nkeys, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	return dirty;
+}
+
+/* So that the newest session of each key is in the state again whatever is computed anew. */
+static void
+promote(KnownView *view, ArrayType *keys, Tuplestorestate *pieces, Tuplestorestate *old)
+{
+	Oid types[] = {INT8ARRAYOID};
+	Datum values[] = {PointerGetDatum(keys)};
+
+	if (ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)) == 0)
+		return;
+	execute_sql(session_promote(view), 1, types, values, NULL);
+	keep(view, SPI_tuptable, SPI_processed, 0, pieces);
+	if (old)
+		keep(view, SPI_tuptable, SPI_processed, 0, old);
+}
+
+static void
+copy_rows(const KnownView *view, Tuplestorestate *from, Tuplestorestate *to)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(view->desc, &TTSOpsMinimalTuple);
+
+	tuplestore_rescan(from);
+	while (tuplestore_gettupleslot(from, true, false, slot))
+		tuplestore_puttupleslot(to, slot);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
+/*
+ * The sessions that events went from are taken out, and what is left of them, by the target's rows
+ * and by expired partitions, is put in again. The rows are read under a snapshot taken after the
+ * keys were locked: it sees the rows of all who have folded into them, and no more can.
+ */
+static void
+take_away(KnownView *view, Tuplestorestate *minus, Tuplestorestate *old, Tuplestorestate *new)
+{
+	Tuplestorestate *pieces = new_store();
+	Tuplestorestate *dirty;
+	ArrayType *emptied;
+	Heads heads;
+	bool any;
+
+	tuplestore_rescan(minus);
+	hand_over_many(MINUS_ROWS, minus, view->desc);
+	heads = lock(view, false, true);
+	dirty = take_out(view, heads, &emptied);
+	tuplestore_end(heads.rows);
+	promote(view, emptied, pieces, old);
+	if (old)
+		copy_rows(view, dirty, old);
+	session_recompute(view, dirty, pieces);
+	tuplestore_rescan(dirty);
+	hand_over_many(DIRTY_ROWS, dirty, view->desc);
+	execute_sql(session_expired(view), 0, NULL, NULL, NULL);
+	hand_back(DIRTY_ROWS);
+	keep(view, SPI_tuptable, SPI_processed, 0, pieces);
+	any = tuplestore_tuple_count(pieces) > 0;
+	hand_over_many(PLUS_ROWS, pieces, view->desc);
+	heads = lock(view, true, true);
+	if (any)
+		merge(view, heads, old, new);
+	hand_back(PLUS_ROWS);
+	hand_over_many(HEAD_ROWS, heads.rows, heads.desc);
+	execute_sql(session_clear(view), 0, NULL, NULL, NULL);
+	hand_back(HEAD_ROWS);
+	hand_back(MINUS_ROWS);
+	tuplestore_end(heads.rows);
+	tuplestore_end(pieces);
+	tuplestore_end(dirty);
+}
+
+/*
+ * First what came, then what went: an event that did both within the transaction is in a session
+ * when it is taken away. All keys are locked before, in one order.
+ */
+void
+session_fold(KnownView *view, Tuplestorestate *plus, Tuplestorestate *minus, Tuplestorestate *old,
+			 Tuplestorestate *new)
+{
+	prefer_indexes();
+	if (plus && minus)
+	{
+		hand_over_many(PLUS_ROWS, plus, view->desc);
+		hand_over_many(MINUS_ROWS, minus, view->desc);
+		tuplestore_end(lock(view, true, true).rows);
+		hand_back(MINUS_ROWS);
+		hand_back(PLUS_ROWS);
+	}
+	if (plus)
+		add(view, plus, old, new);
+	if (minus)
+		take_away(view, minus, old, new);
+}

@@ -1,0 +1,236 @@
+#include "view/session_statement.h"
+
+#include "lib/stringinfo.h"
+#include "view/generate.h"
+#include "view/statement.h"
+
+/*
+ * Earlier sessions of the key of row l that its interval meets. They do not meet each other, so
+ * the order of their reaches is that of their starts: two looks into the index find them, however
+ * many sessions the key has. NULL is the session of events without a time.
+ */
+static char *
+near(const KnownView *view)
+{
+	return psprintf(
+		"SELECT t.ctid FROM %1$s AS t WHERE t._key = l._key AND t._reach >= l._start AND "
+		"t._reach <= l._reach UNION ALL SELECT t.ctid FROM (SELECT t.ctid, t._start FROM %1$s AS t "
+		"WHERE t._key = l._key AND t._reach > l._reach ORDER BY t._reach LIMIT 1) AS t "
+		"WHERE t._start <= l._reach UNION ALL SELECT t.ctid FROM %1$s AS t "
+		"WHERE t._key = l._key AND t._reach IS NULL AND l._start IS NULL",
+		view->earlier);
+}
+
+/* Intervals of rows one and other meet. */
+static char *
+meets(const char *one, const char *other)
+{
+	return psprintf("(%1$s._start <= %2$s._reach AND %2$s._start <= %1$s._reach OR "
+					"%1$s._start IS NULL AND %2$s._start IS NULL)",
+					one, other);
+}
+
+static char *
+same_key(const KnownView *view, const char *one, const char *other)
+{
+	if (view->row.nkeys == 0)
+		return "true";
+	return psprintf("%s = %s", statement_key_record(view, psprintf("%s.", one)),
+					statement_key_record(view, psprintf("%s.", other)));
+}
+
+/*
+ * Of pieces, intervals with their values: those of a key that meet become one. key: the columns,
+ * with a comma behind, or "".
+ */
+static char *
+islands(const char *key, const char *selected, const char *pieces)
+{
+	return psprintf(
+		"SELECT %2$s FROM (SELECT m.*, pg_catalog.sum(m._new) OVER (PARTITION BY %1$s"
+		"_start IS NULL ORDER BY _start, _reach ROWS UNBOUNDED PRECEDING) AS _session FROM "
+		"(SELECT p.*, CASE WHEN _start IS NULL OR _start <= pg_catalog.max(_reach) OVER "
+		"(PARTITION BY %1$s_start IS NULL ORDER BY _start, _reach ROWS BETWEEN UNBOUNDED "
+		"PRECEDING AND 1 PRECEDING) THEN 0 ELSE 1 END AS _new FROM (%3$s) AS p) AS m) AS n "
+		"GROUP BY %1$s_start IS NULL, _session",
+		key, selected, pieces);
+}
+
+static char *
+with_comma(char *list)
+{
+	return *list ? psprintf("%s, ", list) : list;
+}
+
+char *
+session_whole(const KnownView *view, bool live)
+{
+	char *columns = statement_columns(view, "");
+	char *pieces = psprintf("SELECT %s FROM %s", columns, view->expired);
+
+	if (live)
+		pieces = psprintf("SELECT %s FROM %s UNION ALL %s", columns, view->partial, pieces);
+	return islands(with_comma(statement_keys(view, "")), statement_gathering(view, true), pieces);
+}
+
+char *
+session_rebuild(const KnownView *view, bool live)
+{
+	char *keys = statement_keys(view, "");
+
+	return psprintf(
+		"WITH w AS MATERIALIZED (SELECT i.*, pg_catalog.row_number() OVER (%1$s%2$s ORDER BY "
+		"_start DESC NULLS LAST) AS _rank FROM (%3$s) AS i), "
+		"h AS (INSERT INTO %4$s AS s (%5$s) SELECT %5$s FROM w WHERE _rank = 1 "
+		"RETURNING s._key%6$s) "
+		"INSERT INTO %7$s (_key, %5$s) SELECT h._key, %8$s FROM w JOIN h ON %9$s "
+		"WHERE w._rank > 1",
+		*keys ? "PARTITION BY " : "", keys, session_whole(view, live), view->state,
+		statement_columns(view, ""), *keys ? psprintf(", %s", statement_keys(view, "s.")) : "",
+		view->earlier, statement_columns(view, "w."), same_key(view, "w", "h"));
+}
+
+/* Counts of a key without a session are 0; what else it has is NULL. */
+static char *
+counts(const KnownView *view, const char *value)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = view->row.nkeys; i < view->ncolumns; i++)
+	{
+		const KnownColumn *column = &view->columns[i];
+
+		if (strcmp(column->kind->name, "count") == 0)
+			appendStringInfo(&sql, "%s%s", sql.len > 0 ? ", " : "", value ? value : column->name);
+	}
+	return sql.data;
+}
+
+char *
+session_lock(const KnownView *view, bool plus, bool minus)
+{
+	char *keys = statement_keys(view, "");
+	char *changed = psprintf("%s%s%s%s%s", plus ? "SELECT " : "", plus ? keys : "",
+							 plus ? " FROM " PLUS_ROWS : "", plus && minus ? " UNION ALL " : "",
+							 minus ? psprintf("SELECT %s FROM " MINUS_ROWS, keys) : "");
+
+	return psprintf("INSERT INTO %1$s AS s (%2$s%3$s) SELECT %2$s%4$s FROM (%5$s) AS d%6$s "
+					"ON CONFLICT (%7$s) DO UPDATE SET _count = s._count "
+					"RETURNING s.ctid AS row_id, s._key, %8$s",
+					view->state, with_comma(keys), counts(view, NULL), counts(view, "0"), changed,
+					*keys ? psprintf(" GROUP BY %s%s", keys, statement_order(view)) : " LIMIT 1",
+					*keys ? keys : "(true)", statement_columns(view, "s."));
+}
+
+/* SET name = prefix.name, ... of all values behind the keys; prefix NULL: as without a session. */
+static char *
+assignments(const KnownView *view, const char *prefix)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = view->row.nkeys; i < view->ncolumns; i++)
+	{
+		const KnownColumn *column = &view->columns[i];
+		bool count = strcmp(column->kind->name, "count") == 0;
+
+		appendStringInfo(&sql, "%s%s = %s%s", sql.len > 0 ? ", " : "", column->name,
+						 prefix  ? prefix
+						 : count ? "0"
+								 : "NULL",
+						 prefix ? column->name : "");
+	}
+	return sql.data;
+}
+
+char *
+session_merge(const KnownView *view, bool wanted)
+{
+	StringInfoData sql;
+	char *columns = statement_columns(view, "");
+	char *of_heads =
+		psprintf("%s%s", with_comma(statement_keys(view, "h.")), statement_values(view, "n."));
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql,
+					 "WITH came AS MATERIALIZED (SELECT h._key, %s FROM " PLUS_ROWS
+					 " AS d JOIN " HEAD_ROWS " AS h ON %s), ",
+					 statement_columns(view, "d."), same_key(view, "d", "h"));
+	/* What begins within the newest session, or after it, cannot meet an earlier one. */
+	appendStringInfo(&sql,
+					 "late AS (SELECT d._key, d._start, d._reach FROM came AS d JOIN " HEAD_ROWS
+					 " AS h ON h._key = d._key WHERE (d._start >= h._start) IS NOT TRUE), "
+					 "near AS (DELETE FROM %s AS e WHERE e.ctid = ANY (ARRAY(SELECT t.ctid FROM "
+					 "late AS l, LATERAL (%s) AS t)) RETURNING e._key, %s), ",
+					 view->earlier, near(view), statement_columns(view, "e."));
+	appendStringInfo(
+		&sql,
+		"old AS (SELECT _key, %1$s FROM near UNION ALL SELECT _key, %1$s FROM " HEAD_ROWS
+		" WHERE _count > 0), ",
+		columns);
+	appendStringInfo(
+		&sql,
+		"sessions AS MATERIALIZED (SELECT i.*, pg_catalog.row_number() OVER (PARTITION BY _key "
+		"ORDER BY _start DESC NULLS LAST) AS _rank FROM (%s) AS i), ",
+		islands("_key, ", psprintf("_key, %s", statement_gathering(view, false)),
+				psprintf("SELECT _key, %1$s FROM came UNION ALL SELECT _key, %1$s FROM old",
+						 statement_values(view, ""))));
+	appendStringInfo(&sql,
+					 "%1$s AS (INSERT INTO %2$s (_key, %3$s) SELECT h._key, %4$s FROM sessions AS "
+					 "n JOIN " HEAD_ROWS " AS h ON h._key = n._key WHERE n._rank > 1)",
+					 "others", view->earlier, columns, of_heads);
+	appendStringInfo(&sql,
+					 "%sUPDATE %s AS s SET %s FROM sessions AS n JOIN " HEAD_ROWS
+					 " AS h ON h._key = n._key WHERE n._rank = 1 AND s.ctid = h.row_id",
+					 wanted ? ", heads AS (" : " ", view->state, assignments(view, "n."));
+	if (wanted)
+		appendStringInfo(&sql,
+						 ") SELECT false, %s FROM old UNION ALL SELECT true, %s FROM sessions AS "
+						 "n JOIN " HEAD_ROWS " AS h ON h._key = n._key",
+						 columns, of_heads);
+	return sql.data;
+}
+
+char *
+session_take_out(const KnownView *view)
+{
+	return psprintf(
+		"WITH went AS MATERIALIZED (SELECT h._key, d._start, d._reach FROM " MINUS_ROWS
+		" AS d JOIN " HEAD_ROWS " AS h ON %1$s), "
+		"others AS (DELETE FROM %2$s AS e WHERE e.ctid = ANY (ARRAY(SELECT t.ctid FROM went AS l, "
+		"LATERAL (%3$s) AS t)) RETURNING %4$s), "
+		"hit AS MATERIALIZED (SELECT h.* FROM " HEAD_ROWS " AS h WHERE h._count > 0 AND EXISTS "
+		"(SELECT FROM went AS d WHERE d._key = h._key AND %5$s)), "
+		"heads AS (UPDATE %6$s AS s SET %7$s FROM hit AS h WHERE s.ctid = h.row_id) "
+		"SELECT NULL::bigint, o.* FROM others AS o UNION ALL SELECT h._key, %8$s FROM hit AS h",
+		same_key(view, "d", "h"), view->earlier, near(view), statement_columns(view, "e."),
+		meets("d", "h"), view->state, assignments(view, NULL), statement_columns(view, "h."));
+}
+
+char *
+session_promote(const KnownView *view)
+{
+	return psprintf(
+		"DELETE FROM %1$s AS e WHERE e.ctid = ANY (ARRAY(SELECT n.ctid FROM "
+		"pg_catalog.unnest($1) AS k, LATERAL ((SELECT t.ctid FROM %1$s AS t WHERE t._key = k "
+		"AND t._reach IS NOT NULL ORDER BY t._reach DESC LIMIT 1) UNION ALL (SELECT t.ctid FROM "
+		"%1$s AS t WHERE t._key = k AND t._reach IS NULL)) AS n)) RETURNING %2$s",
+		view->earlier, statement_columns(view, "e."));
+}
+
+char *
+session_expired(const KnownView *view)
+{
+	return psprintf("SELECT %s FROM %s AS e JOIN " DIRTY_ROWS " AS d ON %s AND %s",
+					statement_columns(view, "e."), view->expired, same_key(view, "e", "d"),
+					meets("e", "d"));
+}
+
+char *
+session_clear(const KnownView *view)
+{
+	return psprintf("DELETE FROM %s AS s USING " HEAD_ROWS
+					" AS h WHERE s.ctid = h.row_id AND s._count = 0",
+					view->state);
+}

@@ -1,0 +1,52 @@
+/*
+ * The statements that keep a view of sessions.
+ *
+ * A session is an interval from its first event to its reach: the latest time up to which another
+ * event of the key still belongs to it. Two sessions of a key are one if their intervals meet. That
+ * is all that merging has to know: which events made an interval does not matter, nor their order.
+ *
+ * The newest session of each key stands in the state table, whose row is also the key's lock: every
+ * writer of the key updates it, for a late event too, so that no two change sessions of a key at
+ * the same time, and whoever has an older snapshot is told (40001). All others stand in the table
+ * of earlier sessions, found by the key's number and their reach.
+ */
+#ifndef TELEMETRY_VIEW_SESSION_STATEMENT_H
+#define TELEMETRY_VIEW_SESSION_STATEMENT_H
+
+#include "view/known.h"
+
+/* Rows of the state, locked: row_id, _key, and all columns. */
+#define HEAD_ROWS "telemetry_head"
+
+/* Behind the keys and the count. */
+#define SESSION_START "_start"
+#define SESSION_REACH "_reach"
+
+/* Columns of each session that the target's rows (live) and expired partitions give together. */
+extern char *session_whole(const KnownView *view, bool live);
+
+/* Fills the empty state from those. */
+extern char *session_rebuild(const KnownView *view, bool live);
+
+/* Locks the keys of PLUS_ROWS and MINUS_ROWS in their order, making those that are not there, with
+ * a count of 0; returns HEAD_ROWS. */
+extern char *session_lock(const KnownView *view, bool plus, bool minus);
+
+/* Merges PLUS_ROWS into the sessions of HEAD_ROWS. If wanted, returns (is new, columns) of each
+ * session that was there before or is now. */
+extern char *session_merge(const KnownView *view, bool wanted);
+
+/* Takes the sessions out that events of MINUS_ROWS were in; returns (_key or NULL, columns) of
+ * each, with the _key where it was the newest. */
+extern char *session_take_out(const KnownView *view);
+
+/* Takes the newest earlier session of each key of $1 (bigint[]) out; returns their columns. */
+extern char *session_promote(const KnownView *view);
+
+/* What expired partitions contributed to sessions of DIRTY_ROWS. */
+extern char *session_expired(const KnownView *view);
+
+/* Removes those of HEAD_ROWS that have no session. */
+extern char *session_clear(const KnownView *view);
+
+#endif
