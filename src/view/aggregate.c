@@ -513,6 +513,35 @@ final_of(ViewShape *shape, Aggref *aggref)
 	return NULL;
 }
 
+/* array_agg, string_agg, json_object_agg, ...: these hold all values. */
+static bool
+is_collection(const Aggref *aggref)
+{
+	return strstr(get_func_name(aggref->aggfnoid), "_agg") != NULL;
+}
+
+static const char *
+hint_for(const ViewShape *shape, const Aggref *aggref)
+{
+	if (is_collection(aggref))
+		return "What collects all values grows without end, in an order that later rows change. "
+			   "Keep "
+			   "the rows in a continuous view without GROUP BY and collect them where you read it; "
+			   "telemetry.first() and last() keep one value by its time.";
+	if (aggref->aggdistinct && shape->session)
+		return "Sessions that meet become one, with what they counted: use "
+			   "telemetry.approx_count_distinct(), of which few values are exact.";
+	if (aggref->aggdistinct)
+		return "It can keep count(DISTINCT), sum and avg(DISTINCT) of whole numbers, and "
+			   "telemetry.approx_count_distinct(). For others, make a view that groups by the "
+			   "values "
+			   "as well, and aggregate that.";
+	return "It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ aggregates, "
+		   "variance, "
+		   "stddev and the regression family, telemetry.first, last, approx_count_distinct and the "
+		   "hll aggregates, and aggregates whose combine function is their transition function.";
+}
+
 void
 aggregate_add(ViewShape *shape, Aggref *aggref)
 {
@@ -521,26 +550,13 @@ aggregate_add(ViewShape *shape, Aggref *aggref)
 	aggregate->aggref = aggref;
 	aggregate->final_sql = final_of(shape, aggref);
 	if (aggregate->final_sql == NULL)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("a continuous view cannot keep aggregate %s%s up to date",
-					format_procedure(aggref->aggfnoid),
-					aggref->aggdistinct ? " with DISTINCT"
-					: aggref->aggorder  ? " with ORDER BY"
-										: ""),
-			 aggref->aggdistinct && shape->session
-				 ? errhint("Sessions that meet become one, with what they counted: use "
-						   "telemetry.approx_count_distinct(), of which few values are exact.")
-			 : aggref->aggdistinct
-				 ? errhint("It can keep count(DISTINCT), sum and avg(DISTINCT) of whole numbers, "
-						   "and telemetry.approx_count_distinct(). For others, make a view that "
-						   "groups by the values as well, and aggregate that.")
-				 : errhint("It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ "
-						   "aggregates, variance, stddev and the regression family, "
-						   "telemetry.first, last, approx_count_distinct and the hll "
-						   "aggregates, and aggregates whose combine function is their "
-						   "transition function."),
-			 shape_position(shape, aggref->location)));
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot keep aggregate %s%s up to date",
+						format_procedure(aggref->aggfnoid),
+						aggref->aggdistinct ? " with DISTINCT"
+						: aggref->aggorder  ? " with ORDER BY"
+											: ""),
+				 errhint("%s", hint_for(shape, aggref)), shape_position(shape, aggref->location)));
 	shape->aggregates = lappend(shape->aggregates, aggregate);
 }

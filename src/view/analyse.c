@@ -23,6 +23,7 @@
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/typcache.h"
+#include "view/place.h"
 #include "view/shape.h"
 
 int
@@ -53,28 +54,35 @@ refuse_clauses(const ViewShape *shape)
 		refuse(shape, "a query other than SELECT", "Write one SELECT.", -1);
 	if (query->setOperations)
 		refuse(shape, "UNION, INTERSECT or EXCEPT",
-			   "Make a continuous view of each part, and an ordinary view over them.", -1);
+			   "Make a continuous view of each part, and an ordinary view over them.",
+			   place_of_set_operation(query));
 	if (query->cteList != NIL)
 		refuse(shape, "a WITH clause", "Write the query without it.",
 			   ((CommonTableExpr *) linitial(query->cteList))->location);
 	if (query->hasWindowFuncs)
-		refuse(shape, "window functions", "Use them in an ordinary view over it.", -1);
+		refuse(shape, "window functions", "Use them in an ordinary view over it.",
+			   place_of_window_function(query));
 	if (query->hasTargetSRFs)
 		refuse(shape, "set-returning functions in its select list",
-			   "Call them in FROM, with LATERAL.", -1);
+			   "Call them in FROM, with LATERAL.", place_of_set_returning(query));
 	if (query->groupingSets != NIL)
 		refuse(shape, "GROUPING SETS, ROLLUP or CUBE", "Make a continuous view for each grouping.",
-			   -1);
+			   exprLocation(linitial(query->groupingSets)));
 	if (query->distinctClause != NIL)
-		refuse(shape, "DISTINCT", "Use GROUP BY.", -1);
+		refuse(shape, "DISTINCT", "Use GROUP BY.", place_of_clause(query, query->distinctClause));
 	if (query->sortClause != NIL)
-		refuse(shape, "ORDER BY", "Order where you read it.", -1);
+		refuse(shape, "ORDER BY", "Order where you read it.",
+			   place_of_clause(query, query->sortClause));
 	if (query->limitCount || query->limitOffset)
-		refuse(shape, "LIMIT or OFFSET", "Limit where you read it.", -1);
+		refuse(shape, "LIMIT or OFFSET", "Limit where you read it.",
+			   exprLocation(query->limitCount ? query->limitCount : query->limitOffset));
 	if (query->rowMarks != NIL)
-		refuse(shape, "FOR UPDATE or FOR SHARE", "Leave it out.", -1);
+		refuse(shape, "FOR UPDATE or FOR SHARE", "Leave it out: what is read here is not changed.",
+			   place_of_source(query, ((RowMarkClause *) linitial(query->rowMarks))->rti,
+							   shape->source_text));
 	if (query->hasSubLinks)
-		refuse(shape, "subqueries in expressions", "Join the table instead.", -1);
+		refuse(shape, "subqueries in expressions", "Join the table instead.",
+			   place_of_sublink(query));
 }
 
 /* ---- expressions ---------------------------------------------------------------------------- */
@@ -156,9 +164,11 @@ collect_aggregates(Node *node, List **aggregates)
 /* ---- where the rows come from --------------------------------------------------------------- */
 
 static void
-check_target(const ViewShape *shape, RangeTblEntry *rte)
+check_target(const ViewShape *shape, int rti)
 {
+	const RangeTblEntry *rte = rt_fetch(rti, shape->query->rtable);
 	char *name = get_rel_name(rte->relid);
+	int place = place_of_source(shape->query, rti, shape->source_text);
 
 	if (rte->relkind == RELKIND_VIEW && view_by_oid(rte->relid, CurrentMemoryContext))
 		return;
@@ -166,22 +176,27 @@ check_target(const ViewShape *shape, RangeTblEntry *rte)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("a continuous view cannot follow \"%s\"", name),
 						errdetail("It is neither a table nor a continuous view."),
-						errhint("Put the table whose rows it aggregates first in FROM.")));
+						errhint("Put the table whose rows it aggregates first in FROM."),
+						shape_position(shape, place)));
 	if (get_rel_persistence(rte->relid) == RELPERSISTENCE_TEMP)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("a continuous view cannot follow temporary table \"%s\"", name)));
+						errmsg("a continuous view cannot follow temporary table \"%s\"", name),
+						errhint("Use a permanent table, or query the temporary one directly."),
+						shape_position(shape, place)));
 	if (get_rel_relispartition(rte->relid))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("a continuous view cannot follow partition \"%s\" alone", name),
-						errhint("Name the partitioned table, and choose its rows by WHERE.")));
+						errhint("Name the partitioned table, and choose its rows by WHERE."),
+						shape_position(shape, place)));
 	if (rte->relkind == RELKIND_RELATION &&
 		(has_superclass(rte->relid) || find_inheritance_children(rte->relid, NoLock) != NIL))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
 						errmsg("a continuous view cannot follow \"%s\"", name),
 						errdetail("It inherits from another table, or another from it."),
-						errhint("Use declarative partitioning.")));
+						errhint("Use declarative partitioning."), shape_position(shape, place)));
 	if (rte->tablesample)
-		refuse(shape, "TABLESAMPLE", "Leave it out.", -1);
+		refuse(shape, "TABLESAMPLE",
+			   "Leave it out, or choose rows by WHERE, such as by a hash of a column.", place);
 }
 
 /* The relation whose rows drive the view stands first in FROM; the others are looked up. */
@@ -209,12 +224,16 @@ find_target(ViewShape *shape)
 
 	if (rti == 0)
 		refuse(shape, "a FROM that begins with anything but the table it follows",
-			   "Put the table first, and join others to it by JOIN or LEFT JOIN.", -1);
+			   "Put the table first, and join others to it by JOIN or LEFT JOIN.",
+			   place_of_first_source(query, shape->source_text));
 	target = rt_fetch(rti, query->rtable);
 	if (target->rtekind != RTE_RELATION)
-		refuse(shape, "a FROM that begins with anything but the table it follows",
-			   "Put the table first; subqueries cannot be followed.", -1);
-	check_target(shape, target);
+		refuse(
+			shape, "a FROM that begins with anything but the table it follows",
+			"Put the table first. What a subquery would do, do in the view itself, or in another "
+			"continuous view which this one follows.",
+			place_of_source(query, rti, shape->source_text));
+	check_target(shape, rti);
 	shape->target_rti = rti;
 	shape->target = target->relid;
 	foreach (cell, query->rtable)
@@ -224,9 +243,11 @@ find_target(ViewShape *shape)
 		if (rte == target)
 			continue;
 		if (rte->rtekind == RTE_RELATION && rte->relid == target->relid)
-			refuse(shape, "the table it follows twice", "Join it where you read the view.", -1);
+			refuse(shape, "the table it follows twice", "Join it where you read the view.",
+				   place_of_source(query, foreach_current_index(cell) + 1, shape->source_text));
 		if (rte->rtekind == RTE_SUBQUERY)
-			refuse(shape, "subqueries in FROM", "Write joins and LATERAL functions.", -1);
+			refuse(shape, "subqueries in FROM", "Write joins and LATERAL functions.",
+				   place_of_source(query, foreach_current_index(cell) + 1, shape->source_text));
 	}
 }
 
@@ -421,7 +442,8 @@ shape_analyse(Query *query, const char *source_text)
 	if (query->groupClause == NIL && !query->hasAggs)
 	{
 		if (query->havingQual)
-			refuse(shape, "HAVING without an aggregate", "Use WHERE.", -1);
+			refuse(shape, "HAVING without an aggregate", "Use WHERE.",
+				   exprLocation(query->havingQual));
 		add_rows(shape);
 		return shape;
 	}

@@ -67,7 +67,8 @@ check_options(const IntoClause *into)
 	if (into->rel->relpersistence != RELPERSISTENCE_PERMANENT)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("a continuous view cannot be temporary or unlogged"),
-						errdetail("It would be lost where the table's rows are not.")));
+						errdetail("It would be lost where the table's rows are not."),
+						errhint("Leave TEMPORARY or UNLOGGED out.")));
 	if (into->options != NIL || into->tableSpaceName || into->accessMethod)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("a continuous view has no storage parameters, access method or "
@@ -97,7 +98,8 @@ check_rights(Oid target)
 							   "applies to you",
 							   get_rel_name(target)),
 						errdetail("It is maintained from what others write, and would tell of rows "
-								  "that you may not see.")));
+								  "that you may not see."),
+						errhint("Let the table's owner create it, or a role with BYPASSRLS.")));
 }
 
 /* ---- its parts --------------------------------------------------------------------------------

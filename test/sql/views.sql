@@ -22,6 +22,9 @@ CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT 1 AS one FROM f
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT 1 AS one;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM fact a JOIN fact b USING (id);
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM other RIGHT JOIN fact USING (g);
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM fact JOIN (SELECT g FROM other) AS o USING (g);
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT i FROM generate_series(1, 2) AS i;
+SELECT 1 AS before\; CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM other AS o FULL JOIN fact USING (g)\; SELECT 2 AS behind;
 
 -- refused: expressions
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, count(*) FROM fact WHERE at > now() GROUP BY g;
@@ -34,6 +37,8 @@ CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM f
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(fact) FROM fact;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, string_agg(g, ',' ORDER BY id) FROM fact GROUP BY g;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, stddev(DISTINCT x) FROM fact GROUP BY g;
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, array_agg(x) FROM fact GROUP BY g;
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, percentile_cont(0.5) WITHIN GROUP (ORDER BY x) FROM fact GROUP BY g;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT id, g, count(*) FROM fact GROUP BY id;
 
 -- refused: what it follows, and how it is kept
