@@ -177,7 +177,7 @@ query_of_values(const ViewShape *shape, const Aggref *aggref)
 		add_entry(query, key->partial, key->name, lfirst(clause));
 	}
 	foreach (cell, values)
-		add_entry(query, lfirst(cell), "_value", clause_for(shape, lfirst(cell)));
+		add_entry(query, lfirst(cell), "value", clause_for(shape, lfirst(cell)));
 	if (values != ((RowExpr *) ((TargetEntry *) linitial(aggref->args))->expr)->args)
 	{
 		NullTest *test = makeNode(NullTest);

@@ -33,7 +33,7 @@ TABLE v ORDER BY g; SELECT diffs();
 -- verify() looks into the helpers
 SELECT h.state AS helper, h.view AS helper_query, h.expired AS helper_expired, v.state
 FROM telemetry._view v JOIN telemetry._view h ON h.feeds = v.view_id WHERE v.view = 'v'::regclass ORDER BY h.view_id LIMIT 1 \gset
-BEGIN; UPDATE :helper SET _count = 7 WHERE _value = 9; SELECT * FROM telemetry.verify('v'); ROLLBACK;
+BEGIN; UPDATE :helper SET _count = 7 WHERE value = 9; SELECT * FROM telemetry.verify('v'); ROLLBACK;
 BEGIN; UPDATE :state SET _c1 = 7; SELECT side, "row"->'xs' AS xs FROM telemetry.verify('v'); ROLLBACK;
 -- helpers are parts: neither listed nor to be dropped alone, and owned by whom the view is
 SELECT view, status FROM telemetry.continuous_view ORDER BY view::text;
