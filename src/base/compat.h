@@ -166,13 +166,16 @@ compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double r
 #define compat_root_to_child_map(rri, estate) ((rri)->ri_RootToPartitionMap)
 #endif
 
-/* 16 can restrict it to summarizing indexes. */
+/*
+ * 16 can restrict it to summarizing indexes. conflict: NULL, or where to say that a unique index
+ * may have the key already, instead of an error.
+ */
 #if PG_VERSION_NUM >= 160000
-#define compat_insert_index_tuples(rri, slot, estate)                                              \
-	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL, false)
+#define compat_insert_index_tuples(rri, slot, estate, conflict)                                    \
+	ExecInsertIndexTuples(rri, slot, estate, false, (conflict) != NULL, conflict, NIL, false)
 #else
-#define compat_insert_index_tuples(rri, slot, estate)                                              \
-	ExecInsertIndexTuples(rri, slot, estate, false, false, NULL, NIL)
+#define compat_insert_index_tuples(rri, slot, estate, conflict)                                    \
+	ExecInsertIndexTuples(rri, slot, estate, false, (conflict) != NULL, conflict, NIL)
 #endif
 
 /* Who may give an object away to whom: 16 asks for SET, 15 for membership. */

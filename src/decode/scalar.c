@@ -220,9 +220,11 @@ time_from_text(const Converter *converter, const char *bytes, size_t length, Dat
 {
 	TimeFields fields;
 	TimeVerdict verdict;
-	Timestamp timestamp;
-	DateADT date;
-	TimeADT time;
+	/* Set wherever the verdict says so, which a compiler that optimizes at link time does not see.
+	 */
+	Timestamp timestamp = 0;
+	DateADT date = 0;
+	TimeADT time = 0;
 
 	verdict = time_parse(bytes, length, &fields);
 	if (verdict != TIME_OK)

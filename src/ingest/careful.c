@@ -7,10 +7,17 @@
  * the size of the batch, and rows that are bad only beside earlier ones (a key twice in a batch)
  * are found.
  *
+ * The most common error, a key that is there already, costs no chunk: the fast path leaves such
+ * rows out, and each is tried alone when the others are in. They come out as they would one after
+ * the other: no row that stays in depends on one that was left out (fast.c), and those are tried in
+ * order. Should anything else fail in such a chunk, it is written again with nothing left out.
+ *
  * Chunks are as large as the rows between bad ones lately allow: where all are bad, each is tried
  * alone, since the rows of a failed chunk were written for nothing (and stay as dead tuples).
  */
 #include "postgres.h"
+
+#include <math.h>
 
 #include "access/xact.h"
 #include "base/sqlstate.h"
@@ -21,7 +28,6 @@
 /* Subtransactions left behind; past 64 PostgreSQL's snapshots overflow. */
 #define SUBTRANSACTIONS 60
 #define FIRST_CHUNK     64
-#define SMALL_CHUNK     32
 #define LAST_CHUNK      1000 /* of the fast path, too: it writes no more at once */
 
 static DecodeError
@@ -74,44 +80,148 @@ try_chunk(Ingest *ingest, const IngestRow *rows, int n, MemoryContext chunk_cont
 }
 
 /*
- * A failed chunk is wasted, a kept one counts towards SUBTRANSACTIONS: half the gap, but not so
- * little that the transaction ends after a few bad rows.
+ * The size at which what is lost is least: half of a chunk for each bad row, and the beginning and
+ * end of a subtransaction, about as dear as ten rows, for each chunk.
  */
 static int
 chunk_for(int gap)
 {
-	return Max(Max(Min(gap / 2, LAST_CHUNK), Min(gap * 2, SMALL_CHUNK)), 1);
+	int best = (int) sqrt(20.0 * gap);
+
+	return Max(Min(Min(best, gap * 2), LAST_CHUNK), 1);
+}
+
+/* What one call of careful_insert() is about. */
+typedef struct Careful
+{
+	Ingest *ingest;
+	IngestMessage *messages;
+	IngestRow *rows;
+	MemoryContext chunk_context;
+	MemoryContext result_context;
+	int64 *written;
+	int64 *handed;
+	int done;     /* rows dealt with: a prefix */
+	int released; /* subtransactions that are kept */
+} Careful;
+
+/* Remembers how far apart bad rows are: the happy path is only tried where it is likely to do. */
+static void
+note_bad(Ingest *ingest, int bad)
+{
+	int64 gap = ingest->since_bad / bad + 1;
+
+	ingest->bad_gap = ingest->bad_gap > 0 ? (ingest->bad_gap + gap) / 2 : gap;
+	ingest->since_bad = 0;
+}
+
+static void
+condemn(Careful *careful, int row, ErrorData *error)
+{
+	IngestMessage *message = &careful->messages[careful->rows[row].message];
+
+	message->verdict = INGEST_DEAD;
+	message->error = copy_error(error, careful->result_context);
+	FreeErrorData(error);
+}
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	return *(const int *) a - *(const int *) b;
+}
+
+/* Tries each row that the chunk before careful->done left out, in order. */
+static void
+try_aside(Careful *careful, int first)
+{
+	Ingest *ingest = careful->ingest;
+	int n = ingest->naside;
+	int bad = 0;
+
+	/* Each leaf gave its own. */
+	qsort(ingest->aside, n, sizeof(int), compare_numbers);
+	ingest->aside_room = 0;
+	for (int i = 0; i < n; i++)
+	{
+		int row = first + ingest->aside[i];
+		ErrorData *error =
+			try_chunk(ingest, careful->rows + row, 1, careful->chunk_context, careful->written);
+
+		ingest->current = -1;
+		if (error && !sqlstate_is_data_error(error->sqlerrcode))
+			ReThrowError(error);
+		if (error)
+		{
+			condemn(careful, row, error);
+			bad++;
+		}
+		else
+		{
+			(*careful->handed)++;
+			careful->released++;
+		}
+	}
+	if (bad > 0)
+		note_bad(ingest, bad);
+	ingest->naside = 0;
+}
+
+/* A chunk is in: what it left out comes after it. */
+static void
+keep_chunk(Careful *careful, int size)
+{
+	Ingest *ingest = careful->ingest;
+
+	*careful->handed += size - ingest->naside;
+	ingest->since_bad += size;
+	careful->done += size;
+	careful->released++;
+	if (ingest->naside > 0)
+		try_aside(careful, careful->done - size);
 }
 
 int
 careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			   MemoryContext result_context, int64 *written, int64 *handed)
 {
-	MemoryContext chunk_context = AllocSetContextCreate(
-		CurrentMemoryContext, "telemetry careful chunk", ALLOCSET_DEFAULT_SIZES);
-	int done = 0;
-	int chunk = ingest->careful_gap > 0 ? chunk_for(ingest->careful_gap) : FIRST_CHUNK;
-	int suspect = 0; /* one of rows [done, suspect) is bad, which one is not known */
-	int released = 0;
+	Careful careful = {
+		.ingest = ingest,
+		.messages = messages,
+		.rows = rows,
+		.chunk_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry careful chunk",
+											   ALLOCSET_DEFAULT_SIZES),
+		.result_context = result_context,
+		.written = written,
+		.handed = handed,
+	};
+	int chunk = ingest->careful_chunk > 0 ? ingest->careful_chunk : FIRST_CHUNK;
+	int suspect = 0;               /* one of rows [done, suspect) is bad, which one is not known */
+	int strict = 0;                /* of rows [done, strict) none is left out */
 	int last_bad = -1;             /* its row */
 	int gap = ingest->careful_gap; /* good rows between bad ones, of late */
 	int prefix = 0;                /* rows that go in before one that is suspected */
 
-	while (done < n && released < SUBTRANSACTIONS)
+	ingest->aside = palloc(sizeof(int) * SUBTRANSACTIONS);
+	while (careful.done < n && careful.released < SUBTRANSACTIONS)
 	{
+		int done = careful.done;
 		int size = prefix > 0       ? prefix
 				   : suspect > done ? Max((suspect - done) / 2, 1)
 									: Min(chunk, n - done);
-		ErrorData *error = try_chunk(ingest, rows + done, size, chunk_context, written);
+		ErrorData *error;
 		int culprit;
 
+		ingest->naside = 0;
+		/* Each may become a subtransaction that is kept. */
+		ingest->aside_room =
+			ingest->fast && size > 1 && done >= strict ? SUBTRANSACTIONS - careful.released - 1 : 0;
+		error = try_chunk(ingest, rows + done, size, careful.chunk_context, written);
 		prefix = 0;
 		if (error == NULL)
 		{
-			done += size;
-			*handed += size;
-			released++;
-			if (suspect <= done && done - last_bad > gap * 2)
+			keep_chunk(&careful, size);
+			if (suspect <= careful.done && careful.done - last_bad > gap * 2)
 				chunk = Min(chunk * 2, LAST_CHUNK);
 			continue;
 		}
@@ -119,6 +229,14 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			ReThrowError(error);
 		culprit = size == 1 ? 0 : ingest->current;
 		ingest->current = -1;
+		if (ingest->naside > 0)
+		{
+			/* It may have missed a row that was left out. */
+			strict = done + size;
+			chunk = Max(size / 2, 1);
+			FreeErrorData(error);
+			continue;
+		}
 		if (culprit < 0 || culprit >= size)
 		{
 			suspect = done + size;
@@ -133,18 +251,19 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			FreeErrorData(error);
 			continue;
 		}
-		messages[rows[done + culprit].message].verdict = INGEST_DEAD;
-		messages[rows[done + culprit].message].error = copy_error(error, result_context);
-		FreeErrorData(error);
+		condemn(&careful, done + culprit, error);
+		note_bad(ingest, 1);
 		gap = (gap + done + culprit - last_bad - 1) / 2;
 		last_bad = done + culprit;
 		/* The dead row is dealt with; those before it come first once more, and alone. */
 		memmove(&rows[done + 1], &rows[done], sizeof(IngestRow) * culprit);
-		done++;
+		careful.done++;
 		suspect = 0;
 		ingest->careful_gap = gap;
 		chunk = chunk_for(gap);
 	}
-	MemoryContextDelete(chunk_context);
-	return done;
+	ingest->careful_chunk = chunk;
+	ingest->aside_room = 0;
+	MemoryContextDelete(careful.chunk_context);
+	return careful.done;
 }

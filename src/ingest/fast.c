@@ -14,7 +14,9 @@
 #include "access/tupconvert.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "catalog/catalog.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "executor/execPartition.h"
 #include "executor/nodeModifyTable.h"
@@ -23,6 +25,7 @@
 #include "nodes/makefuncs.h"
 #include "utils/hsearch.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /* Rows of one leaf that are written together, and of all leaves before the fullest must go. */
 #define LEAF_ROWS  1000
@@ -32,15 +35,24 @@ typedef struct Leaf
 {
 	ResultRelInfo *rri;
 	TupleConversionMap *map; /* NULL: the root's layout */
+	TupleDesc desc;          /* a copy */
 	BulkInsertState bulk;
 	bool after_row; /* row triggers, or transition tables, want each row */
 	bool generated;
 	bool checked;
+	bool lenient; /* rows may be set aside */
 	int n;
 	List **recheck; /* careful: deferrable unique indexes that each row is to be checked by again */
 	TupleTableSlot *slots[LEAF_ROWS];
-	int rows[LEAF_ROWS];
+	int rows[LEAF_ROWS]; /* -1: left out again */
 } Leaf;
+
+/* A row that is in its table, and has to leave it before anybody sees it. */
+typedef struct Aside
+{
+	Relation relation;
+	ItemPointerData tid;
+} Aside;
 
 typedef struct LeafEntry
 {
@@ -62,6 +74,7 @@ typedef struct FastInsert
 	List *leaves;
 	HTAB *index; /* of leaves, by their ResultRelInfo */
 	Leaf *last;
+	List *aside; /* of Aside */
 	int buffered;
 	bool bulk;
 	bool careful; /* no row is let go before all are in, and AFTER triggers fire row by row */
@@ -120,6 +133,29 @@ begin(FastInsert *insert, Ingest *ingest)
 	ExecBSInsertTriggers(estate, insert->root);
 }
 
+/*
+ * Logical decoding must not see rows that come and go in one transaction; and a row that is written
+ * behind later ones must not be noticed by a trigger of the users'.
+ */
+static bool
+may_set_aside(Relation relation)
+{
+	TriggerDesc *triggers = relation->trigdesc;
+
+	if (RelationIsLogicallyLogged(relation))
+		return false;
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+	{
+		const Trigger *trigger = &triggers->triggers[i];
+
+		if (!trigger->tgisinternal && TRIGGER_FOR_ROW(trigger->tgtype) &&
+			TRIGGER_FOR_INSERT(trigger->tgtype) && trigger->tgenabled != TRIGGER_FIRES_ON_REPLICA &&
+			trigger->tgenabled != TRIGGER_DISABLED)
+			return false;
+	}
+	return true;
+}
+
 static Leaf *
 make_leaf(FastInsert *insert, ResultRelInfo *rri)
 {
@@ -141,11 +177,17 @@ make_leaf(FastInsert *insert, ResultRelInfo *rri)
 		ExecOpenIndices(rri, false);
 	leaf->rri = rri;
 	leaf->map = rri == insert->root ? NULL : compat_root_to_child_map(rri, insert->estate);
+	/*
+	 * Slots share a copy: each would take a reference to the relation's own, and PostgreSQL's list
+	 * of these is searched in linear time where all are the same.
+	 */
+	leaf->desc = CreateTupleDescCopy(RelationGetDescr(relation));
 	/* Its ring of buffers is for loads; a few rows are better off in shared buffers proper. */
 	leaf->bulk = insert->bulk ? GetBulkInsertState() : NULL;
 	leaf->after_row = insert->capture != NULL || (triggers && triggers->trig_insert_after_row);
 	leaf->generated = constr && constr->has_generated_stored;
 	leaf->checked = constr != NULL;
+	leaf->lenient = may_set_aside(relation);
 	leaf->recheck = insert->careful ? palloc0(sizeof(List *) * LEAF_ROWS) : NULL;
 	insert->leaves = lappend(insert->leaves, leaf);
 	MemoryContextSwitchTo(old);
@@ -168,17 +210,69 @@ find_leaf(FastInsert *insert, ResultRelInfo *rri)
 	return insert->last = entry->leaf;
 }
 
+/*
+ * A row whose key a unique index may have already: it is left out, to be tried alone afterwards,
+ * when PostgreSQL says for certain. Its entries stay in the indexes until all rows of the chunk are
+ * in, so that any later row that could depend on it is left out as well: those that are not come
+ * out as if they had been inserted one after the other.
+ */
+static void
+set_aside(FastInsert *insert, Leaf *leaf, int i)
+{
+	MemoryContext old = MemoryContextSwitchTo(insert->estate->es_query_cxt);
+	Aside *aside = palloc(sizeof(Aside));
+
+	aside->relation = leaf->rri->ri_RelationDesc;
+	aside->tid = leaf->slots[i]->tts_tid;
+	insert->aside = lappend(insert->aside, aside);
+	insert->ingest->aside[insert->ingest->naside++] = leaf->rows[i];
+	leaf->rows[i] = -1;
+	MemoryContextSwitchTo(old);
+}
+
+/* Takes the rows that were set aside out of their tables, before any trigger runs. */
+static void
+remove_aside(FastInsert *insert)
+{
+	ListCell *cell;
+
+	if (insert->aside == NIL)
+		return;
+	CommandCounterIncrement();
+	foreach (cell, insert->aside)
+	{
+		Aside *aside = lfirst(cell);
+		TM_FailureData failure;
+
+		if (table_tuple_delete(aside->relation, &aside->tid, GetCurrentCommandId(true),
+							   GetActiveSnapshot(), InvalidSnapshot, false, &failure,
+							   false) != TM_Ok)
+			elog(ERROR, "could not take back a row of \"%s\"",
+				 RelationGetRelationName(aside->relation));
+	}
+	CommandCounterIncrement();
+}
+
 /* Index entries and AFTER triggers of one row that is in the table already. */
 static void
 finish_row(FastInsert *insert, Leaf *leaf, int i)
 {
 	TupleTableSlot *slot = leaf->slots[i];
 	List *recheck = NIL;
+	bool conflict = false;
 
 	if (leaf->rri->ri_NumIndices > 0)
 	{
+		bool lenient = insert->ingest->naside < insert->ingest->aside_room && leaf->lenient;
+
 		/* Index expressions read the slot; what they allocate goes with the per-tuple context. */
-		recheck = compat_insert_index_tuples(leaf->rri, slot, insert->estate);
+		recheck =
+			compat_insert_index_tuples(leaf->rri, slot, insert->estate, lenient ? &conflict : NULL);
+	}
+	if (conflict)
+	{
+		set_aside(insert, leaf, i);
+		return;
 	}
 	if (leaf->recheck)
 	{
@@ -205,7 +299,7 @@ fire_rows(FastInsert *insert)
 
 		for (int i = 0; i < leaf->n; i++)
 		{
-			if (!leaf->after_row && leaf->recheck[i] == NIL)
+			if (leaf->rows[i] < 0 || (!leaf->after_row && leaf->recheck[i] == NIL))
 				continue;
 			insert->ingest->current = leaf->rows[i];
 			AfterTriggerBeginQuery();
@@ -269,10 +363,14 @@ flush_last(FastInsert *insert)
 	{
 		foreach (cell, insert->leaves)
 			write_leaf(insert, lfirst(cell));
+		remove_aside(insert);
 		fire_rows(insert);
 	}
 	else
+	{
 		flush_all(insert);
+		remove_aside(insert);
+	}
 }
 
 /* The row, in the leaf's own layout, in the next slot of its buffer. */
@@ -285,7 +383,8 @@ place_row(FastInsert *insert, Leaf *leaf)
 	{
 		MemoryContext old = MemoryContextSwitchTo(insert->estate->es_query_cxt);
 
-		slot = table_slot_create(leaf->rri->ri_RelationDesc, &insert->estate->es_tupleTable);
+		slot = ExecAllocTableSlot(&insert->estate->es_tupleTable, leaf->desc,
+								  table_slot_callbacks(leaf->rri->ri_RelationDesc));
 		leaf->slots[leaf->n] = slot;
 		MemoryContextSwitchTo(old);
 	}
@@ -365,6 +464,7 @@ fast_insert(Ingest *ingest, const IngestRow *rows, int n)
 	FastInsert insert = {0};
 
 	insert.bulk = n >= LEAF_ROWS;
+	ingest->naside = 0;
 	begin(&insert, ingest);
 	for (int i = 0; i < n; i++)
 	{
@@ -374,5 +474,5 @@ fast_insert(Ingest *ingest, const IngestRow *rows, int n)
 	}
 	ingest->current = -1;
 	finish(&insert);
-	return n;
+	return n - ingest->naside;
 }

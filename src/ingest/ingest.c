@@ -15,9 +15,13 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
-/* Most messages that one careful call looks at. */
-#define CAREFUL_MESSAGES       4096
+/* Messages that a careful call looks at: the first one, and the least and most of the others. */
+#define FIRST_CAREFUL_MESSAGES 4096
 #define LEAST_CAREFUL_MESSAGES 128
+#define MOST_CAREFUL_MESSAGES  65536
+
+/* What care costs a batch, in rows: its chunks' beginnings and ends. */
+#define COST_OF_CARE 15
 
 #define UNIX_EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
@@ -184,6 +188,18 @@ count(const IngestMessage *messages, int n, IngestCounts *counts)
 	}
 }
 
+/*
+ * A batch that fails was decoded, and written up to its bad row, in vain; so much is lost as often
+ * as one of its rows is bad. How often that is, the last bad ones tell, or the rows since.
+ */
+bool
+ingest_needs_care(const Ingest *ingest, int n)
+{
+	int64 gap = Max(ingest->bad_gap, ingest->since_bad);
+
+	return ingest->bad_gap > 0 && (int64) n * n > COST_OF_CARE * gap;
+}
+
 int
 ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, IngestCounts *counts)
 {
@@ -196,7 +212,7 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 
 	/* What is not written in this call need not be decoded for it. */
 	if (careful)
-		n = Min(n, ingest->careful_window > 0 ? ingest->careful_window : CAREFUL_MESSAGES);
+		n = Min(n, ingest->careful_window > 0 ? ingest->careful_window : FIRST_CAREFUL_MESSAGES);
 	done = n;
 	if (target_lock(&ingest->options) && !ingest->valid)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -206,11 +222,13 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 	owner_begin(&scope, ingest->options.owner);
 	owner_check_rights(ingest);
 	ingest->careful = careful;
+	ingest->aside_room = 0; /* an error may have left it */
 	rows = decode(ingest, n, messages, &nrows);
 	if (nrows > 0 && !careful)
 	{
 		written = insert_rows(ingest, rows, nrows);
 		handed = nrows;
+		ingest->since_bad += nrows;
 	}
 	else if (nrows > 0)
 	{
@@ -221,7 +239,7 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 			done = rows[dealt].message;
 		/* A little more than this call came to; what is decoded beyond that is decoded again. */
 		ingest->careful_window = dealt < nrows ? Max(done + done / 4, LEAST_CAREFUL_MESSAGES)
-											   : Min(2 * n, CAREFUL_MESSAGES);
+											   : Min(2 * n, MOST_CAREFUL_MESSAGES);
 	}
 	owner_end(&scope);
 

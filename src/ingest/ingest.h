@@ -102,7 +102,7 @@ extern const char *ingest_path(const Ingest *ingest, const char **reason);
  * careful = false is the happy path: no subtransaction; errors that decoding sees by itself become
  * verdicts, anything else is thrown. On a data error (base/sqlstate.h) the caller aborts and calls
  * again, in a new transaction, with careful = true: now rows go in by chunks in subtransactions
- * until the bad ones are known. At most 60 subtransactions are left behind and 4,096 messages
+ * until the bad ones are known. At most 60 subtransactions are left behind and 65,536 messages
  * looked at, so it may stop early: returns how many messages (a prefix) are done; the caller
  * commits those and calls again for the rest, whose verdicts it sets back to INGEST_PENDING. An
  * error that no single row reproduces is thrown in either mode. Deferrable constraints are checked
@@ -113,6 +113,9 @@ extern const char *ingest_path(const Ingest *ingest, const char **reason);
  */
 extern int ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful,
 						IngestCounts *counts);
+
+/* True if bad rows came so often of late that a batch of n is better written carefully at once. */
+extern bool ingest_needs_care(const Ingest *ingest, int n);
 
 /*
  * Around calls of ingest_write() in a transaction that others work in as well. begin() refuses one

@@ -67,9 +67,15 @@ struct Ingest
 	TupleDesc batch_desc; /* its ephemeral relation: the mapped source columns, and BATCH_ROW */
 	AttrNumber *batch_source;
 	bool valid;
-	bool domains;        /* it holds compiled constraints of a domain */
-	int careful_gap;     /* good rows between bad ones when rows were last written carefully */
-	int careful_window;  /* messages that the next careful call looks at; 0: all it may */
+	bool domains;       /* it holds compiled constraints of a domain */
+	int64 bad_gap;      /* rows from one bad one to the next, of late; 0: none was seen */
+	int64 since_bad;    /* rows since the last bad one */
+	int careful_gap;    /* the same, of bad rows that a chunk was rolled back for */
+	int careful_chunk;  /* rows to write at once; 0: not known yet */
+	int careful_window; /* messages that the next careful call looks at; 0: the first */
+	int *aside;         /* numbers of rows that the chunk at hand left out, in order */
+	int naside;
+	int aside_room;      /* how many it may; 0: a key that is there already is an error */
 	bool careful;        /* row triggers fire row by row, so that an error is some row's */
 	int current;         /* row being worked on, when an error would be its fault; else -1 */
 	struct Ingest *next; /* list of the open ones, for invalidation */
@@ -99,7 +105,12 @@ extern void project_row(Ingest *ingest, const IngestRow *row, TupleTableSlot *sl
 /* Value of one column of the target. */
 extern Datum project_column(Ingest *ingest, const IngestRow *row, AttrNumber column, bool *isnull);
 
-/* ---- fast.c, executor.c: write rows; return how many the target took ---- */
+/*
+ * ---- fast.c, executor.c: write rows; return how many the target took ----
+ *
+ * fast_insert() leaves up to ingest->aside_room rows out whose key a unique index may have already,
+ * and puts their numbers into ingest->aside: the caller tries each alone.
+ */
 extern int64 fast_insert(Ingest *ingest, const IngestRow *rows, int n);
 extern int64 executor_insert(Ingest *ingest, const IngestRow *rows, int n);
 

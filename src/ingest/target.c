@@ -179,6 +179,21 @@ map_delivered(Ingest *ingest, Form_pg_attribute to, AttrNumber source, TargetCol
 	}
 }
 
+/*
+ * NULL as a domain's value: the domain's checks decide whether it may be. (coerce_null_to_domain()
+ * says the same, but only minor releases of 2025 and later have it.)
+ */
+static Node *
+null_of_domain(Form_pg_attribute column)
+{
+	int32 typmod = column->atttypmod;
+	Oid type = getBaseTypeAndTypmod(column->atttypid, &typmod);
+	Const *null = makeNullConst(type, typmod, column->attcollation);
+
+	return coerce_to_domain((Node *) null, type, typmod, column->atttypid, COERCION_IMPLICIT,
+							COERCE_IMPLICIT_CAST, -1, false);
+}
+
 static void
 map_absent(Relation target, Form_pg_attribute to, TargetColumn *column, StringInfo misfits)
 {
@@ -191,8 +206,7 @@ map_absent(Relation target, Form_pg_attribute to, TargetColumn *column, StringIn
 	}
 	expression = build_column_default(target, to->attnum);
 	if (expression == NULL && get_typtype(to->atttypid) == TYPTYPE_DOMAIN)
-		expression = coerce_null_to_domain(to->atttypid, to->atttypmod, to->attcollation,
-										   to->attlen, to->attbyval);
+		expression = null_of_domain(to);
 	if (expression)
 	{
 		column->kind = TARGET_DEFAULT;

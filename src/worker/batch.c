@@ -29,7 +29,8 @@ typedef struct Writing
 	int n;
 	int done; /* committed prefix */
 	bool careful;
-	int failures; /* in a row */
+	bool bad_data; /* an error of data has aborted it */
+	int failures;  /* in a row */
 	int dead_in_a_row;
 	bool too_many_dead;
 } Writing;
@@ -235,6 +236,9 @@ write_once(IngestWorker *worker, Writing *writing)
 	check_pipeline(worker);
 	reopen_ingest(worker);
 	prepare_messages(worker, writing);
+	/* Rows that were bad of late: the happy path would be tried in vain. */
+	if (ingest_needs_care(worker->ingest, rest))
+		writing->careful = true;
 	if (rest > 0)
 		took = ingest_write(worker->ingest, rest, writing->messages + writing->done,
 							writing->careful, &counts);
@@ -256,7 +260,7 @@ write_once(IngestWorker *worker, Writing *writing)
 										 ? writing->messages[writing->done + took - 1].error.message
 										 : "?"));
 	/* Last of all: the rows of views that every writer updates are locked for the shortest time. */
-	view_fold(writing->careful);
+	view_fold(writing->bad_data);
 	process_commit();
 
 	/* From here on it has happened. */
@@ -296,8 +300,9 @@ wait_until(IngestWorker *worker, TimestampTz until)
 static void
 recover(IngestWorker *worker, Writing *writing, ErrorData *error)
 {
-	if (sqlstate_is_data_error(error->sqlerrcode) && !writing->careful)
+	if (sqlstate_is_data_error(error->sqlerrcode) && !writing->bad_data)
 	{
+		writing->bad_data = true;
 		writing->careful = true;
 		return;
 	}

@@ -30,6 +30,10 @@ my %target = (
 	coercion => [ 'fast', 'CREATE TABLE T (id int, k smallint, v varchar(6), ts timestamp(0), n numeric(5,1), parent text, off bigint);' ],
 	char_date => [ 'fast', 'CREATE TABLE T (id numeric, k real, v char(8), ts date, n double precision, parent bigint, off int);' ],
 	unique_now => [ 'fast', 'CREATE TABLE T (COLS, UNIQUE (k), UNIQUE NULLS NOT DISTINCT (n, ts));' ],
+	# Rows that conflict over one key free another, for rows that come later in the same batch.
+	unique_many => [ 'fast', 'CREATE TABLE T (COLS); CREATE UNIQUE INDEX T_k ON T ((k % 300)); CREATE UNIQUE INDEX T_i ON T ((id % 310)); CREATE UNIQUE INDEX T_n ON T ((n::bigint % 290));' ],
+	unique_tree => [ 'fast', 'CREATE TABLE T (COLS, CONSTRAINT hours UNIQUE (ts, parent), CHECK (k % 50 <> 0)) PARTITION BY RANGE (ts); CREATE TABLE T_1 PARTITION OF T FOR VALUES FROM (\'2026-01-01\') TO (\'2026-01-02\');'
+		  . 'CREATE TABLE T_2 PARTITION OF T FOR VALUES FROM (\'2026-01-02\') TO (\'2026-01-03\'); CREATE UNIQUE INDEX ON T_1 ((k % 200)); CREATE UNIQUE INDEX ON T_2 ((k % 200));' ],
 	unique_later => [ 'fast', 'CREATE TABLE T (COLS, CONSTRAINT k_later UNIQUE (k) DEFERRABLE INITIALLY DEFERRED, CONSTRAINT v_end UNIQUE (v, n) DEFERRABLE);' ],
 	index_expression => [ 'fast', 'CREATE TABLE T (COLS); CREATE UNIQUE INDEX T_i ON T ((k / 2)) WHERE n > 0; CREATE INDEX T_j ON T ((100 / (n - 50)));' ],
 	exclusion => [ 'executor', 'CREATE TABLE T (COLS, CONSTRAINT one_k EXCLUDE (k WITH =));' ],
