@@ -8,7 +8,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_type.h"
-#include "common/int.h"
 #include "mb/pg_wchar.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -19,7 +18,6 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/syscache.h"
-#include "utils/timestamp.h"
 
 /* ---- which functions are ours --------------------------------------------------------------- */
 
@@ -74,30 +72,6 @@ session_is_window(Oid function)
 	const SessionFunctions *ours = session_functions();
 
 	return ours && (function == ours->window[0] || function == ours->window[1]);
-}
-
-/* ---- lengths of time ------------------------------------------------------------------------ */
-
-int64
-session_length(const Interval *interval, const char *name)
-{
-	int64 length;
-
-	if (interval->month != 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("%s of a session has months: %s", name,
-							   DatumGetCString(
-								   DirectFunctionCall1(interval_out, IntervalPGetDatum(interval)))),
-						errdetail("Months differ in length."),
-						errhint("Give days, of 24 hours each, hours and so on.")));
-	if (pg_mul_s64_overflow(interval->day, USECS_PER_DAY, &length) ||
-		pg_add_s64_overflow(length, interval->time, &length) || length <= 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("%s of a session must be positive and finite, and is %s", name,
-							   DatumGetCString(
-								   DirectFunctionCall1(interval_out, IntervalPGetDatum(interval)))),
-						errhint("Give an interval such as 30 minutes.")));
-	return length;
 }
 
 /* ---- a query -------------------------------------------------------------------------------- */

@@ -6,9 +6,10 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
+#include "sketch/sessions.h"
+#include "type/gap.h"
 
 /* The one session_window() that a query groups by. */
 typedef struct SessionWindow
@@ -36,21 +37,13 @@ extern bool session_is_window(Oid function);
 extern SessionWindow *session_window_of(Query *query, const char *text);
 
 /*
- * A gap or a greatest length in microseconds, a day being 24 hours. ereports what is not positive
- * or has months; name stands in the message.
- */
-extern int64 session_length(const Interval *interval, const char *name);
-
-/*
  * The last moment at which an event still is within gap of one at ts. Infinite times are sessions
  * of their own: no finite time reaches them, and they reach nothing else.
  */
 static inline int64
 session_reach(int64 ts, int64 gap)
 {
-	if (TIMESTAMP_NOT_FINITE(ts))
-		return ts;
-	return ts > PG_INT64_MAX - 1 - gap ? PG_INT64_MAX - 1 : ts + gap;
+	return sessions_reach(ts, gap);
 }
 
 #endif

@@ -1,0 +1,249 @@
+/*
+ * telemetry.sessions as bytes, as text and on the wire.
+ *
+ * A stored value is the canonical packed bytes behind the varlena header, so that comparing is
+ * comparing bytes (the functions of telemetry.hll do that). The text depends on no setting:
+ *
+ *     {00:30:00; 2026-01-01 10:00:00+00, 2026-01-01 10:45:00+00, 17; ...}
+ *
+ * the gap, then of each session its first and last time and its events.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "libpq/pqformat.h"
+#include "type/gap.h"
+#include "type/sessions_type.h"
+#include "utils/builtins.h"
+#include "utils/datetime.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(telemetry_sessions_in);
+PG_FUNCTION_INFO_V1(telemetry_sessions_out);
+PG_FUNCTION_INFO_V1(telemetry_sessions_recv);
+PG_FUNCTION_INFO_V1(telemetry_sessions_send);
+
+static void *
+context_allocate(void *context, size_t size)
+{
+	return MemoryContextAllocHuge(context, size);
+}
+
+static void
+context_release(void *context, void *pointer)
+{
+	pfree(pointer);
+}
+
+SessionsMemory
+sessions_memory(MemoryContext context)
+{
+	return (SessionsMemory){context_allocate, context_release, context};
+}
+
+Datum
+sessions_datum(const Sessions *sessions)
+{
+	size_t size = VARHDRSZ + sessions_size(sessions);
+	struct varlena *value;
+
+	if (size > MaxAllocSize)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("a set of %zu sessions is too large for a value", sessions->count),
+						errdetail("It would take %zu bytes.", size),
+						errhint("Make a set for each of several keys or stretches of time.")));
+	value = palloc(size);
+	SET_VARSIZE(value, size);
+	sessions_pack(sessions, (uint8_t *) VARDATA(value));
+	return PointerGetDatum(value);
+}
+
+void
+sessions_from_datum(Datum datum, Sessions *sessions)
+{
+	SessionsMemory memory = sessions_memory(CurrentMemoryContext);
+	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
+	const char *error = sessions_unpack((uint8_t *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value),
+										sessions, &memory);
+
+	if (error != NULL)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("value of type telemetry.sessions is damaged"),
+						errdetail("The bytes do not fit: %s.", error)));
+	if ((Pointer) value != DatumGetPointer(datum))
+		pfree(value);
+}
+
+Datum
+sessions_interval(int64 length)
+{
+	Interval *interval = palloc0(sizeof(Interval));
+
+	interval->day = (int32) (length / USECS_PER_DAY);
+	interval->time = length % USECS_PER_DAY;
+	return IntervalPGetDatum(interval);
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+static void
+append_time(StringInfo out, int64 time)
+{
+	char text[MAXDATELEN + 1];
+	struct pg_tm tm;
+	fsec_t fsec;
+
+	if (TIMESTAMP_NOT_FINITE(time))
+		EncodeSpecialTimestamp(time, text);
+	else if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) == 0)
+	{
+		/* Known, or the zone would be left out. */
+		tm.tm_isdst = 0;
+		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, text);
+	}
+	else
+		elog(ERROR, "time of a session is out of range");
+	appendStringInfoString(out, text);
+}
+
+Datum
+telemetry_sessions_out(PG_FUNCTION_ARGS)
+{
+	StringInfoData out;
+	Sessions sessions;
+	int64 gap;
+	size_t i;
+
+	sessions_from_datum(PG_GETARG_DATUM(0), &sessions);
+	initStringInfo(&out);
+	gap = sessions.gap;
+	appendStringInfo(&out, "{%02lld:%02d:%02d", (long long) (gap / USECS_PER_HOUR),
+					 (int) (gap / USECS_PER_MINUTE % 60), (int) (gap / USECS_PER_SEC % 60));
+	if (gap % USECS_PER_SEC != 0)
+		appendStringInfo(&out, ".%06d", (int) (gap % USECS_PER_SEC));
+	for (i = 0; i < sessions.count; i++)
+	{
+		appendStringInfoString(&out, "; ");
+		append_time(&out, sessions.list[i].first);
+		appendStringInfoString(&out, ", ");
+		append_time(&out, sessions.list[i].last);
+		appendStringInfo(&out, ", %lld", (long long) sessions.list[i].count);
+	}
+	appendStringInfoChar(&out, '}');
+	PG_RETURN_CSTRING(out.data);
+}
+
+static void
+pg_attribute_noreturn() bad_text(const char *text, const char *detail)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+					errmsg("invalid input syntax for type telemetry.sessions: \"%s\"",
+						   text_to_cstring(cstring_to_text_with_len(text, Min(strlen(text), 200)))),
+					errdetail("The text does not fit: %s.", detail),
+					errhint("Write {gap; first time, last time, number of events; ...}, such as "
+							"{00:30:00; 2026-01-01 10:00:00+00, 2026-01-01 10:45:00+00, 17}.")));
+}
+
+/* Cuts the text at the next of the separators, which is returned; spaces around are left out. */
+static char
+cut(char **text, const char *separators, char **piece)
+{
+	char *at = *text + strcspn(*text, separators);
+	char separator = *at;
+	char *last = at;
+
+	*piece = *text + strspn(*text, " ");
+	while (last > *piece && last[-1] == ' ')
+		last--;
+	*last = '\0';
+	if (separator != '\0')
+		at++;
+	*text = at;
+	return separator;
+}
+
+static int64
+read_time(char *text)
+{
+	return DatumGetTimestampTz(DirectFunctionCall3(
+		timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+static int64
+read_gap(char *text)
+{
+	Interval *interval = DatumGetIntervalP(DirectFunctionCall3(
+		interval_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+
+	return session_length(interval, "gap");
+}
+
+Datum
+telemetry_sessions_in(PG_FUNCTION_ARGS)
+{
+	const char *whole = PG_GETARG_CSTRING(0);
+	SessionsMemory memory = sessions_memory(CurrentMemoryContext);
+	char *text = pstrdup(whole), *piece[3];
+	Sessions sessions;
+	Session session;
+	const char *error;
+	char separator;
+
+	text += strspn(text, " ");
+	if (*text++ != '{')
+		bad_text(whole, "it does not begin with {");
+	separator = cut(&text, ";}", &piece[0]);
+	sessions_init(&sessions, read_gap(piece[0]));
+	while (separator == ';')
+	{
+		if (cut(&text, ",;}", &piece[0]) != ',' || cut(&text, ",;}", &piece[1]) != ',')
+			bad_text(whole, "a session is two times and a number, with commas between them");
+		separator = cut(&text, ",;}", &piece[2]);
+		session.first = read_time(piece[0]);
+		session.last = read_time(piece[1]);
+		session.count = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(piece[2])));
+		error = sessions_append(&sessions, &session, &memory);
+		if (error != NULL)
+			bad_text(whole, error);
+	}
+	if (separator != '}' || text[strspn(text, " ")] != '\0')
+		bad_text(whole, "it does not end with }");
+	return sessions_datum(&sessions);
+}
+
+/* ---- wire ------------------------------------------------------------------------------------ */
+
+Datum
+telemetry_sessions_recv(PG_FUNCTION_ARGS)
+{
+	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
+	SessionsMemory memory = sessions_memory(CurrentMemoryContext);
+	int size = message->len - message->cursor;
+	struct varlena *value = palloc(VARHDRSZ + size);
+	Sessions sessions;
+	const char *error;
+
+	SET_VARSIZE(value, VARHDRSZ + size);
+	pq_copymsgbytes(message, VARDATA(value), size);
+	error = sessions_unpack((uint8_t *) VARDATA(value), size, &sessions, &memory);
+	if (error != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+						errmsg("invalid binary format of type telemetry.sessions"),
+						errdetail("The bytes do not fit: %s.", error)));
+	sessions_reset(&sessions, &memory);
+	PG_RETURN_POINTER(value);
+}
+
+Datum
+telemetry_sessions_send(PG_FUNCTION_ARGS)
+{
+	struct varlena *value = PG_GETARG_VARLENA_PP(0);
+	StringInfoData message;
+
+	pq_begintypsend(&message);
+	pq_sendbytes(&message, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
+}
