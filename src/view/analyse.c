@@ -316,6 +316,7 @@ static void
 find_session(ViewShape *shape)
 {
 	SessionWindow *session = session_window_of(shape->query, shape->source_text);
+	Node *gap;
 
 	if (session == NULL)
 		return;
@@ -329,6 +330,9 @@ find_session(ViewShape *shape)
 			   "Leave end_when and max_length out; an ordinary view can have them.",
 			   session->call->location);
 	shape->session = session;
+	gap = eval_const_expressions(NULL, copyObject((Node *) session->gap));
+	if (IsA(gap, Const) && !((Const *) gap)->constisnull)
+		(void) session_length(DatumGetIntervalP(((Const *) gap)->constvalue), "gap");
 }
 
 static void

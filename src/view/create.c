@@ -28,6 +28,7 @@
 #include "view/fold.h"
 #include "view/generate.h"
 #include "view/pending.h"
+#include "view/session_index.h"
 #include "view/shape.h"
 #include "view/trigger.h"
 #include "view/utility.h"
@@ -372,6 +373,8 @@ view_create(CreateTableAsStmt *stmt, const char *source_text)
 	CommandCounterIncrement();
 	if (!into->skipData)
 		build(&row);
+	if (shape->session)
+		session_propose_index(shape);
 }
 
 static void

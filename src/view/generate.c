@@ -138,7 +138,8 @@ generate_state_table(const ViewShape *shape, const char *name)
 	return psprintf("CREATE TABLE %s (%s%s) WITH (fillfactor = 70, "
 					"autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000)",
 					name, column_definitions(shape),
-					shape->session ? ", _key bigint GENERATED ALWAYS AS IDENTITY" : "");
+					shape->session ? ", _key bigint GENERATED ALWAYS AS IDENTITY, _change smallint"
+								   : "");
 }
 
 char *

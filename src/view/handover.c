@@ -47,6 +47,13 @@ execute_sql(const char *sql, int nargs, Oid *types, Datum *values, const char *n
 void
 execute_kept(SPIPlanPtr *kept, const char *sql)
 {
+	execute_into(kept, sql, NULL);
+}
+
+void
+execute_into(SPIPlanPtr *kept, const char *sql, DestReceiver *receiver)
+{
+	SPIExecuteOptions options = {.dest = receiver};
 	int result;
 
 	if (*kept == NULL)
@@ -59,7 +66,7 @@ execute_kept(SPIPlanPtr *kept, const char *sql)
 			elog(ERROR, "could not keep the plan of \"%s\"", sql);
 		*kept = plan;
 	}
-	result = SPI_execute_plan(*kept, NULL, NULL, false, 0);
+	result = SPI_execute_plan_extended(*kept, &options);
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 }

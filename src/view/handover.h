@@ -23,4 +23,7 @@ extern void execute_sql(const char *sql, int nargs, Oid *types, Datum *values, c
 /* Prepares it the first time, and keeps the plan there. */
 extern void execute_kept(SPIPlanPtr *kept, const char *sql);
 
+/* The same; what it returns goes to the receiver. */
+extern void execute_into(SPIPlanPtr *kept, const char *sql, DestReceiver *receiver);
+
 #endif
