@@ -26,6 +26,11 @@ CREATE MATERIALIZED VIEW by_day WITH (telemetry.continuous) AS
     FROM events GROUP BY day;
 CREATE MATERIALIZED VIEW by_player WITH (telemetry.continuous) AS
     SELECT player, day, count(*), avg(level) FROM events GROUP BY player, day;
+CREATE MATERIALIZED VIEW sessions WITH (telemetry.continuous) AS
+    SELECT player, min(at) AS started, max(at) AS ended, count(*), max(level) AS level
+    FROM events GROUP BY player, telemetry.session_window(at, interval '97 minutes');
+CREATE MATERIALIZED VIEW sessions_by_level WITH (telemetry.continuous) AS
+    SELECT level, count(*) AS sessions, sum(ended - started) AS played FROM sessions GROUP BY level;
 CREATE MATERIALIZED VIEW by_quotient WITH (telemetry.continuous) AS
     SELECT 100 / level AS quotient, count(*) FROM events GROUP BY 1;
 SQL
@@ -71,7 +76,7 @@ $node->safe_psql('postgres', "SELECT telemetry.create_pipeline('events', 'events
 wait_for("SELECT stored + dead = 5000 FROM telemetry.stat_pipeline", 'all messages are dealt with');
 is($node->safe_psql('postgres', "SELECT count(*) FROM telemetry.dead_letter WHERE message LIKE 'continuous view public.by_quotient: division by zero'"),
 	100, 'rows at fault in a view are dead letters, which name it');
-is(differences('postgres', 'by_day', 'by_player', 'by_quotient'), '0,0,0', 'the views equal their queries');
+is(differences('postgres', 'by_day', 'by_player', 'by_quotient', 'sessions', 'sessions_by_level'), '0,0,0,0,0', 'the views equal their queries');
 is($node->safe_psql('postgres', "SELECT sum(events) FROM by_day"), 4900, 'and hold all rows');
 
 $node->safe_psql('postgres', "DROP MATERIALIZED VIEW by_quotient");
@@ -81,7 +86,7 @@ for my $round (1 .. 8)
 	kill_worker() for 1 .. 2;
 }
 wait_for("SELECT coalesce(sum(stored) + sum(dead), 0) = 9000 FROM telemetry.stat_partition", 'all is dealt with after kill -9');
-is(differences('postgres', 'by_day', 'by_player'), '0,0', 'the views equal their queries after kill -9 of workers');
+is(differences('postgres', 'by_day', 'by_player', 'sessions', 'sessions_by_level'), '0,0,0,0', 'the views equal their queries after kill -9 of workers');
 is($node->safe_psql('postgres', "SELECT sum(events) FROM by_day"),
 	$node->safe_psql('postgres', "SELECT count(*) FROM events"), 'and hold all rows once');
 
@@ -98,7 +103,7 @@ produce_rows(9002, 9010);
 wait_for("SELECT count(*) = 9 FROM events WHERE id > 9001", 'rows go on after a view is broken');
 is($node->safe_psql('postgres', "SELECT status || ': ' || status_reason FROM telemetry.continuous_view WHERE view = 'overflowing'::regclass"),
 	'broken: bigint out of range', 'the view says that it is broken, and why');
-is(differences('postgres', 'by_day', 'by_player'), '0,0', 'the others equal their queries');
+is(differences('postgres', 'by_day', 'by_player', 'sessions', 'sessions_by_level'), '0,0,0,0', 'the others equal their queries');
 $node->safe_psql('postgres', "DELETE FROM events WHERE id > 9001; REFRESH MATERIALIZED VIEW overflowing");
 is(differences('postgres', 'overflowing'), '0', 'and after mending and REFRESH it does, too');
 
@@ -106,7 +111,7 @@ is(differences('postgres', 'overflowing'), '0', 'and after mending and REFRESH i
 $node->safe_psql('postgres', <<'SQL');
 BEGIN; INSERT INTO events (player, level) VALUES (NULL, 3); PREPARE TRANSACTION 'prepared';
 SQL
-is(differences('postgres', 'by_day', 'by_player'), '0,0', 'a prepared transaction is not seen');
+is(differences('postgres', 'by_day', 'by_player', 'sessions', 'sessions_by_level'), '0,0,0,0', 'a prepared transaction is not seen');
 $node->safe_psql('postgres', "COMMIT PREPARED 'prepared'");
 $node->safe_psql('postgres', <<'SQL');
 CREATE PROCEDURE in_pieces() LANGUAGE plpgsql AS $$
@@ -123,7 +128,7 @@ BEGIN
 END $$;
 CALL in_pieces();
 SQL
-is(differences('postgres', 'by_day', 'by_player'), '0,0', 'procedures that commit, and exceptions that are caught');
+is(differences('postgres', 'by_day', 'by_player', 'sessions', 'sessions_by_level'), '0,0,0,0', 'procedures that commit, and exceptions that are caught');
 is($node->safe_psql('postgres', "SELECT string_agg(player || count, ',') FROM by_player WHERE player IN ('procedure', 'exception')"),
 	'procedure5', 'are counted as they happened');
 
@@ -134,10 +139,10 @@ $node->command_ok(['pg_dump', '-Fc', '-f', $dump, $node->connstr('postgres')], '
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
 $node->command_ok(['pg_restore', '--exit-on-error', '-d', $node->connstr('restored'), $dump], 'pg_restore');
 unlink $dump;
-is(differences('restored', 'by_day', 'by_player'), '0,0', 'restored views equal their queries');
+is(differences('restored', 'by_day', 'by_player', 'sessions', 'sessions_by_level'), '0,0,0,0', 'restored views equal their queries');
 $node->safe_psql('restored', "INSERT INTO events (player, level, at) VALUES ('p1', 99, '2026-11-02'); DELETE FROM events WHERE level = 7");
-is(differences('restored', 'by_day', 'by_player'), '0,0', 'and go on');
-is($node->safe_psql('restored', "SELECT string_agg(status, ',') FROM telemetry.continuous_view"), 'live,live,live', 'all live');
+is(differences('restored', 'by_day', 'by_player', 'sessions', 'sessions_by_level'), '0,0,0,0', 'and go on');
+is($node->safe_psql('restored', "SELECT string_agg(status, ',') FROM telemetry.continuous_view"), 'live,live,live,live,live', 'all live');
 isnt($node->psql('restored', "DROP TABLE events"), 0, 'DROP TABLE of the target is refused in a restored database');
 $node->safe_psql('restored', "DROP TABLE events CASCADE");
 is($node->safe_psql('restored', "SELECT count(*) FROM pg_class WHERE relnamespace = 'telemetry_state'::regnamespace"),
