@@ -1,10 +1,9 @@
 /*
  * From a pipeline's row to what ingest_open() takes.
  */
-#include "ingest/ingest.h"
+#include "ingest/partitions.h"
 
-/* By the name that create_partitions has: none, hour, day, month. */
-static PartitionUnit
+PartitionUnit
 partition_unit(const char *name)
 {
 	if (strcmp(name, "hour") == 0)

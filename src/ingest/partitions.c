@@ -12,6 +12,7 @@
 #include "commands/defrem.h"
 #include "executor/spi.h"
 #include "ingest/internal.h"
+#include "ingest/partitions.h"
 #include "miscadmin.h"
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
@@ -28,30 +29,34 @@
 #define NEW_PARTITIONS 400
 
 void
-partitions_check(Ingest *ingest, Relation target)
+partition_check_key(Relation target, PartitionUnit unit, const char *name)
 {
 	PartitionKey key = RelationGetPartitionKey(target);
 	Oid type;
 
 	if (key == NULL || key->strategy != PARTITION_STRATEGY_RANGE || key->partnatts != 1 ||
 		key->partattrs[0] == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("partitions of %s cannot be created by time", ingest->target_name),
-				 errdetail("create_partitions needs a table partitioned by RANGE of one column.")));
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("%s is not partitioned by time", name),
+						errdetail("It has to be partitioned by RANGE of one column.")));
 	type = key->parttypid[0];
 	if (type != DATEOID && type != TIMESTAMPOID && type != TIMESTAMPTZOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("partitions of %s cannot be created by time", ingest->target_name),
+				 errmsg("%s is not partitioned by time", name),
 				 errdetail("Its partition key is of type %s, not date, timestamp or timestamptz.",
 						   format_type_be(type))));
-	if (type == DATEOID && ingest->options.create_partitions == PARTITIONS_BY_HOUR)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("partitions of %s cannot be created by the hour", ingest->target_name),
-				 errdetail("Its partition key is a date."),
-				 errhint("Use create_partitions => 'day'.")));
+	if (type == DATEOID && unit == PARTITIONS_BY_HOUR)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("partitions of %s cannot be created by the hour", name),
+						errdetail("Its partition key is a date."),
+						errhint("Use create_partitions => 'day'.")));
+}
+
+void
+partitions_check(Ingest *ingest, Relation target)
+{
+	partition_check_key(target, ingest->options.create_partitions, ingest->target_name);
 }
 
 /* A key value as microseconds since 2000; false: NULL or infinite, which no partition is made for.
@@ -169,8 +174,16 @@ has_room(Relation target, PartitionKey key, int64 from, int64 to)
 	return low == high && bounds->indexes[low + 1] < 0;
 }
 
+/* How a table is called in statements. */
+typedef struct TableName
+{
+	char *schema;
+	char *table;
+	char *quoted; /* both */
+} TableName;
+
 static void
-create_partition(Ingest *ingest, Oid type, int64 time)
+create_partition(const TableName *target, PartitionUnit unit, Oid type, int64 time)
 {
 	char suffix[16];
 	char *name;
@@ -179,10 +192,10 @@ create_partition(Ingest *ingest, Oid type, int64 time)
 	int64 to;
 	int result;
 
-	unit_bounds(ingest->options.create_partitions, time, &from, &to, suffix, sizeof(suffix));
-	name = makeObjectName(ingest->target_table, suffix, NULL);
+	unit_bounds(unit, time, &from, &to, suffix, sizeof(suffix));
+	name = makeObjectName(target->table, suffix, NULL);
 	sql = psprintf("CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%s) TO (%s)",
-				   quote_qualified_identifier(ingest->target_schema, name), ingest->target_name,
+				   quote_qualified_identifier(target->schema, name), target->quoted,
 				   quote_literal_cstr(bound_literal(type, from)),
 				   quote_literal_cstr(bound_literal(type, to)));
 	if (SPI_connect() != SPI_OK_CONNECT)
@@ -191,9 +204,8 @@ create_partition(Ingest *ingest, Oid type, int64 time)
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 	SPI_finish();
-	ereport(LOG,
-			(errmsg("telemetry created partition %s of %s",
-					quote_qualified_identifier(ingest->target_schema, name), ingest->target_name)));
+	ereport(LOG, (errmsg("telemetry created partition %s of %s",
+						 quote_qualified_identifier(target->schema, name), target->quoted)));
 }
 
 /* A period that no partition covers, and a time in it. */
@@ -264,6 +276,11 @@ void
 partitions_ensure(Ingest *ingest, const IngestRow *rows, int n)
 {
 	Missing *missing = palloc(sizeof(Missing) * NEW_PARTITIONS);
+	const TableName name = {
+		.schema = ingest->target_schema,
+		.table = ingest->target_table,
+		.quoted = ingest->target_name,
+	};
 	Oid type;
 	int found = find_missing(ingest, rows, n, missing, &type);
 
@@ -279,7 +296,84 @@ partitions_ensure(Ingest *ingest, const IngestRow *rows, int n)
 		/* DDL wants nobody, us included, to have the table open. */
 		table_close(target, NoLock);
 		if (room)
-			create_partition(ingest, type, missing[i].time);
+			create_partition(&name, ingest->options.create_partitions, type, missing[i].time);
 	}
 	pfree(missing);
+}
+
+/* ---- without a batch: ahead of time, and at its end -------------------------------------------
+ */
+
+int64
+partition_end(PartitionUnit unit, int64 time)
+{
+	int64 from;
+	int64 to;
+	char suffix[16];
+
+	unit_bounds(unit, time, &from, &to, suffix, sizeof(suffix));
+	return to;
+}
+
+bool
+partition_exists(Relation target, int64 time)
+{
+	PartitionKey key = RelationGetPartitionKey(target);
+
+	return has_partition(target, key, key_datum(key->parttypid[0], time));
+}
+
+bool
+partition_make(Oid target, PartitionUnit unit, int64 time)
+{
+	Relation relation;
+	PartitionKey key;
+	TableName name;
+	Oid type;
+	int64 from;
+	int64 to;
+	char suffix[16];
+	bool room;
+
+	unit_bounds(unit, time, &from, &to, suffix, sizeof(suffix));
+	relation = table_open(target, AccessShareLock);
+	room = !partition_exists(relation, time);
+	table_close(relation, NoLock);
+	if (!room)
+		return false;
+	LockRelationOid(target, ShareUpdateExclusiveLock);
+	relation = table_open(target, NoLock);
+	key = RelationGetPartitionKey(relation);
+	type = key->parttypid[0];
+	room = has_room(relation, key, from, to);
+	name.schema = get_namespace_name(RelationGetNamespace(relation));
+	name.table = pstrdup(RelationGetRelationName(relation));
+	name.quoted = quote_qualified_identifier(name.schema, name.table);
+	table_close(relation, NoLock);
+	if (room)
+		create_partition(&name, unit, type, time);
+	return room;
+}
+
+List *
+partitions_before(Relation target, int64 time)
+{
+	PartitionKey key = RelationGetPartitionKey(target);
+	PartitionDesc desc = RelationGetPartitionDesc(target, false);
+	PartitionBoundInfo bounds = desc->boundinfo;
+	List *found = NIL;
+
+	/* In the order of their bounds; what stands at a bound is the partition that ends there. */
+	for (int i = 0; bounds && i < bounds->ndatums; i++)
+	{
+		int64 end;
+
+		if (bounds->indexes[i] < 0 ||
+			(bounds->kind && bounds->kind[i][0] != PARTITION_RANGE_DATUM_VALUE) ||
+			!key_time(key->parttypid[0], bounds->datums[i][0], false, &end))
+			continue;
+		if (end <= time)
+			found = lappend_oid(found, desc->oids[bounds->indexes[i]]);
+	}
+	return found;
 }

@@ -112,7 +112,15 @@ hold_signal(Oid database, bool send)
 	{
 		DatabaseSlot *slot = &worker_shared->databases[i];
 
-		if (slot->database != database || slot->state < DATABASE_STARTING)
+		if (slot->database != database)
+			continue;
+		if (slot->maintenance_pid > 0)
+		{
+			n++;
+			if (send)
+				kill(slot->maintenance_pid, SIGTERM);
+		}
+		if (slot->state < DATABASE_STARTING)
 			continue;
 		n++;
 		if (send && slot->pid > 0)

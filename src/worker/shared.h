@@ -31,7 +31,8 @@ typedef struct DatabaseSlot
 	DatabaseState state;
 	bool again; /* asked for while it was starting or about to leave: look once more */
 	int pid;
-	Latch *latch; /* the supervisor's, while running */
+	int maintenance_pid; /* 0: none runs */
+	Latch *latch;        /* the supervisor's, while running */
 } DatabaseSlot;
 
 typedef enum WorkerState

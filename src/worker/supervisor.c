@@ -1,7 +1,8 @@
 /*
  * A supervisor: one per database with pipelines. It compares the desired state (the pipelines that
  * are activated and not paused) with the workers that run, starts what is missing, frees what is
- * left over, and moves the pipelines' watermarks. It leaves when there is nothing to run.
+ * left over, moves the pipelines' watermarks, and starts the maintenance worker. It leaves when
+ * there is nothing to run.
  */
 #include "postgres.h"
 
@@ -9,6 +10,7 @@
 #include "base/guc.h"
 #include "catalog/offset.h"
 #include "catalog/pipeline.h"
+#include "catalog/retention.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
@@ -19,6 +21,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
+#include "worker/maintenance.h"
 #include "worker/process.h"
 #include "worker/shared.h"
 
@@ -339,6 +342,7 @@ static long
 turn(bool look_again)
 {
 	List *pipelines;
+	List *due;
 	TimestampTz now;
 	TimestampTz next;
 	bool timed = false;
@@ -350,6 +354,7 @@ turn(bool look_again)
 	MemoryContextReset(turn_context);
 	process_begin();
 	pipelines = pipeline_all(turn_context);
+	due = telemetry_enabled ? retention_due(turn_context, &any) : NIL;
 	foreach (cell, pipelines)
 	{
 		Pipeline *pipeline = lfirst(cell);
@@ -366,6 +371,8 @@ turn(bool look_again)
 	process_commit();
 	pgstat_report_stat(false);
 
+	if (due != NIL)
+		timed |= !maintenance_start(own_slot - worker_shared->databases);
 	running = free_unwanted(pipelines, &stale);
 	/* One whose pipeline went with the extension hears of it only from here. */
 	if (look_again || stale)
