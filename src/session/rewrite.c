@@ -183,7 +183,7 @@ add_window(Rewrite *rewrite, Query *outer, const char *text)
 								   format_type_be(exprType((Node *) key))),
 							errdetail("The type has no order."),
 							errhint("Group by an expression of another type, such as its text."),
-							session_position(text, (Node *) key)));
+							session_position(text, (Node *) session->call)));
 		entry = inner_column(rewrite, (Node *) key);
 		if (entry->ressortgroupref == 0)
 			entry->ressortgroupref = ++last;
