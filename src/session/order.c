@@ -7,31 +7,62 @@
 
 #include "base/compat.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
+#include "parser/parse_oper.h"
 #include "session/internal.h"
 
 static create_upper_paths_hook_type next_hook;
+
+static bool
+is_session_start(const TargetEntry *entry, const SessionFunctions *ours)
+{
+	Oid function;
+
+	if (!IsA(entry->expr, WindowFunc) || entry->ressortgroupref == 0)
+		return false;
+	function = ((WindowFunc *) entry->expr)->winfnoid;
+	return function == ours->start[0] || function == ours->start[1] ||
+		   function == ours->start_options[0] || function == ours->start_options[1];
+}
+
+/* Is the window that of rewrite.c? Somebody may have written another one by hand. */
+static bool
+by_time(const WindowClause *window, const WindowFunc *function, List *tlist)
+{
+	SortGroupClause *order;
+	Node *time = linitial(function->args);
+	Oid less;
+
+	if (list_length(window->orderClause) != 1)
+		return false;
+	order = linitial(window->orderClause);
+	get_sort_group_operators(exprType(time), true, false, false, &less, NULL, NULL, NULL);
+	return order->sortop == less && !order->nulls_first &&
+		   equal(get_sortgroupclause_expr(order, tlist), time);
+}
 
 /* The column of a subquery of rewrite.c, or NULL. */
 static TargetEntry *
 session_column(PlannerInfo *root)
 {
 	const SessionFunctions *ours;
-	TargetEntry *entry;
-	Oid function;
+	ListCell *cell;
 
 	if (list_length(root->parse->windowClause) != 1 || (ours = session_functions()) == NULL)
 		return NULL;
-	entry = llast(root->parse->targetList);
-	if (!IsA(entry->expr, WindowFunc) || entry->ressortgroupref == 0)
-		return NULL;
-	function = ((WindowFunc *) entry->expr)->winfnoid;
-	return function == ours->start[0] || function == ours->start[1] ||
-				   function == ours->start_options[0] || function == ours->start_options[1]
-			   ? entry
-			   : NULL;
+	foreach (cell, root->processed_tlist)
+	{
+		TargetEntry *entry = lfirst(cell);
+
+		if (is_session_start(entry, ours) &&
+			by_time(linitial(root->parse->windowClause), (WindowFunc *) entry->expr,
+					root->processed_tlist))
+			return entry;
+	}
+	return NULL;
 }
 
 static void

@@ -198,7 +198,9 @@ END $$;
 SET enable_seqscan = off; SET enable_hashagg = off; SET enable_bitmapscan = off; SET enable_incremental_sort = off; SET enable_sort = off;
 SELECT plan($q$SELECT player, count(*) FROM event GROUP BY session_window(at, '1 hour'), player$q$);
 SELECT plan($q$SELECT player, count(*) FROM event GROUP BY player, session_window(at, '1 hour') HAVING player = 1$q$);
+SELECT plan($q$SELECT player, max(at), sum(amount), min(game) FROM event GROUP BY player, session_window(at, '1 hour')$q$);
 SELECT plan($q$SELECT * FROM session WHERE player IN (1, 2) ORDER BY player$q$);
+SELECT plan($q$SELECT game, _session_start(at, '1 hour') OVER (PARTITION BY game ORDER BY at DESC) AS start FROM event ORDER BY 1, 2$q$);
 SELECT plan($q$SELECT game, count(*) FROM event GROUP BY game, session_window(at, '1 hour')$q$);
 RESET enable_seqscan; RESET enable_hashagg; RESET enable_bitmapscan; RESET enable_incremental_sort; RESET enable_sort;
 

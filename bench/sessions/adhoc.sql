@@ -1,0 +1,51 @@
+-- What bench/sessions/adhoc runs. Variable: rows.
+\pset footer off
+CREATE EXTENSION IF NOT EXISTS telemetry;
+SET max_parallel_workers_per_gather = 0;
+SET search_path = public, telemetry;
+
+-- Each player has about ten events within a day, in two or three sessions; they arrive in no order of player or time.
+CREATE UNLOGGED TABLE event AS
+SELECT (hashint8(i) & 2147483647) % (:rows / 10) AS player_id,
+	timestamptz '2026-01-01' + (hashint8extended(i, 1) & 3) * interval '6 hours'
+		+ (hashint8extended(i, 2) & 4194303) * interval '1 millisecond' AS event_time, i % 100 AS amount
+FROM generate_series(1::bigint, :rows) i;
+VACUUM ANALYZE event;
+
+CREATE TABLE result (n int PRIMARY KEY, way text, ms numeric, sessions bigint);
+CREATE FUNCTION measure(number int, way text, query text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	began timestamptz := clock_timestamp();
+	sessions bigint;
+	took numeric;
+BEGIN
+	EXECUTE query INTO sessions;
+	took := extract(epoch FROM clock_timestamp() - began) * 1000;
+	INSERT INTO result VALUES (number, way, took, sessions) ON CONFLICT (n) DO UPDATE SET ms = least(result.ms, took);
+END $$;
+CREATE FUNCTION measure_all() RETURNS void LANGUAGE sql AS $$
+SELECT measure(1, 'bare grouping by player', 'SELECT count(*) FROM
+	(SELECT player_id, min(event_time), max(event_time), count(*), sum(amount) FROM event GROUP BY player_id) s');
+SELECT measure(2, 'session_window()', 'SELECT count(*) FROM
+	(SELECT player_id, min(event_time), max(event_time), count(*), sum(amount) FROM event
+	 GROUP BY player_id, session_window(event_time, interval ''30 minutes'')) s');
+SELECT measure(3, 'lag() and sum() by hand', 'SELECT count(*) FROM
+	(SELECT player_id, min(event_time), max(event_time), count(*), sum(amount) FROM
+		(SELECT *, sum(new) OVER (PARTITION BY player_id ORDER BY event_time ROWS UNBOUNDED PRECEDING) AS session FROM
+			(SELECT *, CASE WHEN event_time - lag(event_time) OVER (PARTITION BY player_id ORDER BY event_time) <= interval ''30 minutes''
+				THEN 0 ELSE 1 END AS new FROM event) a) b
+	 GROUP BY player_id, session) s');
+SELECT measure(4, 'range_agg of [event, event + gap], without counts', 'SELECT count(*) FROM
+	(SELECT player_id, unnest(range_agg(tstzrange(event_time, event_time + interval ''30 minutes'', ''[]''))) FROM event GROUP BY player_id) s');
+SELECT measure(5, 'sessions_agg()', 'SELECT sum(sessions_count(s)) FROM
+	(SELECT player_id, sessions_agg(event_time, interval ''30 minutes'') AS s FROM event GROUP BY player_id) q');
+SELECT measure(6, 'peak of session_window()''s sessions', 'SELECT peak_concurrent(started_at, ended_at) FROM
+	(SELECT min(event_time) AS started_at, max(event_time) AS ended_at FROM event
+	 GROUP BY player_id, session_window(event_time, interval ''30 minutes'')) s');
+$$;
+\o /dev/null
+SELECT measure_all();
+SELECT measure_all();
+\o
+SELECT way, round(ms) AS ms, round(ms / (SELECT ms FROM result WHERE n = 1), 2) AS "against bare",
+	round(ms / (SELECT ms FROM result WHERE n = 3), 2) AS "against by hand", sessions AS "sessions, or peak" FROM result ORDER BY n;
