@@ -178,6 +178,54 @@ compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double r
 	ExecInsertIndexTuples(rri, slot, estate, false, (conflict) != NULL, conflict, NIL)
 #endif
 
+/*
+ * A row becomes what the slot holds, with its index entries; not if somebody else changed it since.
+ * 16 says which indexes want an entry, 15 whether they do.
+ */
+#include "access/tableam.h"
+static inline TM_Result
+compat_update_row(ResultRelInfo *rri, EState *estate, ItemPointer row, TupleTableSlot *slot,
+				  CommandId command, Snapshot snapshot, TM_FailureData *failure)
+{
+	LockTupleMode mode;
+	TM_Result result;
+#if PG_VERSION_NUM >= 160000
+	TU_UpdateIndexes indexes;
+
+	result = table_tuple_update(rri->ri_RelationDesc, row, slot, command, snapshot, InvalidSnapshot,
+								true, failure, &mode, &indexes);
+	if (result == TM_Ok && indexes != TU_None)
+		list_free(ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL,
+										indexes == TU_Summarizing));
+#else
+	bool indexes;
+
+	result = table_tuple_update(rri->ri_RelationDesc, row, slot, command, snapshot, InvalidSnapshot,
+								true, failure, &mode, &indexes);
+	if (result == TM_Ok && indexes)
+		list_free(ExecInsertIndexTuples(rri, slot, estate, true, false, NULL, NIL));
+#endif
+	return result;
+}
+
+/* False if a unique index has the key, and where; 18 is told of a row to be passed over. */
+#if PG_VERSION_NUM >= 180000
+#define compat_check_conflict(rri, slot, estate, row)                                              \
+	ExecCheckIndexConstraints(rri, slot, estate, row, &(slot)->tts_tid, NIL)
+#else
+#define compat_check_conflict(rri, slot, estate, row)                                              \
+	ExecCheckIndexConstraints(rri, slot, estate, row, NIL)
+#endif
+
+/* 18 counts what a scan does. */
+#if PG_VERSION_NUM >= 180000
+#define compat_index_beginscan(table, index, snapshot, nkeys)                                      \
+	index_beginscan(table, index, snapshot, NULL, nkeys, 0)
+#else
+#define compat_index_beginscan(table, index, snapshot, nkeys)                                      \
+	index_beginscan(table, index, snapshot, nkeys, 0)
+#endif
+
 /* Who may give an object away to whom: 16 asks for SET, 15 for membership. */
 #if PG_VERSION_NUM >= 160000
 #define compat_may_become(member, role) member_can_set_role(member, role)

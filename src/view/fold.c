@@ -22,6 +22,7 @@
 #include "view/pending.h"
 #include "view/session_fold.h"
 #include "view/statistics.h"
+#include "view/upsert.h"
 
 static void
 name_the_view(void *argument)
@@ -290,6 +291,9 @@ merge(KnownView *view, PendingView *pending, Change *change)
 					 change ? change->new : NULL);
 		return;
 	}
+	if (!minus && !change && !view->rows && !view->main &&
+		upsert_groups(view, pending->plus, gathered))
+		return;
 	if (plus)
 	{
 		tuplestore_rescan(pending->plus);

@@ -39,6 +39,10 @@ extern Query *generate_delta(Query *original, Oid source);
 extern char *generate_fold(const KnownView *view, bool plus, bool minus, bool wanted,
 						   bool gathered);
 
+/* An UPDATE that never runs, for its expressions: the rows d merged into the rows s of the state.
+ */
+extern char *generate_merge(const KnownView *view);
+
 /* Locks the groups of PLUS_ROWS and MINUS_ROWS, in order, making those that are not there, with a
  * count of 0; returns their columns as they are. */
 extern char *generate_lock(const KnownView *view, bool plus, bool minus);

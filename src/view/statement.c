@@ -171,16 +171,22 @@ append_group_by(StringInfo sql, const KnownView *view, bool order)
 }
 
 static void
+append_set(StringInfo sql, const KnownView *view, const char *from)
+{
+	for (int i = view->row.nkeys; i < view->ncolumns; i++)
+		appendStringInfo(sql, "%s%s = %s", i == view->row.nkeys ? " SET " : ", ",
+						 view->columns[i].name, merged(view, i, "s.", from));
+}
+
+static void
 append_conflict(StringInfo sql, const KnownView *view)
 {
 	appendStringInfoString(sql, " ON CONFLICT (");
 	if (view->row.nkeys == 0)
 		appendStringInfoString(sql, "(true)");
 	append_keys(sql, view, "");
-	appendStringInfoString(sql, ") DO UPDATE SET ");
-	for (int i = view->row.nkeys; i < view->ncolumns; i++)
-		appendStringInfo(sql, "%s%s = %s", i == view->row.nkeys ? "" : ", ", view->columns[i].name,
-						 merged(view, i, "s.", "excluded."));
+	appendStringInfoString(sql, ") DO UPDATE");
+	append_set(sql, view, "excluded.");
 }
 
 static void
@@ -307,6 +313,18 @@ generate_fold(const KnownView *view, bool plus, bool minus, bool wanted, bool ga
 	append_conflict(&sql, view);
 	if (minus || wanted)
 		append_returning(&sql, view);
+	return sql.data;
+}
+
+char *
+generate_merge(const KnownView *view)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "UPDATE %s AS s", view->state);
+	append_set(&sql, view, "d.");
+	appendStringInfo(&sql, " FROM %s AS d", view->state);
 	return sql.data;
 }
 

@@ -1,0 +1,530 @@
+/*
+ * What INSERT ... ON CONFLICT DO UPDATE does, for rows of which each is another group, at READ
+ * COMMITTED: in the same order of keys as the statement, so that the two can meet.
+ *
+ *     a group that the index finds --> merged, and updated if nobody changed it since it was read;
+ *                                      else its newest version is locked, merged and updated
+ *     one that it does not find    --> inserted speculatively, as ON CONFLICT does; if somebody
+ *                                      else was faster, his row is waited for, locked, merged, updated
+ *
+ * Against the statement this saves: one lock, and its WAL, for each group that is there; the search
+ * for conflicts, where groups keep being new; a sort that spills; and, for a few groups, making and
+ * clearing up an executor.
+ *
+ * Above READ COMMITTED the statement has its rules for what may not be seen; it does those folds.
+ */
+#include "view/upsert.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "base/compat.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
+#include "parser/analyze.h"
+#include "parser/parse_oper.h"
+#include "parser/parser.h"
+#include "storage/lmgr.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/tuplesort.h"
+#include "view/generate.h"
+
+/* After so many groups in a row that were new, the next is inserted without a look for it. */
+#define NEW_IN_A_ROW 32
+
+typedef struct Upsert
+{
+	KnownView *view;
+	EState *estate;
+	ResultRelInfo *rri;
+	Relation state;
+	Relation index; /* over the keys */
+	CommandId command;
+	Snapshot snapshot;
+	IndexScanDesc scan;
+	ScanKey keys;
+	TupleTableSlot *delta; /* the row that is merged into the state */
+	TupleTableSlot *old;   /* the group as it is there */
+	ProjectionInfo *merge; /* of old and delta */
+	int new_in_a_row;
+} Upsert;
+
+/* ---- whether it can be done, and by what expressions --------------------------------------------
+ */
+
+/* The group that is there stands for the first relation, what is merged into it for the second. */
+static Node *
+as_slots(Node *node, void *context)
+{
+	if (node == NULL)
+		return NULL;
+	if (IsA(node, Var))
+	{
+		Var *var = copyObject((Var *) node);
+
+		var->varno = var->varno == 1 ? OUTER_VAR : INNER_VAR;
+		return (Node *) var;
+	}
+	return expression_tree_mutator(node, as_slots, context);
+}
+
+static TargetEntry *
+entry_of(const List *entries, AttrNumber column)
+{
+	ListCell *cell;
+
+	foreach (cell, entries)
+		if (((TargetEntry *) lfirst(cell))->resno == column)
+			return lfirst(cell);
+	return NULL;
+}
+
+/*
+ * A target list that gives a row of the state. The parser makes it of an UPDATE that never runs, so
+ * that each value is brought to its column's type as the statement does it.
+ */
+static List *
+make_merges(const KnownView *view)
+{
+	char *sql = generate_merge(view);
+	Query *query = parse_analyze_fixedparams(
+		linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT)), sql, NULL, 0, NULL);
+	List *merges = NIL;
+
+	if (query->hasSubLinks)
+		return NIL;
+	for (int i = 0; i < view->ncolumns; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(view->desc, i);
+		TargetEntry *entry = entry_of(query->targetList, i + 1);
+		Expr *expr;
+
+		if (entry)
+			expr = expression_planner((Expr *) as_slots((Node *) entry->expr, NULL));
+		else
+			expr = (Expr *) makeVar(OUTER_VAR, i + 1, attribute->atttypid, attribute->atttypmod,
+									attribute->attcollation, 0);
+		merges = lappend(merges, makeTargetEntry(expr, i + 1, NULL, false));
+	}
+	return merges;
+}
+
+/* What only the executor does is left to it. */
+static bool
+is_plain(const KnownView *view, Relation state)
+{
+	TupleDesc desc = RelationGetDescr(state);
+
+	if (state->rd_rel->relkind != RELKIND_RELATION || state->rd_rel->relrowsecurity ||
+		state->rd_rel->relispartition || state->trigdesc || state->rd_rules || desc->constr ||
+		state->rd_tableam != GetHeapamTableAmRoutine() || desc->natts != view->ncolumns)
+		return false;
+	for (int i = 0; i < desc->natts; i++)
+		if (TupleDescAttr(desc, i)->attisdropped ||
+			TupleDescAttr(desc, i)->atttypid != TupleDescAttr(view->desc, i)->atttypid)
+			return false;
+	return true;
+}
+
+static bool
+is_over_keys(Relation index, int nkeys)
+{
+	const FormData_pg_index *form = index->rd_index;
+
+	if (!form->indnullsnotdistinct || !form->indisvalid || !form->indimmediate ||
+		index->rd_rel->relam != BTREE_AM_OID || form->indnkeyatts != nkeys ||
+		RelationGetIndexPredicate(index) != NIL)
+		return false;
+	for (int i = 0; i < nkeys; i++)
+		if (form->indkey.values[i] != i + 1)
+			return false;
+	return true;
+}
+
+/* The index over the keys, if no other index says what may not be there twice. */
+static Relation
+find_index(const ResultRelInfo *rri, int nkeys)
+{
+	Relation found = NULL;
+
+	for (int i = 0; i < rri->ri_NumIndices; i++)
+	{
+		Relation index = rri->ri_IndexRelationDescs[i];
+
+		if (index->rd_index->indisexclusion)
+			return NULL;
+		if (!index->rd_index->indisunique)
+			continue;
+		if (found || !is_over_keys(index, nkeys))
+			return NULL;
+		found = index;
+	}
+	return found;
+}
+
+/* ---- beginning and end --------------------------------------------------------------------------
+ */
+
+static void
+open_state(Upsert *upsert)
+{
+	EState *estate = CreateExecutorState();
+	RangeTblEntry *rte = makeNode(RangeTblEntry);
+
+	rte->rtekind = RTE_RELATION;
+	rte->relid = RelationGetRelid(upsert->state);
+	rte->relkind = RELKIND_RELATION;
+	rte->rellockmode = RowExclusiveLock;
+	compat_init_range_table(estate, rte, ACL_INSERT | ACL_UPDATE);
+	upsert->estate = estate;
+	upsert->rri = makeNode(ResultRelInfo);
+	ExecInitResultRelation(estate, upsert->rri, 1);
+	ExecOpenIndices(upsert->rri, true);
+}
+
+static void
+close_state(Upsert *upsert)
+{
+	ExecResetTupleTable(upsert->estate->es_tupleTable, false);
+	ExecCloseResultRelations(upsert->estate);
+	ExecCloseRangeTableRelations(upsert->estate);
+	FreeExecutorState(upsert->estate);
+}
+
+/* Those of any row: the values are filled in for each. */
+static ScanKey
+make_keys(Relation index, int nkeys)
+{
+	ScanKey keys = palloc0(sizeof(ScanKeyData) * nkeys);
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		Oid type = index->rd_opcintype[i];
+		Oid equal =
+			get_opfamily_member(index->rd_opfamily[i], type, type, BTEqualStrategyNumber);
+
+		if (!OidIsValid(equal))
+			elog(ERROR, "no equality for column %d of index \"%s\"", i + 1,
+				 RelationGetRelationName(index));
+		ScanKeyEntryInitialize(&keys[i], 0, i + 1, BTEqualStrategyNumber, InvalidOid,
+							   index->rd_indcollation[i], get_opcode(equal), (Datum) 0);
+	}
+	return keys;
+}
+
+/* What is committed by now is seen from here on. */
+static void
+look_anew(Upsert *upsert)
+{
+	if (upsert->scan)
+		index_endscan(upsert->scan);
+	if (upsert->snapshot)
+		UnregisterSnapshot(upsert->snapshot);
+	upsert->snapshot = RegisterSnapshot(GetLatestSnapshot());
+	upsert->scan = compat_index_beginscan(upsert->state, upsert->index, upsert->snapshot,
+										  upsert->view->row.nkeys);
+}
+
+static void
+begin(Upsert *upsert)
+{
+	TupleDesc desc = RelationGetDescr(upsert->state);
+	EState *estate = upsert->estate;
+	ExprContext *context = GetPerTupleExprContext(estate);
+
+	upsert->command = GetCurrentCommandId(true);
+	upsert->old = ExecInitExtraTupleSlot(estate, desc, &TTSOpsBufferHeapTuple);
+	upsert->delta = ExecInitExtraTupleSlot(estate, desc, &TTSOpsMinimalTuple);
+	upsert->merge =
+		ExecBuildProjectionInfo(upsert->view->merges, context,
+								ExecInitExtraTupleSlot(estate, desc, &TTSOpsVirtual), NULL, NULL);
+	upsert->keys = make_keys(upsert->index, upsert->view->row.nkeys);
+	CheckCmdReplicaIdentity(upsert->state, CMD_UPDATE);
+	look_anew(upsert);
+}
+
+/* ---- one group ----------------------------------------------------------------------------------
+ */
+
+static TupleTableSlot *
+merged_of(Upsert *upsert, TupleTableSlot *one, TupleTableSlot *other)
+{
+	ExprContext *context = upsert->merge->pi_exprContext;
+
+	context->ecxt_outertuple = one;
+	context->ecxt_innertuple = other;
+	return ExecProject(upsert->merge);
+}
+
+static bool
+find(Upsert *upsert)
+{
+	int nkeys = upsert->view->row.nkeys;
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		bool isnull;
+
+		upsert->keys[i].sk_argument = slot_getattr(upsert->delta, i + 1, &isnull);
+		upsert->keys[i].sk_flags = isnull ? SK_ISNULL | SK_SEARCHNULL : 0;
+	}
+	index_rescan(upsert->scan, upsert->keys, nkeys, NULL, 0);
+	return index_getnext_slot(upsert->scan, ForwardScanDirection, upsert->old);
+}
+
+/* The row that old holds becomes what it and the delta give. Others may have changed it since. */
+static TM_Result
+update(Upsert *upsert)
+{
+	TM_FailureData failure;
+
+	return compat_update_row(upsert->rri, upsert->estate, &upsert->old->tts_tid,
+							 merged_of(upsert, upsert->old, upsert->delta), upsert->command,
+							 upsert->snapshot, &failure);
+}
+
+/* False if the row is gone, and with it the group. */
+static bool
+lock_and_update(Upsert *upsert, ItemPointerData row)
+{
+	TM_FailureData failure;
+	TM_Result result = table_tuple_lock(upsert->state, &row, upsert->snapshot, upsert->old,
+										upsert->command, LockTupleNoKeyExclusive, LockWaitBlock,
+										TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+
+	if (result == TM_Deleted)
+		return false;
+	if (result == TM_Ok)
+		result = update(upsert);
+	if (result != TM_Ok)
+		elog(ERROR, "could not update a row of \"%s\": %d", RelationGetRelationName(upsert->state),
+			 (int) result);
+	return true;
+}
+
+/* False if somebody else has the group by now. */
+static bool
+insert(Upsert *upsert)
+{
+	TransactionId mine = GetCurrentTransactionId();
+	uint32 token = SpeculativeInsertionLockAcquire(mine);
+	bool conflict = false;
+
+	table_tuple_insert_speculative(upsert->state, upsert->delta, upsert->command, 0, NULL, token);
+	list_free(
+		compat_insert_index_tuples(upsert->rri, upsert->delta, upsert->estate, &conflict));
+	table_tuple_complete_speculative(upsert->state, upsert->delta, token, !conflict);
+	SpeculativeInsertionLockRelease(mine);
+	return !conflict;
+}
+
+/* The row that is in the way of an insertion, once its transaction is over. False: there is none. */
+static bool
+update_in_the_way(Upsert *upsert)
+{
+	ItemPointerData row;
+
+	ItemPointerSetInvalid(&upsert->delta->tts_tid);
+	return !compat_check_conflict(upsert->rri, upsert->delta, upsert->estate, &row) &&
+		   lock_and_update(upsert, row);
+}
+
+static void
+merge_delta(Upsert *upsert)
+{
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (upsert->new_in_a_row < NEW_IN_A_ROW && find(upsert))
+		{
+			TM_Result result = update(upsert);
+
+			upsert->new_in_a_row = 0;
+			if (result == TM_Ok || (result == TM_Updated &&
+									lock_and_update(upsert, upsert->old->tts_tid)))
+				return;
+			if (result != TM_Updated && result != TM_Deleted)
+				elog(ERROR, "could not update a row of \"%s\": %d",
+					 RelationGetRelationName(upsert->state), (int) result);
+			look_anew(upsert);
+			continue;
+		}
+		if (insert(upsert))
+		{
+			upsert->new_in_a_row++;
+			return;
+		}
+		upsert->new_in_a_row = 0;
+		if (update_in_the_way(upsert))
+			return;
+	}
+}
+
+static void
+take(Upsert *upsert, TupleTableSlot *row)
+{
+	/* An insertion writes down in the slot where the row lies. */
+	if (row != upsert->delta)
+		ExecCopySlot(upsert->delta, row);
+	merge_delta(upsert);
+	ExecClearTuple(upsert->old);
+	ResetPerTupleExprContext(upsert->estate);
+}
+
+/* ---- all of them --------------------------------------------------------------------------------
+ */
+
+/* By their keys, as append_order_by() of statement.c has it. */
+static Tuplesortstate *
+sort(const KnownView *view, Tuplestorestate *rows, TupleTableSlot *slot, Oid *equals,
+	 Oid *collations)
+{
+	int nkeys = view->row.nkeys;
+	AttrNumber *columns = palloc(sizeof(AttrNumber) * nkeys);
+	Oid *operators = palloc(sizeof(Oid) * nkeys);
+	bool *nulls_first = palloc0(sizeof(bool) * nkeys);
+	Tuplesortstate *sorted;
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(view->desc, i);
+
+		columns[i] = i + 1;
+		collations[i] = attribute->attcollation;
+		if (OidIsValid(collations[i]) && get_collation_isdeterministic(collations[i]))
+			collations[i] = C_COLLATION_OID;
+		get_sort_group_operators(attribute->atttypid, true, true, false, &operators[i], &equals[i],
+								 NULL, NULL);
+	}
+	sorted = tuplesort_begin_heap(view->desc, nkeys, columns, operators, collations, nulls_first,
+								  maintenance_work_mem, NULL, TUPLESORT_NONE);
+	while (tuplestore_gettupleslot(rows, true, false, slot))
+		tuplesort_puttupleslot(sorted, slot);
+	tuplesort_performsort(sorted);
+	return sorted;
+}
+
+static void
+take_sorted(Upsert *upsert, Tuplesortstate *sorted)
+{
+	while (tuplesort_gettupleslot(sorted, true, false, upsert->delta, NULL))
+		take(upsert, upsert->delta);
+}
+
+/* Rows of the same group, which come one after the other, are one row. */
+static void
+take_gathering(Upsert *upsert, Tuplesortstate *sorted, const Oid *equals, const Oid *collations)
+{
+	int nkeys = upsert->view->row.nkeys;
+	AttrNumber *columns = palloc(sizeof(AttrNumber) * nkeys);
+	TupleTableSlot *next =
+		ExecInitExtraTupleSlot(upsert->estate, upsert->view->desc, &TTSOpsMinimalTuple);
+	TupleTableSlot *group =
+		ExecInitExtraTupleSlot(upsert->estate, upsert->view->desc, &TTSOpsMinimalTuple);
+	ExprContext *context = CreateExprContext(upsert->estate);
+	ExprState *same;
+
+	for (int i = 0; i < nkeys; i++)
+		columns[i] = i + 1;
+	same = execTuplesMatchPrepare(upsert->view->desc, nkeys, columns, equals, collations, NULL);
+	while (tuplesort_gettupleslot(sorted, true, false, next, NULL))
+	{
+		context->ecxt_outertuple = group;
+		context->ecxt_innertuple = next;
+		if (TupIsNull(group))
+			ExecCopySlot(group, next);
+		else if (ExecQualAndReset(same, context))
+		{
+			ExecCopySlot(group, merged_of(upsert, group, next));
+			ResetPerTupleExprContext(upsert->estate);
+		}
+		else
+		{
+			take(upsert, group);
+			ExecCopySlot(group, next);
+		}
+	}
+	if (!TupIsNull(group))
+		take(upsert, group);
+}
+
+static void
+take_all(Upsert *upsert, Tuplestorestate *rows, bool gathered)
+{
+	const KnownView *view = upsert->view;
+	Oid *equals = palloc(sizeof(Oid) * view->row.nkeys);
+	Oid *collations = palloc(sizeof(Oid) * view->row.nkeys);
+	Tuplesortstate *sorted;
+
+	tuplestore_rescan(rows);
+	if (tuplestore_tuple_count(rows) == 1)
+	{
+		if (tuplestore_gettupleslot(rows, true, false, upsert->delta))
+			take(upsert, upsert->delta);
+		return;
+	}
+	sorted = sort(view, rows, upsert->delta, equals, collations);
+	if (gathered)
+		take_sorted(upsert, sorted);
+	else
+		take_gathering(upsert, sorted, equals, collations);
+	ExecClearTuple(upsert->delta);
+	tuplesort_end(sorted);
+}
+
+/* The expressions are kept for as long as what is known of the view. */
+static bool
+know_merges(KnownView *view)
+{
+	MemoryContext old;
+	List *merges;
+
+	if (view->merges == NIL)
+	{
+		merges = make_merges(view);
+		old = MemoryContextSwitchTo(view->context);
+		view->merges = copyObject(merges);
+		MemoryContextSwitchTo(old);
+	}
+	return view->merges != NIL;
+}
+
+bool
+upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered)
+{
+	Upsert upsert = {.view = view};
+	bool possible;
+
+	if (IsolationUsesXactSnapshot() || view->row.nkeys == 0)
+		return false;
+	upsert.state = table_open(view->row.state, RowExclusiveLock);
+	possible = is_plain(view, upsert.state) && know_merges(view);
+	if (possible)
+	{
+		open_state(&upsert);
+		upsert.index = find_index(upsert.rri, view->row.nkeys);
+		possible = upsert.index != NULL;
+		if (possible)
+		{
+			begin(&upsert);
+			take_all(&upsert, rows, gathered);
+			index_endscan(upsert.scan);
+			UnregisterSnapshot(upsert.snapshot);
+		}
+		close_state(&upsert);
+	}
+	table_close(upsert.state, NoLock);
+	CommandCounterIncrement();
+	return possible;
+}

@@ -1,0 +1,18 @@
+/*
+ * Partial rows that only add are merged into a state table row by row, without a statement.
+ */
+#ifndef TELEMETRY_VIEW_UPSERT_H
+#define TELEMETRY_VIEW_UPSERT_H
+
+#include "postgres.h"
+
+#include "utils/tuplestore.h"
+#include "view/known.h"
+
+/*
+ * gathered: each group has one row in there. False if it is not to be done in this way, and nothing
+ * has happened: then the statement of generate_fold() says the same.
+ */
+extern bool upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered);
+
+#endif
