@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_func.h"
 #include "utils/builtins.h"
@@ -35,6 +36,11 @@ static const ComponentKind kinds[] = {
 	 "telemetry.float8_sum_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
 	{"moments", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
 	 "telemetry.float8_moments_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
+	{"quantiles", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
+	 "telemetry.quantile_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
+	/* Of different errors: when the coarsest goes, the rest is finer than what was merged. */
+	{"quantile_union", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
+	 "telemetry.quantile_union_agg({a})", NULL, NULL},
 	{"hll", "COALESCE(telemetry.hll_union({a}, {b}), {a}, {b})", "telemetry.hll_union_agg({a})",
 	 NULL, NULL},
 	{"first",
@@ -321,6 +327,19 @@ final_of_float_state(ViewShape *shape, Aggref *aggref, const char *kind)
 }
 
 static char *
+final_of_quantiles(ViewShape *shape, Aggref *aggref)
+{
+	if (list_length(aggref->args) > 1 && contain_var_clause((Node *) argument(aggref, 1)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot keep quantiles whose relative error differs "
+						"from row to row"),
+				 errhint("Name the error as a constant: quantile_agg(value, 0.001)."),
+				 shape_position(shape, exprLocation((Node *) argument(aggref, 1)))));
+	return final_of_float_state(shape, aggref, "quantiles");
+}
+
+static char *
 final_of_hll(ViewShape *shape, Aggref *aggref, const char *name)
 {
 	bool is_union = strcmp(name, "hll_union_agg") == 0;
@@ -500,6 +519,10 @@ final_of(ViewShape *shape, Aggref *aggref)
 			return final_of_float_state(shape, aggref, "sum_float8");
 		if (strcmp(name, "float8_moments_agg") == 0)
 			return final_of_float_state(shape, aggref, "moments");
+		if (strcmp(name, "quantile_agg") == 0)
+			return final_of_quantiles(shape, aggref);
+		if (strcmp(name, "quantile_union_agg") == 0)
+			return final_of_float_state(shape, aggref, "quantile_union");
 		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
 			return final_of_extreme_by_time(shape, aggref, name);
 	}
@@ -536,10 +559,16 @@ hint_for(const ViewShape *shape, const Aggref *aggref)
 			   "telemetry.approx_count_distinct(). For others, make a view that groups by the "
 			   "values "
 			   "as well, and aggregate that.";
+	if (AGGKIND_IS_ORDERED_SET(aggref->aggkind))
+		return "Quantiles within a stated error are "
+			   "telemetry.quantile(telemetry.quantile_agg(value), 0.5). For others, keep the rows "
+			   "in a "
+			   "continuous view without GROUP BY and aggregate where you read it.";
 	return "It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ aggregates, "
 		   "variance, "
 		   "stddev and the regression family, telemetry.first, last, approx_count_distinct and the "
-		   "hll aggregates, and aggregates whose combine function is their transition function.";
+		   "hll and quantile aggregates, and aggregates whose combine function is their transition "
+		   "function.";
 }
 
 void

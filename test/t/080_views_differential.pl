@@ -88,7 +88,7 @@ sub aggregate
 	my $aggregate = pick('count(*)', "count($number)", "sum($number)", "avg($number)", "min($number)", "max($number)",
 		'max(ts)', 'min(d)', 'max(s)', 'min(s)', 'bool_and(f)', 'bool_or(a > 3)', 'every(f)', 'bit_and(a)', 'bit_or(b)',
 		'bit_xor(a)', 'variance(a)', 'stddev(m)', 'var_pop(b)', 'stddev_pop(n)', 'telemetry.approx_count_distinct(s)',
-		'telemetry.approx_count_distinct(a)', 'telemetry.last(a, ts)', 'telemetry.first(s, ts)',
+		'telemetry.approx_count_distinct(a)', 'telemetry.quantile_agg(x)', "telemetry.quantile_agg($number, 0.1)", 'telemetry.last(a, ts)', 'telemetry.first(s, ts)',
 		map { "count(DISTINCT $_)" } ($number, 's', 'ts', '(a, s)', $number, 's'));
 
 	$aggregate .= ' FILTER (WHERE ' . pick(@conditions) . ')' if chance(0.25);
@@ -101,7 +101,7 @@ sub value
 
 	return $aggregate if chance(0.7);
 	return pick("coalesce(sum(a), 0) + count(*)", "max(b) - min(b)", "sum(m) / nullif(count(m), 0)", "($aggregate) IS NULL",
-		"round(avg(n), 3)", 'sum(DISTINCT a)', 'avg(DISTINCT b) + count(DISTINCT b)');
+		"round(avg(n), 3)", 'sum(DISTINCT a)', 'telemetry.quantile(telemetry.quantile_agg(b), 0.5)', 'avg(DISTINCT b) + count(DISTINCT b)');
 }
 
 # FROM is SOURCE: the table for the view, the table and what expired for the test's own query.

@@ -1,0 +1,339 @@
+/*
+ * telemetry.quantile_sketch: how values are distributed, as a type and as aggregates.
+ *
+ * A stored value is the canonical packed bytes behind the varlena header, so that comparing is
+ * comparing bytes (the functions of telemetry.hll do that). A group's state is a QuantileSketch in
+ * the aggregate's context.
+ */
+#include "postgres.h"
+
+#include "sketch/quantile.h"
+#include "type/float_type.h"
+
+#define TYPE_NAME     "telemetry.quantile_sketch"
+#define DEFAULT_ERROR 0.01
+
+static void *
+allocate(void *context, size_t size)
+{
+	return MemoryContextAllocHuge(context, size);
+}
+
+static void
+release(void *context, void *pointer)
+{
+	pfree(pointer);
+}
+
+static QuantileMemory
+memory_of(MemoryContext context)
+{
+	QuantileMemory memory = {allocate, release, context};
+
+	return memory;
+}
+
+pg_attribute_noreturn() static void out_of_range(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("value of type " TYPE_NAME " out of range"), errdetail("Counts go to 2^62.")));
+}
+
+static Datum
+sketch_datum(const QuantileSketch *sketch)
+{
+	QuantileMemory memory = memory_of(CurrentMemoryContext);
+	struct varlena *value = palloc(VARHDRSZ + quantile_pack_bound(sketch));
+	size_t size = quantile_pack(sketch, (uint8_t *) VARDATA(value), &memory);
+
+	if (size == 0)
+		out_of_range();
+	SET_VARSIZE(value, VARHDRSZ + size);
+	return PointerGetDatum(value);
+}
+
+/* Reading is safe with any bytes behind a header; this is the header. */
+static struct varlena *
+stored(Datum datum)
+{
+	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
+	QuantileReader reader;
+	const char *error = quantile_open(&reader, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+
+	if (error)
+		float_damaged(TYPE_NAME, error);
+	return value;
+}
+
+/* ---- text and wire --------------------------------------------------------------------------- */
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_in);
+Datum
+telemetry_quantile_sketch_in(PG_FUNCTION_ARGS)
+{
+	const char *text = PG_GETARG_CSTRING(0);
+	struct varlena *value = palloc(VARHDRSZ + quantile_read_bound(text));
+	size_t size;
+	const char *error = quantile_read(text, (uint8_t *) VARDATA(value), &size);
+
+	if (error)
+		float_bad_text(TYPE_NAME, text, error);
+	SET_VARSIZE(value, VARHDRSZ + size);
+	PG_RETURN_POINTER(value);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_out);
+Datum
+telemetry_quantile_sketch_out(PG_FUNCTION_ARGS)
+{
+	struct varlena *value = stored(PG_GETARG_DATUM(0));
+	char *text = palloc(quantile_text_bound(VARSIZE_ANY_EXHDR(value)));
+
+	quantile_write(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), text);
+	PG_RETURN_CSTRING(text);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_recv);
+Datum
+telemetry_quantile_sketch_recv(PG_FUNCTION_ARGS)
+{
+	struct varlena *value = float_receive(fcinfo);
+	const char *error = quantile_check(VARDATA(value), VARSIZE(value) - VARHDRSZ);
+
+	if (error)
+		float_bad_bytes(TYPE_NAME, error);
+	PG_RETURN_POINTER(value);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_send);
+Datum
+telemetry_quantile_sketch_send(PG_FUNCTION_ARGS)
+{
+	return float_send(fcinfo);
+}
+
+/* ---- functions ------------------------------------------------------------------------------- */
+
+static Datum
+merged(Datum one, Datum other, bool subtract)
+{
+	struct varlena *a = stored(one);
+	struct varlena *b = stored(other);
+	struct varlena *both;
+	size_t size;
+
+	both = palloc(VARHDRSZ + quantile_union_bound(VARSIZE_ANY_EXHDR(a), VARSIZE_ANY_EXHDR(b)));
+	size = quantile_union(VARDATA_ANY(a), VARSIZE_ANY_EXHDR(a), VARDATA_ANY(b),
+						  VARSIZE_ANY_EXHDR(b), subtract, (uint8_t *) VARDATA(both));
+	if (size == 0)
+		out_of_range();
+	SET_VARSIZE(both, VARHDRSZ + size);
+	return PointerGetDatum(both);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_plus);
+Datum
+telemetry_quantile_sketch_plus(PG_FUNCTION_ARGS)
+{
+	return merged(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), false);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_minus);
+Datum
+telemetry_quantile_sketch_minus(PG_FUNCTION_ARGS)
+{
+	return merged(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), true);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_negate);
+Datum
+telemetry_quantile_sketch_negate(PG_FUNCTION_ARGS)
+{
+	QuantileSketch empty;
+
+	quantile_init(&empty);
+	return merged(sketch_datum(&empty), PG_GETARG_DATUM(0), true);
+}
+
+/* Where it is not known how many values there are, there are no quantiles. */
+static int64
+count_of(const struct varlena *value)
+{
+	int64_t count;
+
+	if (!quantile_count(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), &count))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("sketch has negative counts, or more than 2^62 values"),
+						errhint("It is the difference of sketches of which the second has values "
+								"that the first has not.")));
+	return count;
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile);
+Datum
+telemetry_quantile(PG_FUNCTION_ARGS)
+{
+	struct varlena *value = stored(PG_GETARG_DATUM(0));
+	double fraction = PG_GETARG_FLOAT8(1);
+	int64 count;
+
+	if (!(fraction >= 0 && fraction <= 1))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						errmsg("fraction %g is not between 0 and 1", fraction),
+						errhint("The median is quantile(sketch, 0.5).")));
+	count = count_of(value);
+	if (count == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(quantile_value(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), count, fraction));
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_count);
+Datum
+telemetry_quantile_count(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(count_of(stored(PG_GETARG_DATUM(0))));
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_error);
+Datum
+telemetry_quantile_error(PG_FUNCTION_ARGS)
+{
+	struct varlena *value = stored(PG_GETARG_DATUM(0));
+	QuantileReader reader;
+
+	(void) quantile_open(&reader, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	if (reader.bits == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_FLOAT8(quantile_error_of(reader.bits));
+}
+
+/* ---- aggregates ------------------------------------------------------------------------------ */
+
+static QuantileSketch *
+open_state(FunctionCallInfo fcinfo, const QuantileMemory *memory)
+{
+	QuantileSketch *sketch;
+
+	if (!PG_ARGISNULL(0))
+		return (QuantileSketch *) PG_GETARG_POINTER(0);
+	sketch = MemoryContextAlloc(memory->arg, sizeof(QuantileSketch));
+	quantile_init(sketch);
+	return sketch;
+}
+
+static int
+bits_for(double error)
+{
+	int bits = quantile_bits_for(error);
+
+	if (bits == 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("relative error %g is not between 0.0005 and 0.2", error),
+						errhint("0.01, the default, is one percent.")));
+	return bits;
+}
+
+/* (state, value) or (state, value, relative error). */
+static Datum
+accumulate(FunctionCallInfo fcinfo, int64 count)
+{
+	QuantileMemory memory = memory_of(float_aggregate_context(fcinfo));
+	QuantileSketch *sketch = open_state(fcinfo, &memory);
+	int bits;
+
+	/* The state is there all the same: that of a moving window must not be NULL. */
+	if (PG_ARGISNULL(1))
+		PG_RETURN_POINTER(sketch);
+	if (PG_NARGS() > 2 && PG_ARGISNULL(2))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("relative error of a quantile sketch is NULL"),
+						errhint("Leave it out for one percent.")));
+	bits = bits_for(PG_NARGS() > 2 ? PG_GETARG_FLOAT8(2) : DEFAULT_ERROR);
+	if (!quantile_add(sketch, bits, PG_GETARG_FLOAT8(1), count, &memory))
+		out_of_range();
+	PG_RETURN_POINTER(sketch);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_agg_add);
+Datum
+telemetry_quantile_agg_add(PG_FUNCTION_ARGS)
+{
+	return accumulate(fcinfo, 1);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_agg_drop);
+Datum
+telemetry_quantile_agg_drop(PG_FUNCTION_ARGS)
+{
+	return accumulate(fcinfo, -1);
+}
+
+static Datum
+unite(FunctionCallInfo fcinfo, bool subtract)
+{
+	QuantileMemory memory = memory_of(float_aggregate_context(fcinfo));
+	QuantileSketch *sketch = open_state(fcinfo, &memory);
+	struct varlena *value;
+
+	if (PG_ARGISNULL(1))
+		PG_RETURN_POINTER(sketch);
+	value = stored(PG_GETARG_DATUM(1));
+	if (!quantile_merge(sketch, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), subtract, &memory))
+		out_of_range();
+	PG_RETURN_POINTER(sketch);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_agg_union);
+Datum
+telemetry_quantile_agg_union(PG_FUNCTION_ARGS)
+{
+	return unite(fcinfo, false);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_agg_combine);
+Datum
+telemetry_quantile_agg_combine(PG_FUNCTION_ARGS)
+{
+	QuantileMemory memory = memory_of(float_aggregate_context(fcinfo));
+	QuantileSketch *sketch = open_state(fcinfo, &memory);
+
+	if (!PG_ARGISNULL(1) &&
+		!quantile_merge_sketch(sketch, (QuantileSketch *) PG_GETARG_POINTER(1), &memory))
+		out_of_range();
+	PG_RETURN_POINTER(sketch);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_agg_serialize);
+Datum
+telemetry_quantile_agg_serialize(PG_FUNCTION_ARGS)
+{
+	(void) float_aggregate_context(fcinfo);
+	return sketch_datum((QuantileSketch *) PG_GETARG_POINTER(0));
+}
+
+PG_FUNCTION_INFO_V1(telemetry_quantile_agg_deserialize);
+Datum
+telemetry_quantile_agg_deserialize(PG_FUNCTION_ARGS)
+{
+	QuantileMemory memory = memory_of(CurrentMemoryContext);
+	QuantileSketch *sketch = palloc(sizeof(QuantileSketch));
+	struct varlena *value = stored(PG_GETARG_DATUM(0));
+
+	(void) float_aggregate_context(fcinfo);
+	quantile_init(sketch);
+	if (!quantile_merge(sketch, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), false, &memory))
+		out_of_range();
+	PG_RETURN_POINTER(sketch);
+}
+
+/* No rows, or only such with NULLs, are a sketch of nothing. */
+PG_FUNCTION_INFO_V1(telemetry_quantile_agg_final);
+Datum
+telemetry_quantile_agg_final(PG_FUNCTION_ARGS)
+{
+	QuantileSketch empty;
+
+	quantile_init(&empty);
+	return sketch_datum(PG_ARGISNULL(0) ? &empty : (QuantileSketch *) PG_GETARG_POINTER(0));
+}
