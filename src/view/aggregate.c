@@ -43,6 +43,8 @@ static const ComponentKind kinds[] = {
 	 "telemetry.quantile_union_agg({a})", NULL, NULL},
 	{"hll", "COALESCE(telemetry.hll_union({a}, {b}), {a}, {b})", "telemetry.hll_union_agg({a})",
 	 NULL, NULL},
+	{"sessions", "COALESCE({a} OPERATOR(telemetry.||) {b}, {a}, {b})",
+	 "telemetry.sessions_union_agg({a})", NULL, NULL},
 	{"first",
 	 "CASE WHEN {bt} IS NULL OR {at} < {bt} THEN {a} WHEN {at} IS NULL OR {bt} < {at} THEN {b} "
 	 "ELSE LEAST({a}, {b}) END",
@@ -340,6 +342,19 @@ final_of_quantiles(ViewShape *shape, Aggref *aggref)
 }
 
 static char *
+final_of_sessions(ViewShape *shape, Aggref *aggref)
+{
+	if (list_length(aggref->args) > 1 && contain_var_clause((Node *) argument(aggref, 1)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot keep a set of sessions whose gap differs from "
+						"row to row"),
+				 errhint("Name the gap as a constant: sessions_agg(event_time, '30 minutes')."),
+				 shape_position(shape, exprLocation((Node *) argument(aggref, 1)))));
+	return final_of_float_state(shape, aggref, "sessions");
+}
+
+static char *
 final_of_hll(ViewShape *shape, Aggref *aggref, const char *name)
 {
 	bool is_union = strcmp(name, "hll_union_agg") == 0;
@@ -523,6 +538,8 @@ final_of(ViewShape *shape, Aggref *aggref)
 			return final_of_quantiles(shape, aggref);
 		if (strcmp(name, "quantile_union_agg") == 0)
 			return final_of_float_state(shape, aggref, "quantile_union");
+		if (strcmp(name, "sessions_agg") == 0 || strcmp(name, "sessions_union_agg") == 0)
+			return final_of_sessions(shape, aggref);
 		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
 			return final_of_extreme_by_time(shape, aggref, name);
 	}
@@ -567,7 +584,8 @@ hint_for(const ViewShape *shape, const Aggref *aggref)
 	return "It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ aggregates, "
 		   "variance, "
 		   "stddev and the regression family, telemetry.first, last, approx_count_distinct and the "
-		   "hll and quantile aggregates, and aggregates whose combine function is their transition "
+		   "hll, quantile and sessions aggregates, and aggregates whose combine function is their "
+		   "transition "
 		   "function.";
 }
 

@@ -131,4 +131,18 @@ FROM (SELECT i, sessions_agg(at, '5 minutes') OVER (ORDER BY i RANGE BETWEEN 900
 SELECT count(*), count(*) FILTER (WHERE s IS DISTINCT FROM (SELECT sessions_agg(at, '5 minutes') FROM e f WHERE f.k = 4 AND f.i <= w.i))
 FROM (SELECT i, sessions_agg(at, '5 minutes') OVER (ORDER BY i) AS s FROM e WHERE k = 4) w;
 
+-- ---- kept by a continuous view -------------------------------------------------------------------
+CREATE TABLE fact (k int, at timestamptz);
+CREATE MATERIALIZED VIEW daily WITH (telemetry.continuous) AS
+SELECT k, date_trunc('day', at, 'UTC') AS day, sessions_agg(at, '5 minutes') AS s, count(*) FROM fact GROUP BY 1, 2;
+CREATE MATERIALIZED VIEW total WITH (telemetry.continuous) AS SELECT k, sessions_union_agg(s) AS s FROM daily GROUP BY k;
+INSERT INTO fact SELECT k, at FROM e WHERE i % 3 = 1;
+INSERT INTO fact SELECT k, at FROM e WHERE i % 3 = 0;
+DELETE FROM fact WHERE at BETWEEN '2026-01-02' AND '2026-01-02 12:00';
+INSERT INTO fact SELECT k, at FROM e WHERE i % 3 = 2;
+SELECT * FROM verify('daily');
+SELECT * FROM verify('total');
+SELECT count(*), sum(sessions_count(s)) FROM total;
+CREATE MATERIALIZED VIEW refused WITH (telemetry.continuous) AS SELECT k, sessions_agg(at, k * interval '1 minute') AS s FROM fact GROUP BY k;
+
 DROP SCHEMA st CASCADE;
