@@ -638,7 +638,7 @@ fold_all(List *pendings, bool or_break)
 	foreach (cell, pendings)
 	{
 		PendingView *pending = lfirst(cell);
-		KnownView *view = known_view(pending->view);
+		KnownView *view = known_view_over(pending->target, pending->view);
 
 		/* Dropped, or switched off, by this very transaction. */
 		if (view && view->row.status == VIEW_LIVE)

@@ -295,17 +295,22 @@ known_views(Oid target)
 }
 
 KnownView *
-known_view(Oid view)
+known_view_over(Oid target, Oid view)
 {
-	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
 	ListCell *cell;
 
-	if (row == NULL)
-		return NULL;
-	foreach (cell, known_views(row->target))
+	foreach (cell, known_views(target))
 		if (((KnownView *) lfirst(cell))->row.view == view)
 			return lfirst(cell);
 	return NULL;
+}
+
+KnownView *
+known_view(Oid view)
+{
+	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
+
+	return row ? known_view_over(row->target, view) : NULL;
 }
 
 List *

@@ -55,6 +55,9 @@ extern bool known_is_count(const ComponentKind *kind);
 /* NULL: no continuous view. */
 extern KnownView *known_view(Oid view);
 
+/* The same for a view over that target, without a look into the catalog. */
+extern KnownView *known_view_over(Oid target, Oid view);
+
 extern void known_init(void);
 
 #endif

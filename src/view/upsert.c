@@ -5,7 +5,8 @@
  *     a group that the index finds --> merged, and updated if nobody changed it since it was read;
  *                                      else its newest version is locked, merged and updated
  *     one that it does not find    --> inserted speculatively, as ON CONFLICT does; if somebody
- *                                      else was faster, his row is waited for, locked, merged, updated
+ *                                      else was faster, his row is waited for, locked, merged,
+ * updated
  *
  * Against the statement this saves: one lock, and its WAL, for each group that is there; the search
  * for conflicts, where groups keep being new; a sort that spills; and, for a few groups, making and
@@ -211,8 +212,7 @@ make_keys(Relation index, int nkeys)
 	for (int i = 0; i < nkeys; i++)
 	{
 		Oid type = index->rd_opcintype[i];
-		Oid equal =
-			get_opfamily_member(index->rd_opfamily[i], type, type, BTEqualStrategyNumber);
+		Oid equal = get_opfamily_member(index->rd_opfamily[i], type, type, BTEqualStrategyNumber);
 
 		if (!OidIsValid(equal))
 			elog(ERROR, "no equality for column %d of index \"%s\"", i + 1,
@@ -322,14 +322,14 @@ insert(Upsert *upsert)
 	bool conflict = false;
 
 	table_tuple_insert_speculative(upsert->state, upsert->delta, upsert->command, 0, NULL, token);
-	list_free(
-		compat_insert_index_tuples(upsert->rri, upsert->delta, upsert->estate, &conflict));
+	list_free(compat_insert_index_tuples(upsert->rri, upsert->delta, upsert->estate, &conflict));
 	table_tuple_complete_speculative(upsert->state, upsert->delta, token, !conflict);
 	SpeculativeInsertionLockRelease(mine);
 	return !conflict;
 }
 
-/* The row that is in the way of an insertion, once its transaction is over. False: there is none. */
+/* The row that is in the way of an insertion, once its transaction is over. False: there is none.
+ */
 static bool
 update_in_the_way(Upsert *upsert)
 {
@@ -351,8 +351,8 @@ merge_delta(Upsert *upsert)
 			TM_Result result = update(upsert);
 
 			upsert->new_in_a_row = 0;
-			if (result == TM_Ok || (result == TM_Updated &&
-									lock_and_update(upsert, upsert->old->tts_tid)))
+			if (result == TM_Ok ||
+				(result == TM_Updated && lock_and_update(upsert, upsert->old->tts_tid)))
 				return;
 			if (result != TM_Updated && result != TM_Deleted)
 				elog(ERROR, "could not update a row of \"%s\": %d",
