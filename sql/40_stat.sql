@@ -23,7 +23,8 @@ COMMENT ON FUNCTION telemetry._workers_available() IS 'True when telemetry is in
 CREATE VIEW telemetry.stat_worker WITH (security_barrier) AS
 SELECT p.name AS pipeline, w.slice + 1 AS slice, w.slices, w.pid, w.state, w.started_at,
        w.last_commit_at, w.batches, w.messages, w.batch_messages, w.batch_ms, w.memory_bytes,
-       w.restarts, w.path, w.path_reason, w.error, w.error_at
+       w.restarts, w.path, w.path_reason, w.error, w.error_at,
+       nullif(pg_catalog.pg_blocking_pids(w.pid), '{}') AS blocked_by
 FROM telemetry._workers() w JOIN telemetry._pipeline p USING (pipeline_id);
 COMMENT ON VIEW telemetry.stat_worker IS
 'One row per ingest worker of this database: what it does, its last batch (messages, milliseconds), the bytes it holds in PostgreSQL''s memory contexts, and its last error until a batch succeeds. '
@@ -66,7 +67,8 @@ SELECT p.name AS pipeline, p.owner, p.source, p.target,
        w.path, w.path_reason, o.lag, o.lag_seconds,
        o.stored, o.duplicates, o.suppressed, o.skipped, o.dead, o.late,
        (SELECT count(*) FROM telemetry._dead_letter l WHERE l.pipeline_id = p.pipeline_id) AS dead_letters,
-       m.watermark, o.partitions, o.paused_partitions, w.last_commit_at, w.error, w.error_at
+       (SELECT l.failed_at FROM telemetry._dead_letter l WHERE l.pipeline_id = p.pipeline_id ORDER BY l.dead_letter_id DESC LIMIT 1) AS last_dead_letter_at,
+       m.watermark, o.partitions, o.paused_partitions, w.last_commit_at, w.blocked_by, w.error, w.error_at
 FROM telemetry._pipeline p
 CROSS JOIN (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) d
 LEFT JOIN telemetry.activation a USING (pipeline_id)
@@ -81,6 +83,7 @@ LEFT JOIN LATERAL (
     SELECT count(*)::integer AS workers, count(v.pid)::integer AS running,
            max(v.path) AS path, max(v.path_reason) AS path_reason, max(v.last_commit_at) AS last_commit_at,
            (array_agg(v.state ORDER BY array_position('{failed,retrying,connecting,starting,running}', v.state)))[1] AS state,
+           (SELECT array_agg(DISTINCT b) FROM telemetry._workers() x, pg_catalog.unnest(pg_catalog.pg_blocking_pids(x.pid)) b WHERE x.pipeline_id = p.pipeline_id) AS blocked_by,
            (array_agg(v.error ORDER BY v.error_at DESC NULLS LAST))[1] AS error, max(v.error_at) AS error_at
     FROM telemetry._workers() v WHERE v.pipeline_id = p.pipeline_id HAVING count(*) > 0) w ON true
 WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE');
@@ -105,6 +108,7 @@ COMMENT ON COLUMN telemetry.stat_worker.path IS 'how rows are written: fast or e
 COMMENT ON COLUMN telemetry.stat_worker.path_reason IS 'why not the fast way';
 COMMENT ON COLUMN telemetry.stat_worker.error IS 'last error, until a batch succeeds';
 COMMENT ON COLUMN telemetry.stat_worker.error_at IS 'when it happened';
+COMMENT ON COLUMN telemetry.stat_worker.blocked_by IS 'processes for whose locks it waits, as pg_blocking_pids(); NULL: none';
 COMMENT ON COLUMN telemetry.stat_partition.pipeline IS 'name of the pipeline';
 COMMENT ON COLUMN telemetry.stat_partition.partition IS 'number of the partition in its topic';
 COMMENT ON COLUMN telemetry.stat_partition.committed_offset IS 'offset of the next message to read; all before it are stored, dead or skipped';
@@ -145,10 +149,12 @@ COMMENT ON COLUMN telemetry.stat_pipeline.skipped IS 'tombstones: messages witho
 COMMENT ON COLUMN telemetry.stat_pipeline.dead IS 'messages that became dead letters, also those retried or purged since';
 COMMENT ON COLUMN telemetry.stat_pipeline.late IS 'rows stored with an event time before the watermark';
 COMMENT ON COLUMN telemetry.stat_pipeline.dead_letters IS 'dead letters that are kept now';
+COMMENT ON COLUMN telemetry.stat_pipeline.last_dead_letter_at IS 'when the newest of them failed';
 COMMENT ON COLUMN telemetry.stat_pipeline.watermark IS 'event time before which no more events are expected; NULL without event_time_column';
 COMMENT ON COLUMN telemetry.stat_pipeline.partitions IS 'partitions that it reads';
 COMMENT ON COLUMN telemetry.stat_pipeline.paused_partitions IS 'of these, how many are paused by themselves';
 COMMENT ON COLUMN telemetry.stat_pipeline.last_commit_at IS 'last batch of the workers that run';
+COMMENT ON COLUMN telemetry.stat_pipeline.blocked_by IS 'processes for whose locks its workers wait, as pg_blocking_pids(); NULL: none';
 COMMENT ON COLUMN telemetry.stat_pipeline.error IS 'newest error of its workers, until a batch succeeds';
 COMMENT ON COLUMN telemetry.stat_pipeline.error_at IS 'when it happened';
 

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
 #include "api/pipeline.h"
 #include "base/compat.h"
@@ -11,6 +12,7 @@
 #include "funcapi.h"
 #include "ingest/partitions.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -21,6 +23,7 @@
 PG_FUNCTION_INFO_V1(telemetry_set_retention);
 PG_FUNCTION_INFO_V1(telemetry_drop_retention);
 PG_FUNCTION_INFO_V1(telemetry_apply_retention);
+PG_FUNCTION_INFO_V1(telemetry_has_partition);
 
 static char *
 qualified_name(Oid relation)
@@ -134,4 +137,25 @@ telemetry_apply_retention(PG_FUNCTION_ARGS)
 	values[2] = Int32GetDatum(result.ahead);
 	isnull[2] = result.ahead < 0;
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, isnull)));
+}
+
+Datum
+telemetry_has_partition(PG_FUNCTION_ARGS)
+{
+	Relation target = NULL;
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(1);
+	bool by_time;
+	bool exists;
+
+	/* Who asks what is wrong shall not wait for it. */
+	if (ConditionalLockRelationOid(PG_GETARG_OID(0), AccessShareLock))
+		target = try_relation_open(PG_GETARG_OID(0), NoLock);
+	if (target == NULL)
+		PG_RETURN_NULL();
+	by_time = partition_is_by_time(target);
+	exists = by_time && partition_exists(target, at);
+	table_close(target, AccessShareLock);
+	if (!by_time)
+		PG_RETURN_NULL();
+	PG_RETURN_BOOL(exists);
 }

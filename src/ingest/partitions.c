@@ -28,6 +28,17 @@
 /* A batch that needs more is a sign of nonsense in its event times. */
 #define NEW_PARTITIONS 400
 
+bool
+partition_is_by_time(Relation target)
+{
+	PartitionKey key = RelationGetPartitionKey(target);
+
+	return key && key->strategy == PARTITION_STRATEGY_RANGE && key->partnatts == 1 &&
+		   key->partattrs[0] != 0 &&
+		   (key->parttypid[0] == DATEOID || key->parttypid[0] == TIMESTAMPOID ||
+			key->parttypid[0] == TIMESTAMPTZOID);
+}
+
 void
 partition_check_key(Relation target, PartitionUnit unit, const char *name)
 {

@@ -12,6 +12,9 @@
 /* By the name that create_partitions has: none, hour, day, month. */
 extern PartitionUnit partition_unit(const char *name);
 
+/* True for a table partitioned by RANGE of one column of type date, timestamp or timestamptz. */
+extern bool partition_is_by_time(Relation target);
+
 /* ereports unless partitions of a table that is called so can be told by time (and made by unit).
  */
 extern void partition_check_key(Relation target, PartitionUnit unit, const char *name);

@@ -25,7 +25,7 @@
 #define LOCK_TIMEOUT   "1s"
 #define INTERVAL_S     60
 #define AFTER_ERROR_S  10
-#define START_AGAIN_MS 5000
+#define START_AGAIN_MS 1000
 
 PGDLLEXPORT void telemetry_maintenance_main(Datum arg) pg_attribute_noreturn();
 

@@ -42,6 +42,8 @@ wait_for('SELECT error FROM telemetry.retention', qr/canceling statement due to 
 is(query('SELECT count(*) FROM game.facts'), 2, 'and nobody waits behind it for long');
 $reader->query_safe('COMMIT');
 $reader->quit;
+cmp_ok(query('SELECT extract(epoch FROM next_run_at - last_run_at)::int FROM telemetry.retention'), '<=', 10, 'it will be tried again soon');
+query('UPDATE telemetry.retention_state SET next_run_at = now()');
 wait_for('SELECT partitions_dropped, partitions_made, partitions_ahead, error IS NULL FROM telemetry.retention', qr/^2\|6\|5\|t$/,
 	'it is tried again: the old partitions go, new ones come');
 is(query('SELECT count(*), sum FROM game.total GROUP BY sum'), '1|3', 'the view keeps what they contributed');

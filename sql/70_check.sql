@@ -1,0 +1,115 @@
+-- The doctor: what is wrong, in words, each with the command that mends it.
+
+CREATE FUNCTION telemetry._has_partition(target regclass, at timestamptz) RETURNS boolean
+LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'telemetry_has_partition';
+COMMENT ON FUNCTION telemetry._has_partition(regclass, timestamptz) IS
+'True if a partition takes rows of that time; NULL for a table that is not partitioned by time, or locked just now.';
+
+CREATE FUNCTION telemetry.check(max_lag interval DEFAULT '1 minute')
+RETURNS TABLE (severity text, subject text, what text, command text)
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+WITH pipelines AS (
+    SELECT s.*, p.event_time_column, p.create_partitions, p.paused_at, p.workers
+    FROM telemetry.stat_pipeline s JOIN telemetry.pipeline p ON p.name = s.pipeline
+), findings (rank, subject, what, command) AS (
+    -- The server.
+    SELECT 1, 'server', 'telemetry is not in shared_preload_libraries: no pipeline runs, and continuous views cannot be made',
+           format('ALTER SYSTEM SET shared_preload_libraries = %s; -- then restart the server',
+                  concat_ws(', ', nullif(current_setting('shared_preload_libraries'), ''), 'telemetry'))
+    WHERE NOT telemetry._workers_available()
+    UNION ALL
+    SELECT 1, 'server', 'telemetry.enabled is off: no pipeline runs',
+           'ALTER SYSTEM SET telemetry.enabled = on; SELECT pg_reload_conf();'
+    WHERE NOT coalesce(current_setting('telemetry.enabled', true)::boolean, true)
+    UNION ALL
+    SELECT 2, 'server', format('max_worker_processes is %s; %s ingest workers, the launcher, a supervisor, maintenance and parallel queries share them',
+                               current_setting('max_worker_processes'), n),
+           format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server', n + 3 + current_setting('max_parallel_workers')::integer)
+    FROM (SELECT coalesce(sum(workers), 0) AS n FROM pipelines WHERE state NOT IN ('paused', 'not activated')) w
+    WHERE n > 0 AND current_setting('max_worker_processes')::integer < n + 3
+    UNION ALL
+    SELECT 2, 'server', format('telemetry.max_workers is %s; pipelines ask for %s workers', current_setting('telemetry.max_workers', true), n),
+           format('ALTER SYSTEM SET telemetry.max_workers = %s; -- and max_worker_processes with it; then restart the server', n)
+    FROM (SELECT coalesce(sum(workers), 0) AS n FROM pipelines WHERE state NOT IN ('paused', 'not activated')) w
+    WHERE current_setting('telemetry.max_workers', true)::integer < n
+    UNION ALL
+    -- Pipelines that do not do what they shall.
+    SELECT CASE state WHEN 'paused' THEN 2 ELSE 1 END, 'pipeline ' || quote_ident(pipeline),
+           CASE state
+                WHEN 'paused' THEN format('paused since %s: %s', date_trunc('second', paused_at), coalesce(reason, 'no reason was given'))
+                WHEN 'not activated' THEN 'does not run here: the database was restored or copied'
+                WHEN 'waiting for a worker' THEN 'has no worker: all of telemetry.max_workers or max_worker_processes are taken'
+                ELSE format('%s: %s', state, error) END,
+           CASE state
+                WHEN 'waiting for a worker' THEN format('ALTER SYSTEM SET max_worker_processes = %s; ALTER SYSTEM SET telemetry.max_workers = %s; -- then restart the server',
+                                                        current_setting('max_worker_processes')::integer + workers,
+                                                        current_setting('telemetry.max_workers', true)::integer + workers)
+                WHEN 'connecting' THEN format('ALTER SERVER %I OPTIONS (SET bootstrap_servers ''HOST:PORT''); -- or mend the broker: it goes on by itself',
+                                              (SELECT f.srvname FROM pg_foreign_table t JOIN pg_foreign_server f ON f.oid = t.ftserver WHERE t.ftrelid = source))
+                WHEN 'retrying' THEN format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: the batch is kept, and tried again', pipeline)
+                WHEN 'failed' THEN format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: it is started again', pipeline)
+                ELSE format('SELECT telemetry.resume_pipeline(%L);', pipeline) END
+    FROM pipelines
+    WHERE state IN ('paused', 'not activated', 'waiting for a worker') OR (state IN ('connecting', 'retrying', 'failed') AND error IS NOT NULL)
+    UNION ALL
+    SELECT 1, format('pipeline %I, partition %s', pipeline, partition), format('not read: %s', pause_reason),
+           format('SELECT telemetry.resume_pipeline(%L); -- after what the reason asks for', pipeline)
+    FROM telemetry.stat_partition WHERE pause_reason IS NOT NULL
+    UNION ALL
+    SELECT 2, 'pipeline ' || quote_ident(pipeline),
+           format('lags %s messages and %s seconds behind', lag, round(lag_seconds)),
+           CASE WHEN workers < partitions THEN format('SELECT telemetry.alter_pipeline(%L, workers => %s);', pipeline, workers + 1)
+                ELSE format('SELECT path, path_reason, batch_messages, batch_ms FROM telemetry.stat_worker WHERE pipeline = %L;', pipeline) END
+    FROM pipelines WHERE state = 'running' AND lag_seconds > extract(epoch FROM max_lag)
+    UNION ALL
+    SELECT 1, 'pipeline ' || quote_ident(p.pipeline),
+           format('waits for process %s%s', b, coalesce(format(' of %s (%s, transaction open since %s)', a.usename, a.state, date_trunc('second', a.xact_start)), '')),
+           format('SELECT pg_terminate_backend(%s);', b)
+    FROM pipelines p CROSS JOIN unnest(p.blocked_by) b LEFT JOIN pg_stat_activity a ON a.pid = b
+    UNION ALL
+    SELECT 2, 'pipeline ' || quote_ident(pipeline),
+           format('%s dead letters, the last at %s', dead_letters, date_trunc('second', last_dead_letter_at)),
+           format('SELECT message, count(*) FROM telemetry.dead_letter WHERE pipeline = %L GROUP BY 1 ORDER BY 2 DESC; SELECT * FROM telemetry.retry_dead_letters(%L); -- after a fix', pipeline, pipeline)
+    FROM pipelines WHERE last_dead_letter_at > clock_timestamp() - interval '1 hour'
+    UNION ALL
+    -- Event times.
+    SELECT 3, 'pipeline ' || quote_ident(pipeline),
+           format('event time column %I is a %s: without a zone, it is taken as UTC', event_time_column, format_type(t.atttypid, NULL)),
+           format('ALTER FOREIGN TABLE %s ALTER COLUMN %I TYPE timestamptz; -- if events carry a zone', source, event_time_column)
+    FROM pipelines JOIN pg_attribute t ON t.attrelid = source AND t.attname = event_time_column
+    WHERE t.atttypid = ANY ('{timestamp,date}'::regtype[])
+    UNION ALL
+    -- Partitions of targets.
+    SELECT DISTINCT 2, 'table ' || target::text, 'has no partition for tomorrow, and nobody makes one',
+           format('SELECT telemetry.set_retention(%L, keep => NULL, create_partitions => ''day'');', target::text)
+    FROM pipelines p
+    WHERE create_partitions = 'none' AND NOT telemetry._has_partition(target, clock_timestamp() + interval '1 day')
+      AND NOT EXISTS (SELECT FROM telemetry.retention r WHERE r.target = p.target AND r.create_partitions <> 'none')
+    UNION ALL
+    SELECT CASE WHEN active THEN 1 ELSE 2 END, 'retention of ' || target::text,
+           CASE WHEN NOT active THEN 'is not active: the database was restored or copied'
+                WHEN error IS NOT NULL THEN error
+                WHEN partitions_ahead < ahead THEN format('%s of %s partitions are ready ahead', partitions_ahead, ahead)
+                ELSE format('was due at %s', date_trunc('second', next_run_at)) END,
+           CASE WHEN NOT active THEN format('SELECT telemetry.set_retention(%L, keep => %L, create_partitions => %L, ahead => %s);', target::text, keep, create_partitions, ahead)
+                ELSE format('SELECT * FROM telemetry.apply_retention(%L);', target::text) END
+    FROM telemetry.retention
+    WHERE NOT active OR error IS NOT NULL OR partitions_ahead < ahead OR next_run_at < clock_timestamp() - interval '5 minutes'
+    UNION ALL
+    -- Continuous views.
+    SELECT CASE status WHEN 'unbuilt' THEN 2 ELSE 1 END, 'view ' || view::text, concat_ws(': ', status, status_reason),
+           format('REFRESH MATERIALIZED VIEW %s;', view)
+    FROM telemetry.stat_view WHERE status <> 'live'
+    UNION ALL
+    SELECT 1, 'table ' || t.tgrelid::regclass::text, format('trigger %I, which feeds continuous views, is disabled', t.tgname),
+           format('ALTER TABLE %s ENABLE TRIGGER %I; -- then REFRESH MATERIALIZED VIEW of its views', t.tgrelid::regclass, t.tgname)
+    FROM pg_trigger t
+    WHERE t.tgfoid = 'telemetry._collect_changes'::regproc AND t.tgenabled = 'D'
+)
+SELECT CASE rank WHEN 1 THEN 'error' WHEN 2 THEN 'warning' ELSE 'notice' END, subject, what, command
+FROM findings ORDER BY rank, subject, what
+$$;
+COMMENT ON FUNCTION telemetry.check(interval) IS
+'Says what is misconfigured or in trouble, worst first, each with the command that mends it: server settings, pipelines that do not run or lag behind by more than max_lag, who blocks them, dead letters of the last hour, event times, missing partitions, retentions, continuous views and their triggers. No row: all is well, as far as you may see (pg_monitor sees all). '
+'Example: SELECT * FROM telemetry.check()';
