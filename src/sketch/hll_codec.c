@@ -90,6 +90,7 @@ merge_tokens(HllState *dst, const HllView *src, const HllMemory *memory, const c
 		*error = "tokens are damaged";
 		return dst;
 	}
+	dst = hll_reserve_tokens(dst, src->count, memory);
 	for (uint32_t left = src->count, n; left > 0; left -= n)
 	{
 		n = left < HLL_RICE_BATCH ? left : HLL_RICE_BATCH;

@@ -114,6 +114,7 @@ extern HllState *hll_create_explicit(int precision, int width, int cutoff, uint3
 									 const HllMemory *memory);
 extern HllState *hll_to_registers(HllState *state, const HllMemory *memory);
 extern HllState *hll_insert_token(HllState *state, uint32_t token, const HllMemory *memory);
+extern HllState *hll_reserve_tokens(HllState *state, uint32_t count, const HllMemory *memory);
 extern HllState *hll_insert_tokens(HllState *state, const uint32_t *tokens, uint32_t n,
 								   const HllMemory *memory);
 extern HllState *hll_insert_elements(HllState *state, const int64_t *elements, uint32_t n,

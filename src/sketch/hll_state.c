@@ -271,10 +271,9 @@ find_slot(const HllState *state, uint32_t token)
 }
 
 static HllState *
-grow_tokens(HllState *state, const HllMemory *memory)
+grow_tokens(HllState *state, uint32_t nslots, const HllMemory *memory)
 {
-	HllState *grown =
-		create_tokens(state->precision, next_slots(state->precision, state->slots), memory);
+	HllState *grown = create_tokens(state->precision, nslots, memory);
 	const uint32_t *slots = hll_slots(state);
 
 	for (uint32_t i = 0; i < state->slots; i++)
@@ -309,12 +308,29 @@ hll_insert_token(HllState *state, uint32_t token, const HllMemory *memory)
 	if (state->count >= state->slots / 4 * 3 &&
 		state->slots < hll_padded_count(state->precision) / sizeof(uint32_t))
 	{
-		state = grow_tokens(state, memory);
+		state = grow_tokens(state, next_slots(state->precision, state->slots), memory);
 		slot = hll_slots(state) + find_slot(state, token);
 	}
 	*slot = token;
 	state->count++;
 	return state;
+}
+
+/*
+ * As many slots as that many tokens want. Sorted tokens, as packed ones are, would all come to the
+ * first slots of a table that grows with them, and every one of them would walk past those before.
+ */
+HllState *
+hll_reserve_tokens(HllState *state, uint32_t count, const HllMemory *memory)
+{
+	uint32_t most = hll_padded_count(state->precision) / sizeof(uint32_t);
+	uint32_t nslots = state->slots;
+
+	if (state->form != HLL_TOKENS)
+		return state;
+	while (count > nslots / 4 * 3 && nslots < most)
+		nslots = next_slots(state->precision, nslots);
+	return nslots == state->slots ? state : grow_tokens(state, nslots, memory);
 }
 
 /* Tokens into either form; the state may go over from one to the other on the way. */
