@@ -43,45 +43,26 @@ static void visit_query(Query *query, Walk *walk);
 /* ---- SQL functions in FROM --------------------------------------------------------------------
  */
 
-/* Is there a session_window() in the body of an SQL function? It may be another function's name. */
 static bool
-mentions_window(Oid function)
+is_sql(Oid function)
 {
 	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	bool result = false, isnull;
-	Datum body;
-	char *source;
+	bool result;
 
 	if (!HeapTupleIsValid(tuple))
 		return false;
-	if (((Form_pg_proc) GETSTRUCT(tuple))->prolang == SQLlanguageId)
-	{
-		body = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosqlbody, &isnull);
-		if (isnull)
-		{
-			body = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_prosrc, &isnull);
-			source = isnull ? NULL : TextDatumGetCString(body);
-			result = source && strcasestr(source, "session_window") != NULL;
-		}
-		else
-		{
-			const SessionFunctions *ours = session_functions();
-
-			source = TextDatumGetCString(body);
-			result = strstr(source, psprintf(":funcid %u ", ours->window[0])) != NULL ||
-					 strstr(source, psprintf(":funcid %u ", ours->window[1])) != NULL;
-		}
-	}
+	result = ((Form_pg_proc) GETSTRUCT(tuple))->prolang == SQLlanguageId;
 	ReleaseSysCache(tuple);
 	return result;
 }
 
 /*
- * PostgreSQL inlines such a function while it plans, which is too late for us. So it is asked to do
- * so now; where it does not want to, the function's queries are planned when it runs.
+ * PostgreSQL inlines such a function a moment later, while it plans: too late for a
+ * session_window() in it. So it is asked to do so now; where it does not want to, the function's
+ * queries are planned when it runs.
  */
 static void
-visit_function(RangeTblEntry *rte, Walk *walk)
+visit_function(Query *query, RangeTblEntry *rte, Walk *walk)
 {
 	RangeTblFunction *function;
 	PlannerInfo *root;
@@ -92,10 +73,10 @@ visit_function(RangeTblEntry *rte, Walk *walk)
 	function = linitial(rte->functions);
 	if (!IsA(function->funcexpr, FuncExpr) ||
 		((FuncExpr *) function->funcexpr)->funcid < FirstNormalObjectId ||
-		!mentions_window(((FuncExpr *) function->funcexpr)->funcid))
+		!is_sql(((FuncExpr *) function->funcexpr)->funcid))
 		return;
 	root = makeNode(PlannerInfo);
-	root->parse = makeNode(Query);
+	root->parse = query;
 	root->glob = walk->glob;
 	root->query_level = 1;
 	root->planner_cxt = CurrentMemoryContext;
@@ -142,7 +123,7 @@ visit_query(Query *query, Walk *walk)
 		if (rte->rtekind == RTE_SUBQUERY && rte->subquery)
 			visit_query(rte->subquery, walk);
 		else if (rte->rtekind == RTE_FUNCTION)
-			visit_function(rte, walk);
+			visit_function(query, rte, walk);
 	}
 	foreach (cell, query->cteList)
 	{

@@ -143,7 +143,7 @@ BEGIN ATOMIC SELECT count(*) FROM event WHERE player = p GROUP BY session_window
 CREATE FUNCTION kept_apart(p int) RETURNS TABLE (n bigint) LANGUAGE sql VOLATILE AS
 'SELECT count(*) FROM s.event WHERE player = p GROUP BY player, telemetry.session_window(at, ''30 minutes'')';
 CREATE FUNCTION around(p int) RETURNS TABLE (n bigint) LANGUAGE sql STABLE AS
-'SELECT n * 10 FROM s.inlined(p) /* session_window */';
+'SELECT n * 10 FROM s.inlined(p)';
 SELECT 'inlined', n FROM inlined(1) AS f(n) UNION ALL SELECT 'parsed', n FROM parsed(1) AS f(n)
 UNION ALL SELECT 'hour', n FROM parsed(gap => '1 hour', p => 1) AS f(n)
 UNION ALL SELECT 'apart', n FROM kept_apart(1) AS f(n) UNION ALL SELECT 'around', n FROM around(1) AS f(n) ORDER BY 1, 2;
