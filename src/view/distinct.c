@@ -322,6 +322,29 @@ first_value(const KnownView *helper)
 	return helper->main->row.nkeys;
 }
 
+char *
+distinct_inserted(const KnownView *helper)
+{
+	int nkeys = first_value(helper);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	append_names(&sql, helper, nkeys);
+	appendStringInfo(&sql, "%spg_catalog.count(*), ", nkeys > 0 ? ", " : "");
+	if (helper->row.feeds_sum)
+		appendStringInfo(&sql, "pg_catalog.sum(%s), ", helper->columns[nkeys].name);
+	else
+		appendStringInfoString(&sql, "NULL::bigint, ");
+	appendStringInfoString(&sql, "true, NULL::tid[] FROM " INSERTED_ROWS);
+	if (nkeys > 0)
+	{
+		appendStringInfoString(&sql, " GROUP BY ");
+		append_names(&sql, helper, nkeys);
+	}
+	return sql.data;
+}
+
 /*
  * A row that was inserted and is left with none was never there: it came and went in one
  * transaction.

@@ -28,6 +28,11 @@ extern bool distinct_is_fed(const ComponentKind *kind);
 /* The fold of a helper: gives a row for each group in which values came or went. */
 extern char *distinct_fold(const KnownView *helper, bool plus, bool minus, bool gathered);
 
+/* The same of INSERTED_ROWS, rows of the helper that were not there before. */
+extern char *distinct_inserted(const KnownView *helper);
+
+#define INSERTED_ROWS "telemetry_inserted"
+
 /*
  * What that gave becomes rows of the shape of the view's state, in the store; places of rows of the
  * helper that stand for nothing any more are returned, as an array.

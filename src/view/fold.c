@@ -267,6 +267,29 @@ merge_values(KnownView *view, bool plus, bool minus, bool gathered, Change *chan
 		delete_rows(view, gone);
 }
 
+/* The same, where all come: false if it is not to be done row by row. */
+static bool
+upsert_values(KnownView *view, Tuplestorestate *plus, bool gathered, Tuplestorestate *given)
+{
+	Tuplestorestate *inserted = tuplestore_begin_heap(false, false, work_mem);
+
+	if (!upsert_groups(view, plus, gathered, inserted))
+	{
+		tuplestore_end(inserted);
+		return false;
+	}
+	if (tuplestore_tuple_count(inserted) > 0)
+	{
+		hand_over_many(INSERTED_ROWS, inserted, view->desc);
+		/* A place that no fold has: none takes nothing. */
+		execute_kept(&view->folds[0], distinct_inserted(view));
+		hand_back(INSERTED_ROWS);
+		(void) distinct_gave(view, SPI_tuptable, SPI_processed, given);
+	}
+	tuplestore_end(inserted);
+	return true;
+}
+
 static void
 merge_rows(const KnownView *view, bool plus, bool minus)
 {
@@ -292,7 +315,9 @@ merge(KnownView *view, PendingView *pending, Change *change)
 		return;
 	}
 	if (!minus && !change && !view->rows && !view->main &&
-		upsert_groups(view, pending->plus, gathered))
+		upsert_groups(view, pending->plus, gathered, NULL))
+		return;
+	if (!minus && view->main && upsert_values(view, pending->plus, gathered, change->given))
 		return;
 	if (plus)
 	{

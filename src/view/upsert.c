@@ -5,8 +5,7 @@
  *     a group that the index finds --> merged, and updated if nobody changed it since it was read;
  *                                      else its newest version is locked, merged and updated
  *     one that it does not find    --> inserted speculatively, as ON CONFLICT does; if somebody
- *                                      else was faster, his row is waited for, locked, merged,
- * updated
+ *                                      else was faster, his row is waited for and merged
  *
  * Against the statement this saves: one lock, and its WAL, for each group that is there; the search
  * for conflicts, where groups keep being new; a sort that spills; and, for a few groups, making and
@@ -58,6 +57,7 @@ typedef struct Upsert
 	TupleTableSlot *delta; /* the row that is merged into the state */
 	TupleTableSlot *old;   /* the group as it is there */
 	ProjectionInfo *merge; /* of old and delta */
+	Tuplestorestate *inserted;
 	int new_in_a_row;
 } Upsert;
 
@@ -363,6 +363,8 @@ merge_delta(Upsert *upsert)
 		if (insert(upsert))
 		{
 			upsert->new_in_a_row++;
+			if (upsert->inserted)
+				tuplestore_puttupleslot(upsert->inserted, upsert->delta);
 			return;
 		}
 		upsert->new_in_a_row = 0;
@@ -501,9 +503,9 @@ know_merges(KnownView *view)
 }
 
 bool
-upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered)
+upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered, Tuplestorestate *inserted)
 {
-	Upsert upsert = {.view = view};
+	Upsert upsert = {.view = view, .inserted = inserted};
 	bool possible;
 
 	if (IsolationUsesXactSnapshot() || view->row.nkeys == 0)

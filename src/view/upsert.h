@@ -10,9 +10,11 @@
 #include "view/known.h"
 
 /*
- * gathered: each group has one row in there. False if it is not to be done in this way, and nothing
+ * gathered: each group has one row in there. inserted, if not NULL, gets the rows of groups that
+ * were not in the state before. False if it is not to be done in this way, and nothing
  * has happened: then the statement of generate_fold() says the same.
  */
-extern bool upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered);
+extern bool upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered,
+						  Tuplestorestate *inserted);
 
 #endif
