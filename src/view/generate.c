@@ -133,10 +133,12 @@ generate_state_table(const ViewShape *shape, const char *name)
 		return psprintf("CREATE TABLE %s (%s)", name, column_definitions(shape));
 	/*
 	 * Rows are updated in place all the time: room for HOT updates, and vacuum early, by rows that
-	 * died and not by their share of a large table.
+	 * died and not by their share of a large table; the same for sketches, which lie in TOAST.
 	 */
 	return psprintf("CREATE TABLE %s (%s%s) WITH (fillfactor = 70, "
-					"autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000)",
+					"autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, "
+					"toast.autovacuum_vacuum_scale_factor = 0.02, "
+					"toast.autovacuum_vacuum_threshold = 1000)",
 					name, column_definitions(shape),
 					shape->session ? ", _key bigint GENERATED ALWAYS AS IDENTITY, _change smallint"
 								   : "");
