@@ -209,7 +209,7 @@ test_union(void)
 		int n = (int) (random64() % MOST_VALUES);
 		int cut = n == 0 ? 0 : (int) (random64() % (uint64_t) n);
 		int bits = QUANTILE_LEAST_BITS + (int) (random64() % QUANTILE_MOST_BITS);
-		int fewer = round % 2 ? bits : 1 + (int) (random64() % (uint64_t) bits);
+		int fewer = random64() % 2 ? bits : 1 + (int) (random64() % (uint64_t) bits);
 		QuantileSketch sketch;
 		size_t size;
 		size_t one_size;
