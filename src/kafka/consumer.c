@@ -124,7 +124,12 @@ consumer_conf(const KafkaSettings *settings, const char *group_id, int queue_kb)
 		settings_force(conf, "statistics.interval.ms", "1000");
 		/* Questions about offsets wait behind a fetch that waits for messages. */
 		if (settings_get(settings, "fetch.wait.max.ms") == NULL)
+		{
 			settings_force(conf, "fetch.wait.max.ms", "100");
+			/* A broker that hangs is given up after this, not after librdkafka's minute. */
+			if (settings_get(settings, "socket.timeout.ms") == NULL)
+				settings_force(conf, "socket.timeout.ms", "10000");
+		}
 		if (settings_get(settings, "check.crcs") == NULL)
 			settings_force(conf, "check.crcs", "true");
 	}

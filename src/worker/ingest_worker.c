@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "base/guc.h"
+#include "base/owner.h"
 #include "catalog/pg_authid.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -350,6 +351,31 @@ collect(void)
 	}
 }
 
+/*
+ * Where no batch comes, none finds out that the server's options were changed: so a worker that is
+ * not connected looks for itself.
+ */
+static void
+follow_server(void)
+{
+	OwnerScope scope;
+	const Source *source;
+	bool other;
+
+	if (worker.slot->state != WORKER_CONNECTING)
+		return;
+	process_begin();
+	/* Rights and mapping are the owner's; a source that is gone pauses the pipeline. */
+	owner_begin(&scope, worker.pipeline->owner);
+	source = source_open(worker.pipeline->source, worker.pipeline->owner, CurrentMemoryContext);
+	other =
+		strcmp(worker.fingerprint, ingest_worker_fingerprint(source, CurrentMemoryContext)) != 0;
+	owner_end(&scope);
+	process_commit();
+	if (other)
+		ingest_worker_leave(&worker);
+}
+
 static bool
 chores_are_due(void)
 {
@@ -363,6 +389,7 @@ chores(void)
 	const char *error;
 
 	worker.next_chores = now + CHORES_MS * INT64CONST(1000);
+	follow_server();
 	if (now >= worker.next_discovery)
 	{
 		worker.next_discovery = now + DISCOVERY_MS * INT64CONST(1000);
