@@ -5,6 +5,7 @@ CREATE FUNCTION telemetry._workers(
     OUT started_at timestamptz, OUT last_commit_at timestamptz, OUT batches bigint,
     OUT messages bigint, OUT batch_messages bigint, OUT batch_ms double precision,
     OUT memory_bytes bigint, OUT restarts integer, OUT path text, OUT path_reason text,
+    OUT dimensions text,
     OUT error text, OUT error_at timestamptz)
 RETURNS SETOF record LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_workers';
 COMMENT ON FUNCTION telemetry._workers() IS 'Shared memory behind telemetry.stat_worker; shows what the caller may see.';
@@ -23,7 +24,7 @@ COMMENT ON FUNCTION telemetry._workers_available() IS 'True when telemetry is in
 CREATE VIEW telemetry.stat_worker WITH (security_barrier) AS
 SELECT p.name AS pipeline, w.slice + 1 AS slice, w.slices, w.pid, w.state, w.started_at,
        w.last_commit_at, w.batches, w.messages, w.batch_messages, w.batch_ms, w.memory_bytes,
-       w.restarts, w.path, w.path_reason, w.error, w.error_at,
+       w.restarts, w.path, w.path_reason, w.dimensions, w.error, w.error_at,
        nullif(pg_catalog.pg_blocking_pids(w.pid), '{}') AS blocked_by
 FROM telemetry._workers() w JOIN telemetry._pipeline p USING (pipeline_id);
 COMMENT ON VIEW telemetry.stat_worker IS
@@ -64,7 +65,7 @@ SELECT p.name AS pipeline, p.owner, p.source, p.target,
             WHEN w.workers IS NULL THEN 'see telemetry.max_workers and max_worker_processes'
             END AS reason,
        p.workers AS workers_wanted, coalesce(w.running, 0) AS workers_running,
-       w.path, w.path_reason, o.lag, o.lag_seconds,
+       w.path, w.path_reason, w.dimensions, o.lag, o.lag_seconds,
        o.stored, o.duplicates, o.suppressed, o.skipped, o.dead, o.late,
        (SELECT count(*) FROM telemetry._dead_letter l WHERE l.pipeline_id = p.pipeline_id) AS dead_letters,
        (SELECT l.failed_at FROM telemetry._dead_letter l WHERE l.pipeline_id = p.pipeline_id ORDER BY l.dead_letter_id DESC LIMIT 1) AS last_dead_letter_at,
@@ -81,7 +82,7 @@ LEFT JOIN LATERAL (
     FROM telemetry.stat_partition s WHERE s.pipeline = p.name) o ON true
 LEFT JOIN LATERAL (
     SELECT count(*)::integer AS workers, count(v.pid)::integer AS running,
-           max(v.path) AS path, max(v.path_reason) AS path_reason, max(v.last_commit_at) AS last_commit_at,
+           max(v.path) AS path, max(v.path_reason) AS path_reason, max(v.dimensions) AS dimensions, max(v.last_commit_at) AS last_commit_at,
            (array_agg(v.state ORDER BY array_position('{failed,retrying,connecting,starting,running}', v.state)))[1] AS state,
            (SELECT array_agg(DISTINCT b) FROM telemetry._workers() x, pg_catalog.unnest(pg_catalog.pg_blocking_pids(x.pid)) b WHERE x.pipeline_id = p.pipeline_id) AS blocked_by,
            (array_agg(v.error ORDER BY v.error_at DESC NULLS LAST))[1] AS error, max(v.error_at) AS error_at
@@ -106,6 +107,7 @@ COMMENT ON COLUMN telemetry.stat_worker.memory_bytes IS 'bytes of PostgreSQL''s 
 COMMENT ON COLUMN telemetry.stat_worker.restarts IS 'how often it was started again';
 COMMENT ON COLUMN telemetry.stat_worker.path IS 'how rows are written: fast or executor';
 COMMENT ON COLUMN telemetry.stat_worker.path_reason IS 'why not the fast way';
+COMMENT ON COLUMN telemetry.stat_worker.dimensions IS 'which columns of the target it looks up, where and by which natural key (docs/dimensions.md); NULL: none';
 COMMENT ON COLUMN telemetry.stat_worker.error IS 'last error, until a batch succeeds';
 COMMENT ON COLUMN telemetry.stat_worker.error_at IS 'when it happened';
 COMMENT ON COLUMN telemetry.stat_worker.blocked_by IS 'processes for whose locks it waits, as pg_blocking_pids(); NULL: none';
@@ -140,6 +142,7 @@ COMMENT ON COLUMN telemetry.stat_pipeline.workers_wanted IS 'option workers';
 COMMENT ON COLUMN telemetry.stat_pipeline.workers_running IS 'worker processes that run now';
 COMMENT ON COLUMN telemetry.stat_pipeline.path IS 'how rows are written: fast or executor; NULL before the first worker has opened the target';
 COMMENT ON COLUMN telemetry.stat_pipeline.path_reason IS 'why not the fast way';
+COMMENT ON COLUMN telemetry.stat_pipeline.dimensions IS 'which columns of the target its workers look up, where and by which natural key (docs/dimensions.md); NULL: none, or no worker has opened the target yet';
 COMMENT ON COLUMN telemetry.stat_pipeline.lag IS 'messages up to the last stable offset that are not stored yet; NULL while the broker has not told of each partition';
 COMMENT ON COLUMN telemetry.stat_pipeline.lag_seconds IS 'age of the last message stored, by its Kafka timestamp, in the partition where it is oldest; 0 without lag';
 COMMENT ON COLUMN telemetry.stat_pipeline.stored IS 'messages that became a row, since the pipeline was created';

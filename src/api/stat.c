@@ -88,6 +88,10 @@ worker_row(const WorkerSlot *slot, Datum *values, bool *nulls)
 	if (!nulls[n])
 		values[n] = CStringGetTextDatum(slot->path_reason);
 	n++;
+	set_or_null(values, nulls, n, slot->dimensions[0] != '\0', (Datum) 0);
+	if (!nulls[n])
+		values[n] = CStringGetTextDatum(slot->dimensions);
+	n++;
 	set_or_null(values, nulls, n, slot->error_at != 0, (Datum) 0);
 	if (!nulls[n])
 		values[n] = CStringGetTextDatum(slot->error);

@@ -31,6 +31,12 @@ store_batch(Ingest *ingest, const IngestRow *rows, int n)
 		{
 			int source = ingest->batch_source[column] - 1;
 
+			if (source < -1)
+			{
+				values[column] = rows[i].members[-source - 2];
+				isnull[column] = rows[i].member_isnull[-source - 2];
+				continue;
+			}
 			values[column] = rows[i].values[source];
 			isnull[column] = rows[i].isnull[source];
 		}

@@ -161,7 +161,7 @@ make_leaf(FastInsert *insert, ResultRelInfo *rri)
 {
 	MemoryContext old = MemoryContextSwitchTo(insert->estate->es_query_cxt);
 	Relation relation = rri->ri_RelationDesc;
-	TriggerDesc *triggers = relation->trigdesc;
+	TriggerDesc *triggers = rri->ri_TrigDesc;
 	TupleConstr *constr = RelationGetDescr(relation)->constr;
 	Leaf *leaf = palloc0(sizeof(Leaf));
 
@@ -175,6 +175,7 @@ make_leaf(FastInsert *insert, ResultRelInfo *rri)
 	}
 	if (rri->ri_IndexRelationDescs == NULL && relation->rd_rel->relhasindex)
 		ExecOpenIndices(rri, false);
+	dimensions_skip_checks(insert->ingest, triggers);
 	leaf->rri = rri;
 	leaf->map = rri == insert->root ? NULL : compat_root_to_child_map(rri, insert->estate);
 	/*

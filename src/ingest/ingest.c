@@ -114,6 +114,7 @@ decode(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
 				rows[*nrows].message = which[i];
 				rows[*nrows].values = result->values;
 				rows[*nrows].isnull = result->isnull;
+				rows[*nrows].event_time = message->event_time;
 				(*nrows)++;
 		}
 	}
@@ -200,6 +201,116 @@ ingest_needs_care(const Ingest *ingest, int n)
 	return ingest->bad_gap > 0 && (int64) n * n > COST_OF_CARE * gap;
 }
 
+/* What is not written in this call need not be decoded for it. */
+static int
+look_at(const Ingest *ingest, int n, bool careful)
+{
+	if (!careful)
+		return n;
+	return Min(n, ingest->careful_window > 0 ? ingest->careful_window : FIRST_CAREFUL_MESSAGES);
+}
+
+/* Locks first, validity afterwards; then the owner's scope. */
+static void
+enter(Ingest *ingest, OwnerScope *scope)
+{
+	bool anew = dimensions_lock(ingest);
+
+	anew |= target_lock(&ingest->options);
+	if (anew && !ingest->valid)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("source or target %s changed before rows were written",
+							   ingest->target_name)));
+	ResetExprContext(ingest->econtext);
+	owner_begin(scope, ingest->options.owner);
+	owner_check_rights(ingest);
+}
+
+static void
+forget_prepared(Ingest *ingest)
+{
+	ingest->prepared.messages = NULL;
+	MemoryContextReset(ingest->prepared.context);
+}
+
+static bool
+is_prepared(const Ingest *ingest, int n, const IngestMessage *messages)
+{
+	const Prepared *prepared = &ingest->prepared;
+
+	return prepared->messages && prepared->n == n &&
+		   prepared->messages[0].view == messages[0].view &&
+		   prepared->messages[n - 1].view == messages[n - 1].view;
+}
+
+/* Keeps verdicts and rows beyond the transaction. */
+static void
+prepare(Ingest *ingest, int n, IngestMessage *messages)
+{
+	Prepared *prepared = &ingest->prepared;
+	MemoryContext old;
+
+	if (is_prepared(ingest, n, messages))
+	{
+		memcpy(messages, prepared->messages, sizeof(IngestMessage) * n);
+		return;
+	}
+	forget_prepared(ingest);
+	old = MemoryContextSwitchTo(prepared->context);
+	prepared->n = n;
+	prepared->resolved = false;
+	prepared->rows = decode(ingest, n, messages, &prepared->nrows);
+	prepared->messages = MemoryContextAllocHuge(prepared->context, sizeof(IngestMessage) * n);
+	memcpy(prepared->messages, messages, sizeof(IngestMessage) * n);
+	MemoryContextSwitchTo(old);
+}
+
+bool
+ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful)
+{
+	Prepared *prepared = &ingest->prepared;
+	OwnerScope scope;
+	MemoryContext old;
+	bool made;
+
+	if (ingest->ndimensions == 0 || n == 0)
+		return false;
+	n = look_at(ingest, n, careful);
+	enter(ingest, &scope);
+	prepare(ingest, n, messages);
+	old = MemoryContextSwitchTo(prepared->context);
+	made = dimensions_resolve(ingest, messages, prepared->rows, &prepared->nrows, true);
+	MemoryContextSwitchTo(old);
+	if (!made)
+	{
+		memcpy(prepared->messages, messages, sizeof(IngestMessage) * n);
+		prepared->resolved = true;
+	}
+	owner_end(&scope);
+	return made;
+}
+
+/* The rows of messages[0..n), decoded and resolved, now or before. */
+static IngestRow *
+take_rows(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
+{
+	Prepared *prepared = &ingest->prepared;
+	IngestRow *rows;
+
+	if (is_prepared(ingest, n, messages) && prepared->resolved)
+	{
+		memcpy(messages, prepared->messages, sizeof(IngestMessage) * n);
+		/* They are for one write: care reorders them. Their memory stays until the next batch. */
+		prepared->messages = NULL;
+		*nrows = prepared->nrows;
+		return prepared->rows;
+	}
+	rows = decode(ingest, n, messages, nrows);
+	if (ingest->ndimensions > 0 && *nrows > 0)
+		(void) dimensions_resolve(ingest, messages, rows, nrows, false);
+	return rows;
+}
+
 int
 ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, IngestCounts *counts)
 {
@@ -210,20 +321,12 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 	int nrows = 0;
 	int done;
 
-	/* What is not written in this call need not be decoded for it. */
-	if (careful)
-		n = Min(n, ingest->careful_window > 0 ? ingest->careful_window : FIRST_CAREFUL_MESSAGES);
+	n = look_at(ingest, n, careful);
 	done = n;
-	if (target_lock(&ingest->options) && !ingest->valid)
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("source or target %s changed before rows were written",
-							   ingest->target_name)));
-	ResetExprContext(ingest->econtext);
-	owner_begin(&scope, ingest->options.owner);
-	owner_check_rights(ingest);
+	enter(ingest, &scope);
 	ingest->careful = careful;
 	ingest->aside_room = 0; /* an error may have left it */
-	rows = decode(ingest, n, messages, &nrows);
+	rows = take_rows(ingest, n, messages, &nrows);
 	if (nrows > 0 && !careful)
 	{
 		written = insert_rows(ingest, rows, nrows);

@@ -114,6 +114,18 @@ extern const char *ingest_path(const Ingest *ingest, const char **reason);
 extern int ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful,
 						IngestCounts *counts);
 
+/*
+ * Before ingest_write() of the same messages with the same n and careful, in a transaction that has
+ * written nothing: makes the dimensions' members that they lack. True: it made some, and the caller
+ * commits them, so that no other writer waits for them for as long as a batch takes, and calls
+ * again in a new transaction (with verdicts set back). False: ingest_write() may follow in this
+ * transaction, and decodes nothing twice. Without this call ingest_write() makes them itself.
+ */
+extern bool ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful);
+
+/* What columns of the target are looked up where, for stat_pipeline; palloc'd, "" for none. */
+extern char *ingest_dimensions(const Ingest *ingest);
+
 /* True if bad rows came so often of late that a batch of n is better written carefully at once. */
 extern bool ingest_needs_care(const Ingest *ingest, int n);
 

@@ -10,6 +10,7 @@
 #include "base/owner.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "ingest/dimension.h"
 #include "ingest/ingest.h"
 #include "utils/rel.h"
 
@@ -20,6 +21,7 @@ typedef enum TargetValue
 	TARGET_SOURCE,   /* the source column as it is */
 	TARGET_EXPR,     /* expression over the source row: a cast, a length coercion */
 	TARGET_DEFAULT,  /* expression of its own: default, identity, sequence */
+	TARGET_MEMBER,   /* key of a dimension's member */
 	TARGET_GENERATED /* computed by the executor when the rest is there */
 } TargetValue;
 
@@ -27,6 +29,7 @@ typedef struct TargetColumn
 {
 	TargetValue kind;
 	AttrNumber source; /* attribute number of the source; 0: not delivered */
+	int dimension;     /* TARGET_MEMBER: which */
 	Expr *expression;
 	ExprState *state;
 } TargetColumn;
@@ -40,7 +43,21 @@ typedef struct IngestRow
 	int message; /* position in the caller's messages */
 	Datum *values;
 	bool *isnull;
+	TimestampTz event_time; /* DT_NOBEGIN: none */
+	Datum *members;         /* keys, by number of the dimension */
+	bool *member_isnull;
 } IngestRow;
+
+/* Messages that were decoded, and resolved, for the write that follows. */
+typedef struct Prepared
+{
+	MemoryContext context;
+	IngestMessage *messages; /* with their verdicts; NULL: nothing is prepared */
+	int n;
+	IngestRow *rows;
+	int nrows;
+	bool resolved;
+} Prepared;
 
 struct Ingest
 {
@@ -64,8 +81,12 @@ struct Ingest
 	char *path_reason;
 	char *insert_sql; /* executor path */
 	SPIPlanPtr insert_plan;
-	TupleDesc batch_desc; /* its ephemeral relation: the mapped source columns, and BATCH_ROW */
-	AttrNumber *batch_source;
+	TupleDesc batch_desc;     /* its ephemeral relation: the mapped source columns, and BATCH_ROW */
+	AttrNumber *batch_source; /* -1 - n: key of dimension n */
+	Dimension *dimensions;
+	Dimension **by_oid; /* in the order of locks */
+	int ndimensions;
+	Prepared prepared;
 	bool valid;
 	bool domains;       /* it holds compiled constraints of a domain */
 	int64 bad_gap;      /* rows from one bad one to the next, of late; 0: none was seen */
@@ -92,7 +113,15 @@ extern void owner_check_rights(const Ingest *ingest);
  */
 extern bool target_lock(const IngestOptions *options);
 
+/* The same of one relation. */
+extern bool target_lock_one(Oid relation, LOCKMODE mode);
+
 extern void target_map(Ingest *ingest, Relation target);
+
+extern AttrNumber target_find_column(TupleDesc desc, const char *name);
+
+/* Adds to the list of what does not fit. */
+extern void target_misfit(StringInfo list, const char *format, ...) pg_attribute_printf(2, 3);
 
 /* ---- path.c ---- */
 extern void path_choose(Ingest *ingest, Relation target);

@@ -31,6 +31,9 @@ compute(Ingest *ingest, const IngestRow *row, const TargetColumn *column, bool *
 			show_row(ingest, row);
 			/* In the caller's context: the value lives until its row is written. */
 			return ExecEvalExpr(column->state, ingest->econtext, isnull);
+		case TARGET_MEMBER:
+			*isnull = row->member_isnull[column->dimension];
+			return row->members[column->dimension];
 		default:
 			*isnull = true;
 			return (Datum) 0;

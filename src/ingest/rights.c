@@ -21,7 +21,8 @@ may_insert(const Ingest *ingest)
 	if (pg_class_aclcheck(target, owner, ACL_INSERT) == ACLCHECK_OK)
 		return true;
 	for (int i = 0; i < ingest->desc->natts; i++)
-		if (ingest->columns[i].source != InvalidAttrNumber &&
+		if ((ingest->columns[i].source != InvalidAttrNumber ||
+			 ingest->columns[i].kind == TARGET_MEMBER) &&
 			pg_attribute_aclcheck(target, i + 1, owner, ACL_INSERT) != ACLCHECK_OK)
 			return false;
 	return true;

@@ -33,12 +33,21 @@
 /* The open ones of this process, so that an invalidation finds them. */
 static Ingest *open_ingests = NULL;
 
+static bool
+is_dimension(const Ingest *ingest, Oid relid)
+{
+	for (int i = 0; i < ingest->ndimensions; i++)
+		if (ingest->dimensions[i].relation == relid)
+			return true;
+	return false;
+}
+
 static void
 invalidate_relation(Datum arg, Oid relid)
 {
 	for (Ingest *ingest = open_ingests; ingest; ingest = ingest->next)
 		if (!OidIsValid(relid) || relid == ingest->options.source ||
-			relid == ingest->options.target)
+			relid == ingest->options.target || is_dimension(ingest, relid))
 			ingest->valid = false;
 }
 
@@ -98,8 +107,8 @@ let_go(void *arg)
 		}
 }
 
-static bool
-lock_anew(Oid relation, LOCKMODE mode)
+bool
+target_lock_one(Oid relation, LOCKMODE mode)
 {
 	LOCKTAG tag;
 	LockAcquireResult result;
@@ -114,16 +123,14 @@ lock_anew(Oid relation, LOCKMODE mode)
 bool
 target_lock(const IngestOptions *options)
 {
-	bool source = lock_anew(options->source, AccessShareLock);
-	bool target = lock_anew(options->target, RowExclusiveLock);
+	bool source = target_lock_one(options->source, AccessShareLock);
+	bool target = target_lock_one(options->target, RowExclusiveLock);
 
 	return source || target;
 }
 
-static void misfit(StringInfo list, const char *format, ...) pg_attribute_printf(2, 3);
-
-static void
-misfit(StringInfo list, const char *format, ...)
+void
+target_misfit(StringInfo list, const char *format, ...)
 {
 	if (list->len > 0)
 		appendStringInfoString(list, "; ");
@@ -161,10 +168,10 @@ map_delivered(Ingest *ingest, Form_pg_attribute to, AttrNumber source, TargetCol
 
 	column->source = source;
 	if (to->attgenerated)
-		misfit(misfits, "column \"%s\" of the target is generated", NameStr(to->attname));
+		target_misfit(misfits, "column \"%s\" of the target is generated", NameStr(to->attname));
 	else if (to->attidentity == ATTRIBUTE_IDENTITY_ALWAYS)
-		misfit(misfits, "column \"%s\" of the target is GENERATED ALWAYS AS IDENTITY",
-			   NameStr(to->attname));
+		target_misfit(misfits, "column \"%s\" of the target is GENERATED ALWAYS AS IDENTITY",
+					  NameStr(to->attname));
 	else if (from->atttypid == to->atttypid &&
 			 (to->atttypmod == -1 || to->atttypmod == from->atttypmod))
 		column->kind = TARGET_SOURCE;
@@ -173,9 +180,9 @@ map_delivered(Ingest *ingest, Form_pg_attribute to, AttrNumber source, TargetCol
 		column->kind = TARGET_EXPR;
 		column->expression = conversion(from, source, to);
 		if (column->expression == NULL)
-			misfit(misfits, "column \"%s\" is of type %s in the source and %s in the target",
-				   NameStr(to->attname), format_type_be(from->atttypid),
-				   format_type_be(to->atttypid));
+			target_misfit(misfits, "column \"%s\" is of type %s in the source and %s in the target",
+						  NameStr(to->attname), format_type_be(from->atttypid),
+						  format_type_be(to->atttypid));
 	}
 }
 
@@ -195,13 +202,20 @@ null_of_domain(Form_pg_attribute column)
 }
 
 static void
-map_absent(Relation target, Form_pg_attribute to, TargetColumn *column, StringInfo misfits)
+map_absent(Ingest *ingest, Relation target, Form_pg_attribute to, TargetColumn *column,
+		   StringInfo misfits)
 {
 	Node *expression;
 
 	if (to->attgenerated)
 	{
 		column->kind = TARGET_GENERATED;
+		return;
+	}
+	column->dimension = dimension_find(ingest, target, to->attnum, misfits);
+	if (column->dimension >= 0)
+	{
+		column->kind = TARGET_MEMBER;
 		return;
 	}
 	expression = build_column_default(target, to->attnum);
@@ -213,14 +227,15 @@ map_absent(Relation target, Form_pg_attribute to, TargetColumn *column, StringIn
 		column->expression = (Expr *) expression;
 	}
 	else if (to->attnotnull && target->trigdesc == NULL)
-		misfit(misfits,
-			   "column \"%s\" of the target is NOT NULL, has no default, and the source has no "
-			   "column of that name",
-			   NameStr(to->attname));
+		target_misfit(
+			misfits,
+			"column \"%s\" of the target is NOT NULL, has no default, and the source has no "
+			"column of that name",
+			NameStr(to->attname));
 }
 
-static AttrNumber
-find_column(TupleDesc desc, const char *name)
+AttrNumber
+target_find_column(TupleDesc desc, const char *name)
 {
 	for (int i = 0; i < desc->natts; i++)
 	{
@@ -252,12 +267,12 @@ check_leftover(Ingest *ingest, StringInfo misfits)
 		Form_pg_attribute attribute = TupleDescAttr(ingest->source_desc, i);
 		const char *name = NameStr(attribute->attname);
 
-		if (attribute->attisdropped || find_column(ingest->desc, name) ||
+		if (attribute->attisdropped || target_find_column(ingest->desc, name) ||
 			column_is_metadata(ingest->options.source, i + 1) ||
 			(ingest->event_time_column && strcmp(name, ingest->event_time_column) == 0))
 			continue;
-		misfit(misfits, "column \"%s\" of the source has no column of that name in the target",
-			   name);
+		target_misfit(misfits,
+					  "column \"%s\" of the source has no column of that name in the target", name);
 	}
 }
 
@@ -268,20 +283,20 @@ find_event_time(Ingest *ingest, StringInfo misfits)
 
 	if (ingest->event_time_column == NULL)
 		return;
-	ingest->event_time = find_column(ingest->source_desc, ingest->event_time_column);
+	ingest->event_time = target_find_column(ingest->source_desc, ingest->event_time_column);
 	if (ingest->event_time == InvalidAttrNumber)
 	{
-		misfit(misfits, "the source has no column \"%s\" to take event times from",
-			   ingest->event_time_column);
+		target_misfit(misfits, "the source has no column \"%s\" to take event times from",
+					  ingest->event_time_column);
 		return;
 	}
 	attribute = TupleDescAttr(ingest->source_desc, ingest->event_time - 1);
 	ingest->event_time_type = getBaseType(attribute->atttypid);
 	if (ingest->event_time_type != TIMESTAMPTZOID && ingest->event_time_type != TIMESTAMPOID &&
 		ingest->event_time_type != DATEOID)
-		misfit(misfits,
-			   "event time column \"%s\" is of type %s, not timestamptz, timestamp or date",
-			   ingest->event_time_column, format_type_be(attribute->atttypid));
+		target_misfit(misfits,
+					  "event time column \"%s\" is of type %s, not timestamptz, timestamp or date",
+					  ingest->event_time_column, format_type_be(attribute->atttypid));
 }
 
 void
@@ -300,12 +315,12 @@ target_map(Ingest *ingest, Relation target)
 		column->kind = TARGET_NULL;
 		if (to->attisdropped)
 			continue;
-		source = find_column(ingest->source_desc, NameStr(to->attname));
+		source = target_find_column(ingest->source_desc, NameStr(to->attname));
 		mapped += source != InvalidAttrNumber;
 		if (source != InvalidAttrNumber)
 			map_delivered(ingest, to, source, column, &misfits);
 		else
-			map_absent(target, to, column, &misfits);
+			map_absent(ingest, target, to, column, &misfits);
 		ingest->domains |= get_typtype(to->atttypid) == TYPTYPE_DOMAIN;
 		if (column->expression)
 		{
@@ -314,7 +329,8 @@ target_map(Ingest *ingest, Relation target)
 		}
 	}
 	if (mapped == 0)
-		misfit(&misfits, "no column of the source has a column of the same name in the target");
+		target_misfit(&misfits,
+					  "no column of the source has a column of the same name in the target");
 	check_leftover(ingest, &misfits);
 	find_event_time(ingest, &misfits);
 	if (misfits.len > 0)
@@ -334,20 +350,25 @@ describe_batch(Ingest *ingest)
 	StringInfoData columns;
 
 	for (int i = 0; i < ingest->desc->natts; i++)
-		n += ingest->columns[i].source != InvalidAttrNumber;
+		n += ingest->columns[i].source != InvalidAttrNumber ||
+			 ingest->columns[i].kind == TARGET_MEMBER;
 	ingest->batch_desc = CreateTemplateTupleDesc(n + 1);
 	ingest->batch_source = palloc(sizeof(AttrNumber) * Max(n, 1));
 	initStringInfo(&columns);
 	n = 0;
 	for (int i = 0; i < ingest->desc->natts; i++)
 	{
-		AttrNumber source = ingest->columns[i].source;
+		const TargetColumn *column = &ingest->columns[i];
 
-		if (source == InvalidAttrNumber)
+		if (column->kind == TARGET_MEMBER)
+			TupleDescCopyEntry(ingest->batch_desc, ++n, ingest->desc, i + 1);
+		else if (column->source != InvalidAttrNumber)
+			TupleDescCopyEntry(ingest->batch_desc, ++n, ingest->source_desc, column->source);
+		else
 			continue;
-		TupleDescCopyEntry(ingest->batch_desc, ++n, ingest->source_desc, source);
 		TupleDescAttr(ingest->batch_desc, n - 1)->attnotnull = false;
-		ingest->batch_source[n - 1] = source;
+		ingest->batch_source[n - 1] =
+			column->kind == TARGET_MEMBER ? -1 - column->dimension : column->source;
 		appendStringInfo(&columns, "%s%s", n > 1 ? ", " : "",
 						 quote_identifier(NameStr(TupleDescAttr(ingest->desc, i)->attname)));
 	}
@@ -435,8 +456,26 @@ check_conflicts(const Ingest *ingest)
 	list_free(relations);
 }
 
-Ingest *
-ingest_open(const IngestOptions *options, MemoryContext parent)
+static int
+compare_relations(const void *a, const void *b)
+{
+	Oid left = (*(Dimension *const *) a)->relation;
+	Oid right = (*(Dimension *const *) b)->relation;
+
+	return left < right ? -1 : left > right;
+}
+
+static void
+order_dimensions(Ingest *ingest)
+{
+	ingest->by_oid = palloc(sizeof(Dimension *) * Max(ingest->ndimensions, 1));
+	for (int i = 0; i < ingest->ndimensions; i++)
+		ingest->by_oid[i] = &ingest->dimensions[i];
+	qsort(ingest->by_oid, ingest->ndimensions, sizeof(Dimension *), compare_relations);
+}
+
+static Ingest *
+open_once(const IngestOptions *options, MemoryContext parent)
 {
 	/* Below parent when it is whole: an error's cleanup takes what is not. */
 	MemoryContext context =
@@ -479,9 +518,13 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 	ingest->source_desc = ingest->source->desc;
 	ingest->desc = CreateTupleDescCopyConstr(RelationGetDescr(target));
 	ingest->columns = palloc0(sizeof(TargetColumn) * Max(ingest->desc->natts, 1));
+	ingest->dimensions = palloc0(sizeof(Dimension) * Max(ingest->desc->natts, 1));
+	ingest->prepared.context =
+		AllocSetContextCreate(context, "telemetry prepared rows", ALLOCSET_DEFAULT_SIZES);
 	ingest->econtext = CreateStandaloneExprContext();
 	ingest->source_slot = MakeSingleTupleTableSlot(ingest->source_desc, &TTSOpsVirtual);
 	target_map(ingest, target);
+	order_dimensions(ingest);
 	path_choose(ingest, target);
 	describe_batch(ingest);
 	if (options->create_partitions != PARTITIONS_BY_HAND)
@@ -491,6 +534,21 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(context, parent);
 	return ingest;
+}
+
+Ingest *
+ingest_open(const IngestOptions *options, MemoryContext parent)
+{
+	for (;;)
+	{
+		Ingest *ingest = open_once(options, parent);
+
+		/* A guard that is new makes what was read of its dimension stale. */
+		if (!dimensions_guard(ingest))
+			return ingest;
+		ingest_close(ingest);
+		CommandCounterIncrement();
+	}
 }
 
 void
@@ -506,6 +564,7 @@ ingest_is_valid(const Ingest *ingest)
 {
 	if (ingest == NULL)
 		return false;
+	(void) dimensions_lock(ingest);
 	(void) target_lock(&ingest->options);
 	return ingest->valid;
 }
@@ -527,4 +586,14 @@ ingest_path(const Ingest *ingest, const char **reason)
 {
 	*reason = ingest->path_reason;
 	return ingest->fast ? "fast" : "executor";
+}
+
+char *
+ingest_dimensions(const Ingest *ingest)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	dimensions_describe(ingest, &text);
+	return text.data;
 }

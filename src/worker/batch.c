@@ -239,6 +239,12 @@ write_once(IngestWorker *worker, Writing *writing)
 	/* Rows that were bad of late: the happy path would be tried in vain. */
 	if (ingest_needs_care(worker->ingest, rest))
 		writing->careful = true;
+	if (ingest_make_members(worker->ingest, rest, writing->messages + writing->done,
+							writing->careful))
+	{
+		process_commit();
+		return;
+	}
 	if (rest > 0)
 		took = ingest_write(worker->ingest, rest, writing->messages + writing->done,
 							writing->careful, &counts);

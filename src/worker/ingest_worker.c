@@ -212,6 +212,7 @@ ingest_worker_open(IngestWorker *w)
 	Ingest *opened;
 	const char *reason;
 	const char *path;
+	char *dimensions;
 
 	/* After an error the old one stays: it is not valid, but messages are taken by its source. */
 	opened = ingest_open(&options, w->context);
@@ -219,7 +220,9 @@ ingest_worker_open(IngestWorker *w)
 		ingest_close(w->ingest);
 	w->ingest = opened;
 	path = ingest_path(w->ingest, &reason);
+	dimensions = ingest_dimensions(w->ingest);
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	strlcpy(w->slot->dimensions, dimensions, sizeof(w->slot->dimensions));
 	strlcpy(w->slot->path, path, sizeof(w->slot->path));
 	strlcpy(w->slot->path_reason, reason ? reason : "", sizeof(w->slot->path_reason));
 	LWLockRelease(worker_shared->lock);

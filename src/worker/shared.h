@@ -69,6 +69,7 @@ typedef struct WorkerSlot
 	TimestampTz error_at; /* 0: no error */
 	char path[16];
 	char path_reason[256];
+	char dimensions[512];
 	char error[WORKER_ERROR_LENGTH];
 } WorkerSlot;
 

@@ -1,0 +1,339 @@
+/*
+ * Which columns of a target are resolved, by which dimension, and the statements for it.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/stratnum.h"
+#include "access/table.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "ingest/dimension.h"
+#include "ingest/internal.h"
+#include "parser/parse_coerce.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rls.h"
+#include "utils/typcache.h"
+
+/* The foreign key of this column alone; NULL: it has none. */
+static const ForeignKeyCacheInfo *
+foreign_key_of(Relation target, AttrNumber column)
+{
+	ListCell *cell;
+
+	foreach (cell, RelationGetFKeyList(target))
+	{
+		const ForeignKeyCacheInfo *key = lfirst(cell);
+
+		if (key->nkeys == 1 && key->conkey[0] == column && !get_rel_relispartition(key->confrelid))
+			return key;
+	}
+	return NULL;
+}
+
+/* Is every column of this unique index delivered, and can it be looked up by equality? */
+static bool
+index_fits(const Ingest *ingest, Relation dimension, Relation index)
+{
+	Form_pg_index form = index->rd_index;
+
+	if (!form->indisunique || !form->indimmediate || !form->indisvalid ||
+		RelationGetIndexExpressions(index) != NIL || RelationGetIndexPredicate(index) != NIL)
+		return false;
+	for (int i = 0; i < form->indnkeyatts; i++)
+	{
+		Form_pg_attribute attribute =
+			TupleDescAttr(RelationGetDescr(dimension), form->indkey.values[i] - 1);
+		Oid type = index->rd_opcintype[i];
+		TypeCacheEntry *entry = lookup_type_cache(
+			getBaseType(attribute->atttypid), TYPECACHE_HASH_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO);
+
+		if (attribute->attgenerated || attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS ||
+			target_find_column(ingest->source_desc, NameStr(attribute->attname)) ==
+				InvalidAttrNumber ||
+			!OidIsValid(entry->hash_proc_finfo.fn_oid) ||
+			!OidIsValid(get_array_type(getBaseType(attribute->atttypid))) ||
+			get_opfamily_member(index->rd_opfamily[i], type, type, BTEqualStrategyNumber) !=
+				entry->eq_opr ||
+			index->rd_indcollation[i] != attribute->attcollation)
+			return false;
+	}
+	return true;
+}
+
+/* The natural key: the unique index with the fewest columns, of these the oldest. */
+static Relation
+natural_key(const Ingest *ingest, Relation dimension)
+{
+	Relation best = NULL;
+	ListCell *cell;
+
+	foreach (cell, RelationGetIndexList(dimension))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (!index_fits(ingest, dimension, index) ||
+			(best && (best->rd_index->indnkeyatts < index->rd_index->indnkeyatts ||
+					  (best->rd_index->indnkeyatts == index->rd_index->indnkeyatts &&
+					   RelationGetRelid(best) < RelationGetRelid(index)))))
+		{
+			index_close(index, NoLock);
+			continue;
+		}
+		if (best)
+			index_close(best, NoLock);
+		best = index;
+	}
+	return best;
+}
+
+/* What a dimension must not be, since its members could change unseen; NULL: nothing. */
+static const char *
+obstacle(const Ingest *ingest, Relation dimension)
+{
+	if (dimension->rd_rel->relkind != RELKIND_RELATION ||
+		has_subclass(RelationGetRelid(dimension)) || has_superclass(RelationGetRelid(dimension)))
+		return "it is partitioned or part of an inheritance tree";
+	if (dimension->rd_rules)
+		return "it has a rule";
+	if (dimension->trigdesc && dimension->trigdesc->trig_update_before_row)
+		for (int i = 0; i < dimension->trigdesc->numtriggers; i++)
+		{
+			const Trigger *trigger = &dimension->trigdesc->triggers[i];
+
+			if (TRIGGER_FOR_ROW(trigger->tgtype) && TRIGGER_FOR_BEFORE(trigger->tgtype) &&
+				TRIGGER_FOR_UPDATE(trigger->tgtype) &&
+				strcmp(trigger->tgname, "telemetry_dimension_guard_replica") != 0)
+				return "it has a BEFORE UPDATE row trigger, which could change keys";
+		}
+	if (check_enable_rls(RelationGetRelid(dimension), ingest->options.owner, true) == RLS_ENABLED)
+		return "row-level security applies to the pipeline's owner";
+	return NULL;
+}
+
+/* false: the source's type does not fit. */
+static bool
+describe_column(const Ingest *ingest, DimensionColumn *column, Form_pg_attribute attribute,
+				bool natural)
+{
+	Form_pg_attribute from;
+	TypeCacheEntry *entry;
+	Oid source;
+
+	column->name = pstrdup(NameStr(attribute->attname));
+	column->source = target_find_column(ingest->source_desc, column->name);
+	column->number = attribute->attnum;
+	from = TupleDescAttr(ingest->source_desc, column->source - 1);
+	source = getBaseType(from->atttypid);
+	/* A natural key is compared as it comes; the rest is assigned. */
+	column->type = natural ? getBaseType(attribute->atttypid) : source;
+	column->array = get_array_type(column->type);
+	if (!OidIsValid(column->array))
+		return false;
+	get_typlenbyvalalign(column->type, &column->length, &column->byval, &column->align);
+	if (!natural)
+		return can_coerce_type(1, &source, &attribute->atttypid, COERCION_ASSIGNMENT);
+	if (!IsBinaryCoercible(source, column->type))
+		return false;
+	/* varchar(n) refuses what is too long; others would round, and never be found again. */
+	if (attribute->atttypmod != -1 && attribute->atttypmod != from->atttypmod &&
+		column->type != VARCHAROID)
+		return false;
+	entry = lookup_type_cache(column->type, TYPECACHE_HASH_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO);
+	fmgr_info_cxt(entry->hash_proc_finfo.fn_oid, &column->hash, ingest->context);
+	fmgr_info_cxt(entry->eq_opr_finfo.fn_oid, &column->equal, ingest->context);
+	column->collation = attribute->attcollation;
+	return true;
+}
+
+/* The natural key first, then what else the source delivers by name. */
+static bool
+describe_columns(const Ingest *ingest, Dimension *dimension, Relation relation, Relation index,
+				 StringInfo misfits)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	Form_pg_index form = index->rd_index;
+	int n = form->indnkeyatts;
+
+	dimension->nkeys = n;
+	dimension->columns = palloc0(sizeof(DimensionColumn) * (desc->natts + n));
+	for (int i = 0; i < n; i++)
+		if (!describe_column(ingest, &dimension->columns[i],
+							 TupleDescAttr(desc, form->indkey.values[i] - 1), true))
+		{
+			target_misfit(misfits,
+						  "column \"%s\" has another type in the source than in dimension %s",
+						  dimension->columns[i].name, dimension->name);
+			return false;
+		}
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+		bool taken = attribute->attisdropped || attribute->attgenerated ||
+					 attribute->attidentity == ATTRIBUTE_IDENTITY_ALWAYS ||
+					 target_find_column(ingest->source_desc, NameStr(attribute->attname)) ==
+						 InvalidAttrNumber;
+
+		for (int k = 0; k < dimension->nkeys; k++)
+			taken |= form->indkey.values[k] == attribute->attnum;
+		if (taken)
+			continue;
+		if (!describe_column(ingest, &dimension->columns[n], attribute, false))
+		{
+			target_misfit(misfits, "column \"%s\" of the source cannot be assigned to dimension %s",
+						  dimension->columns[n].name, dimension->name);
+			return false;
+		}
+		n++;
+	}
+	dimension->ncolumns = n;
+	return true;
+}
+
+/* unnest of the first n columns' arrays, and the names of what comes out. */
+static char *
+unnest(const Dimension *dimension, int n, const char *ordinality)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "ROWS FROM (");
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&sql, "%spg_catalog.unnest($%d)", i > 0 ? ", " : "", i + 1);
+	appendStringInfo(&sql, ")%s AS u(", ordinality ? " WITH ORDINALITY" : "");
+	for (int i = 0; i < n; i++)
+		appendStringInfo(&sql, "%sc%d", i > 0 ? ", " : "", i);
+	appendStringInfo(&sql, "%s%s)", ordinality ? ", " : "", ordinality ? ordinality : "");
+	return sql.data;
+}
+
+static void
+compose_sql(Dimension *dimension, Relation index)
+{
+	StringInfoData where;
+	StringInfoData names;
+	StringInfoData values;
+	StringInfoData natural;
+	StringInfoData order;
+	const char *type = format_type_be_qualified(dimension->key_type);
+	const char *key = quote_identifier(dimension->key_name);
+
+	initStringInfo(&where);
+	initStringInfo(&names);
+	initStringInfo(&values);
+	initStringInfo(&natural);
+	initStringInfo(&order);
+	for (int i = 0; i < dimension->ncolumns; i++)
+	{
+		const char *comma = i > 0 ? ", " : "";
+		const char *name = quote_identifier(dimension->columns[i].name);
+		Oid operator;
+
+		appendStringInfo(&names, "%s%s", comma, name);
+		appendStringInfo(&values, "%su.c%d", comma, i);
+		if (i >= dimension->nkeys)
+			continue;
+		operator= get_opfamily_member(index->rd_opfamily[i], index->rd_opcintype[i],
+									  index->rd_opcintype[i], BTEqualStrategyNumber);
+		appendStringInfo(
+			&where, "%sd.%s OPERATOR(%s.%s) u.c%d", i > 0 ? " AND " : "", name,
+			quote_identifier(get_namespace_name(get_func_namespace(get_opcode(operator)))),
+			get_opname(operator), i);
+		appendStringInfo(&natural, "%s%s", comma, name);
+		appendStringInfo(&order, "%su.c%d", comma, i);
+	}
+	dimension->select_sql =
+		psprintf("SELECT u.n, CAST(d.%s AS %s) FROM %s JOIN ONLY %s AS d ON %s", key, type,
+				 unnest(dimension, dimension->nkeys, "n"), dimension->name, where.data);
+	dimension->insert_sql =
+		psprintf("INSERT INTO %s (%s) SELECT %s FROM %s ORDER BY %s ON CONFLICT (%s) DO NOTHING",
+				 dimension->name, names.data, values.data,
+				 unnest(dimension, dimension->ncolumns, NULL), order.data, natural.data);
+	dimension->unknown_sql = psprintf("SELECT CAST(d.%s AS %s) FROM ONLY %s AS d WHERE d.%s = -1",
+									  key, type, dimension->name, key);
+}
+
+static bool
+is_number(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID || type == NUMERICOID;
+}
+
+static int
+add_dimension(Ingest *ingest, Form_pg_attribute to, const ForeignKeyCacheInfo *key,
+			  Relation relation, Relation index, StringInfo misfits)
+{
+	Dimension *dimension = &ingest->dimensions[ingest->ndimensions];
+	const char *reason = obstacle(ingest, relation);
+	Form_pg_attribute referred = TupleDescAttr(RelationGetDescr(relation), key->confkey[0] - 1);
+
+	dimension->relation = RelationGetRelid(relation);
+	dimension->constraint = key->conoid;
+	dimension->key = referred->attnum;
+	dimension->key_name = pstrdup(NameStr(referred->attname));
+	dimension->key_type = to->atttypid;
+	dimension->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
+												 RelationGetRelationName(relation));
+	dimension->target_column = pstrdup(NameStr(to->attname));
+	dimension->has_unknown = is_number(referred->atttypid);
+	dimension->may_insert =
+		pg_class_aclcheck(dimension->relation, ingest->options.owner, ACL_INSERT) == ACLCHECK_OK;
+	get_typlenbyval(to->atttypid, &dimension->key_length, &dimension->key_byval);
+	if (reason)
+	{
+		target_misfit(misfits, "column \"%s\" of the target cannot be looked up in %s: %s",
+					  NameStr(to->attname), dimension->name, reason);
+		return -1;
+	}
+	if (!describe_columns(ingest, dimension, relation, index, misfits))
+		return -1;
+	compose_sql(dimension, index);
+	dimension->cache_context = AllocSetContextCreate(ingest->context, "telemetry dimension members",
+													 ALLOCSET_DEFAULT_SIZES);
+	dimension_cache_trim(dimension);
+	return ingest->ndimensions++;
+}
+
+int
+dimension_find(Ingest *ingest, Relation target, AttrNumber column, StringInfo misfits)
+{
+	const ForeignKeyCacheInfo *key = foreign_key_of(target, column);
+	Relation relation;
+	Relation index;
+	int found = -1;
+
+	if (key == NULL)
+		return -1;
+	relation = table_open(key->confrelid, AccessShareLock);
+	index = natural_key(ingest, relation);
+	if (index)
+	{
+		found = add_dimension(ingest, TupleDescAttr(RelationGetDescr(target), column - 1), key,
+							  relation, index, misfits);
+		index_close(index, NoLock);
+	}
+	table_close(relation, NoLock);
+	return found;
+}
+
+void
+dimensions_describe(const Ingest *ingest, StringInfo text)
+{
+	for (int i = 0; i < ingest->ndimensions; i++)
+	{
+		const Dimension *dimension = &ingest->dimensions[i];
+
+		appendStringInfo(text, "%s%s: %s (", i > 0 ? ", " : "",
+						 quote_identifier(dimension->target_column), dimension->name);
+		for (int k = 0; k < dimension->nkeys; k++)
+			appendStringInfo(text, "%s%s", k > 0 ? ", " : "",
+							 quote_identifier(dimension->columns[k].name));
+		appendStringInfo(text, ")%s", dimension->may_insert ? "" : " looked up only");
+	}
+}

@@ -1,0 +1,131 @@
+/*
+ * Dimension lookups: a column of the target that the source does not deliver gets the key of the
+ * dimension's member that the source's natural key names; the member is made when it is new.
+ * docs/dimensions.md says which columns those are. Private to the folder.
+ *
+ * What keeps the facts' foreign keys true, once a key was looked up or taken from the cache:
+ * - a batch holds, from before it looks until its end, ROW EXCLUSIVE on the dimension and a
+ *   heavyweight lock of ours in share mode;
+ * - whoever deletes members, truncates the dimension or changes its keys takes that lock
+ * exclusively first, in a trigger of ours (the guard), and sends an invalidation of the dimension;
+ * - the batch accepts invalidations after it has the lock, and an Ingest whose dimension was
+ *   invalidated is opened anew, with an empty cache.
+ * So no member that the cache has can go while the batch runs, and PostgreSQL's own check of that
+ * foreign key, a query a row, is left out on the fast path.
+ *
+ * Lock order: for each dimension by OID its table, then its guard lock; then source and target.
+ */
+#ifndef TELEMETRY_INGEST_DIMENSION_H
+#define TELEMETRY_INGEST_DIMENSION_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "ingest/ingest.h"
+#include "lib/stringinfo.h"
+#include "utils/rel.h"
+
+typedef enum MemberState
+{
+	MEMBER_SOUGHT, /* not in the table yet, as far as the round at hand knows */
+	MEMBER_KNOWN,  /* committed, or of the transaction that the whole Ingest lives in */
+	MEMBER_REFUSED /* the dimension refuses it: *error says why */
+} MemberState;
+
+typedef struct Member
+{
+	Datum *natural; /* the natural key, in the cache's memory */
+	Datum key;      /* as the target's column takes it */
+	bool isnull;
+	MemberState state;
+	uint64 round; /* when it was last sought */
+	int newest;   /* its newest event's row in the batch, while it is sought */
+	TimestampTz newest_at;
+	DecodeError error;
+} Member;
+
+/* A column of the natural key, or one that is filled when a member is made. */
+typedef struct DimensionColumn
+{
+	char *name;
+	AttrNumber source;
+	AttrNumber number; /* in the dimension */
+	Oid type;          /* of the array that carries its values */
+	Oid array;
+	int16 length;
+	bool byval;
+	char align;
+	Oid collation;
+	FmgrInfo hash;
+	FmgrInfo equal;
+} DimensionColumn;
+
+struct member_hash;
+
+typedef struct Dimension
+{
+	Oid relation;
+	Oid constraint; /* the foreign key, of the target's root */
+	AttrNumber key; /* the column that it refers to */
+	char *name;     /* quoted, with schema */
+	char *target_column;
+	char *key_name;
+	Oid key_type; /* of the target's column */
+	int16 key_length;
+	bool key_byval;
+	bool has_unknown; /* key -1 can be: its type is a number */
+	bool may_insert;
+	int nkeys;
+	int ncolumns; /* the natural key, then what is filled */
+	DimensionColumn *columns;
+	char *select_sql;
+	char *insert_sql;
+	char *unknown_sql;
+	MemoryContext cache_context;
+	struct member_hash *cache;
+	uint64 round;
+} Dimension;
+
+struct Ingest;
+struct IngestRow;
+
+/* ---- dimension.c ---- */
+/*
+ * The dimension by which column of the target is resolved; -1: none. What stands in the way of one
+ * is added to misfits. Only looks: as the owner.
+ */
+extern int dimension_find(struct Ingest *ingest, Relation target, AttrNumber column,
+						  StringInfo misfits);
+
+/* What stat_pipeline shows: target column = dimension (natural key), ... */
+extern void dimensions_describe(const struct Ingest *ingest, StringInfo text);
+
+/* ---- dimension_guard.c ---- */
+/* Puts the guards in place that are missing; true if there were any. */
+extern bool dimensions_guard(struct Ingest *ingest);
+
+/* Locks the dimensions till the end of the transaction; true if they could have changed before. */
+extern bool dimensions_lock(const struct Ingest *ingest);
+
+/* Switches the checks off that resolved keys do not need. triggers is the executor's own copy. */
+extern void dimensions_skip_checks(const struct Ingest *ingest, TriggerDesc *triggers);
+
+/* ---- dimension_cache.c ---- */
+/* Empties it when it has grown too large: members found before are not to be used any more. */
+extern void dimension_cache_trim(Dimension *dimension);
+
+/* The member of a natural key; a new one is MEMBER_SOUGHT of round 0. */
+extern Member *dimension_cache_member(Dimension *dimension, Datum *natural);
+
+/* ---- dimension_resolve.c ---- */
+/*
+ * Gives rows[i].members their keys. Rows whose member the dimension refuses become dead letters and
+ * leave the array. In the owner's scope.
+ *
+ * own_transaction: the transaction is for this alone. Then true means that members were made, which
+ * are to be committed before the call is repeated; rows are not resolved yet.
+ */
+extern bool dimensions_resolve(struct Ingest *ingest, IngestMessage *messages,
+							   struct IngestRow *rows, int *n, bool own_transaction);
+
+#endif

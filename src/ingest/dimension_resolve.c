@@ -1,0 +1,361 @@
+/*
+ * The keys of a batch: from the cache, from the table, or made.
+ *
+ * Each dimension is asked for all that the cache lacks in one SELECT; what is absent is inserted in
+ * key order, so that two writers with the same new members never wait for each other in a circle,
+ * and asked for again under a new snapshot. Only what another's commit or ours has made certain is
+ * remembered: after an INSERT of our own the transaction has to commit first.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "base/sqlstate.h"
+#include "commands/trigger.h"
+#include "executor/spi.h"
+#include "ingest/dimension.h"
+#include "ingest/internal.h"
+#include "utils/array.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+/* Subtransactions that one transaction leaves behind, for members that refused ones stand between.
+ */
+#define SUBTRANSACTIONS 50
+
+typedef struct Lookup
+{
+	Ingest *ingest;
+	Dimension *dimension;
+	IngestRow *rows;
+	Member **sought; /* in the order in which they were met */
+	int nsought;
+	int subtransactions;
+	int64 made;
+	MemoryContext context; /* of what outlives a subtransaction */
+} Lookup;
+
+/* ---- statements -------------------------------------------------------------------------------
+ */
+
+/* Values of one column, of members [from, to), as an array. */
+static Datum
+column_array(const Lookup *lookup, int column, Member **members, int n)
+{
+	const DimensionColumn *spec = &lookup->dimension->columns[column];
+	Datum *values = palloc(sizeof(Datum) * n);
+	bool *nulls = palloc0(sizeof(bool) * n);
+	int dims[1] = {n};
+	int lower[1] = {1};
+
+	for (int i = 0; i < n; i++)
+	{
+		const IngestRow *row = &lookup->rows[members[i]->newest];
+
+		nulls[i] = row->isnull[spec->source - 1];
+		values[i] = row->values[spec->source - 1];
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lower, spec->type,
+											  spec->length, spec->byval, spec->align));
+}
+
+/* SPI of the owner's, over the first `columns` columns of the members. Planned for these arrays. */
+static void
+run(const Lookup *lookup, const char *sql, int columns, Member **members, int n)
+{
+	Oid *types = palloc(sizeof(Oid) * Max(columns, 1));
+	Datum *values = palloc(sizeof(Datum) * Max(columns, 1));
+	int result;
+
+	for (int i = 0; i < columns; i++)
+	{
+		types[i] = lookup->dimension->columns[i].array;
+		values[i] = column_array(lookup, i, members, n);
+	}
+	result = SPI_execute_with_args(sql, columns, types, values, NULL, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+}
+
+static void
+connect_spi(void)
+{
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+}
+
+static void
+remember(const Dimension *dimension, Member *member, Datum key, bool isnull)
+{
+	MemoryContext old = MemoryContextSwitchTo(dimension->cache_context);
+
+	member->isnull = isnull;
+	member->key = isnull ? (Datum) 0 : datumCopy(key, dimension->key_byval, dimension->key_length);
+	member->state = MEMBER_KNOWN;
+	MemoryContextSwitchTo(old);
+}
+
+/* Those still sought that the table has become known, and leave the list. */
+static void
+select_members(Lookup *lookup)
+{
+	int left = 0;
+
+	if (lookup->nsought == 0)
+		return;
+	connect_spi();
+	run(lookup, lookup->dimension->select_sql, lookup->dimension->nkeys, lookup->sought,
+		lookup->nsought);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		HeapTuple tuple = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		bool isnull;
+		int64 n = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+		Datum key = SPI_getbinval(tuple, desc, 2, &isnull);
+
+		remember(lookup->dimension, lookup->sought[n - 1], key, isnull);
+	}
+	SPI_finish();
+	for (int i = 0; i < lookup->nsought; i++)
+		if (lookup->sought[i]->state == MEMBER_SOUGHT)
+			lookup->sought[left++] = lookup->sought[i];
+	lookup->nsought = left;
+}
+
+/* ---- making members ---------------------------------------------------------------------------
+ */
+
+static DecodeError
+copy_error(const Dimension *dimension, const ErrorData *error)
+{
+	DecodeError copy = {
+		.sqlstate = error->sqlerrcode,
+		.message = psprintf("no member of %s can be made: %s%s%s%s", dimension->name,
+							error->message, error->detail ? " (" : "",
+							error->detail ? error->detail : "", error->detail ? ")" : ""),
+		.column = error->column_name ? pstrdup(error->column_name) : NULL,
+		.constraint = error->constraint_name ? pstrdup(error->constraint_name) : NULL,
+	};
+
+	return copy;
+}
+
+static ErrorData *
+try_insert(Lookup *lookup, Member **members, int n)
+{
+	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt};
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	ErrorData *volatile error = NULL;
+
+	BeginInternalSubTransaction(NULL);
+	PG_TRY();
+	{
+		AfterTriggerSetState(&immediate);
+		connect_spi();
+		run(lookup, lookup->dimension->insert_sql, lookup->dimension->ncolumns, members, n);
+		lookup->made += SPI_processed;
+		SPI_finish();
+		ReleaseCurrentSubTransaction();
+		lookup->subtransactions++;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(lookup->context);
+		error = CopyErrorData();
+		RollbackAndReleaseCurrentSubTransaction();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return error;
+}
+
+/* Inserts what can be; what the dimension refuses is found by halves. */
+static void
+insert_members(Lookup *lookup, Member **members, int n, bool bounded)
+{
+	ErrorData *error;
+
+	if (n == 0 || (bounded && lookup->subtransactions >= SUBTRANSACTIONS))
+		return;
+	error = try_insert(lookup, members, n);
+	if (error == NULL)
+		return;
+	if (!sqlstate_is_data_error(error->sqlerrcode))
+		ReThrowError(error);
+	if (n > 1)
+	{
+		FreeErrorData(error);
+		insert_members(lookup, members, n / 2, bounded);
+		insert_members(lookup, members + n / 2, n - n / 2, bounded);
+		return;
+	}
+	members[0]->state = MEMBER_REFUSED;
+	members[0]->error = copy_error(lookup->dimension, error);
+	FreeErrorData(error);
+}
+
+/* ---- a batch ----------------------------------------------------------------------------------
+ */
+
+/* The member of a row's natural key; NULL: part of the key is NULL. */
+static Member *
+member_of_row(Lookup *lookup, int row)
+{
+	Dimension *dimension = lookup->dimension;
+	const IngestRow *values = &lookup->rows[row];
+	Datum natural[INDEX_MAX_KEYS];
+	Member *member;
+
+	for (int i = 0; i < dimension->nkeys; i++)
+	{
+		int source = dimension->columns[i].source - 1;
+
+		if (values->isnull[source])
+			return NULL;
+		natural[i] = values->values[source];
+	}
+	member = dimension_cache_member(dimension, natural);
+	if (member->state == MEMBER_KNOWN)
+		return member;
+	if (member->round != dimension->round)
+	{
+		member->round = dimension->round;
+		member->state = MEMBER_SOUGHT;
+		member->newest = row;
+		member->newest_at = values->event_time;
+		lookup->sought[lookup->nsought++] = member;
+	}
+	else if (values->event_time >= member->newest_at)
+	{
+		/* What the new member is filled with. */
+		member->newest = row;
+		member->newest_at = values->event_time;
+	}
+	return member;
+}
+
+/* The key of the unknown member -1; false: there is none. */
+static bool
+find_unknown(Lookup *lookup, Datum *key)
+{
+	const Dimension *dimension = lookup->dimension;
+	bool found;
+
+	if (!dimension->has_unknown)
+		return false;
+	connect_spi();
+	run(lookup, dimension->unknown_sql, 0, NULL, 0);
+	found = SPI_processed > 0;
+	if (found)
+	{
+		bool isnull;
+
+		*key = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+		MemoryContextSwitchTo(lookup->context);
+		*key = datumCopy(*key, dimension->key_byval, dimension->key_length);
+	}
+	SPI_finish();
+	MemoryContextSwitchTo(lookup->context);
+	return found;
+}
+
+static void
+give_keys(Lookup *lookup, Member **members, int number, int n, IngestMessage *messages)
+{
+	Datum unknown = (Datum) 0;
+	bool has_unknown = false;
+	bool asked = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		const Member *member = members[i];
+		IngestRow *row = &lookup->rows[i];
+
+		row->member_isnull[number] = false;
+		if (member && member->state == MEMBER_REFUSED)
+		{
+			messages[row->message].verdict = INGEST_DEAD;
+			messages[row->message].error = member->error;
+		}
+		else if (member && member->state == MEMBER_KNOWN)
+		{
+			row->members[number] = member->key;
+			row->member_isnull[number] = member->isnull;
+		}
+		else
+		{
+			if (!asked)
+				has_unknown = find_unknown(lookup, &unknown);
+			asked = true;
+			row->members[number] = unknown;
+			row->member_isnull[number] = !has_unknown;
+		}
+	}
+}
+
+/* True: members were made that are to be committed first. */
+static bool
+resolve_one(Lookup *lookup, int number, int n, IngestMessage *messages, bool own_transaction)
+{
+	Dimension *dimension = lookup->dimension;
+	Member **members = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Member *) * n);
+
+	dimension_cache_trim(dimension);
+	dimension->round++;
+	lookup->sought = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Member *) * n);
+	for (int i = 0; i < n; i++)
+		members[i] = member_of_row(lookup, i);
+	select_members(lookup);
+	if (lookup->nsought > 0 && dimension->may_insert)
+	{
+		insert_members(lookup, lookup->sought, lookup->nsought, own_transaction);
+		if (own_transaction && lookup->made > 0)
+			return true;
+		/* Refused ones left aside, somebody else has made them, or a trigger would not have them.
+		 */
+		select_members(lookup);
+	}
+	give_keys(lookup, members, number, n, messages);
+	return false;
+}
+
+bool
+dimensions_resolve(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int *n,
+				   bool own_transaction)
+{
+	int nd = ingest->ndimensions;
+	Datum *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * nd * Max(*n, 1));
+	bool *nulls = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(bool) * nd * Max(*n, 1));
+	bool made = false;
+	int left = 0;
+
+	for (int i = 0; i < *n; i++)
+	{
+		rows[i].members = keys + (Size) i * nd;
+		rows[i].member_isnull = nulls + (Size) i * nd;
+	}
+	for (int i = 0; i<nd && * n> 0; i++)
+	{
+		Dimension *dimension = ingest->by_oid[i];
+		Lookup lookup = {
+			.ingest = ingest,
+			.dimension = dimension,
+			.rows = rows,
+			.context = CurrentMemoryContext,
+		};
+
+		made |= resolve_one(&lookup, dimension - ingest->dimensions, *n, messages, own_transaction);
+	}
+	if (made)
+		return true;
+	for (int i = 0; i < *n; i++)
+		if (messages[rows[i].message].verdict == INGEST_STORED)
+			rows[left++] = rows[i];
+	*n = left;
+	return false;
+}
