@@ -20,7 +20,7 @@ CREATE TABLE telemetry._view (
     components    text[]      NOT NULL,
     feeds         integer,
     feeds_columns text[],
-    status        text        NOT NULL CONSTRAINT view_status_choice CHECK (status IN ('live', 'unbuilt', 'stale', 'broken')),
+    status        text        NOT NULL CONSTRAINT view_status_choice CHECK (status IN ('live', 'unbuilt', 'building', 'stale', 'broken')),
     status_reason text,
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp()
 );
@@ -45,11 +45,19 @@ AS 'MODULE_PATHNAME', 'telemetry_maintenance_sql' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION telemetry._maintenance_sql(regclass) IS
 'The statements by which a continuous view is kept up to date, for reading: rows named delta stand for the changed rows.';
 
+CREATE FUNCTION telemetry._is_building(view_id integer) RETURNS boolean
+AS 'MODULE_PATHNAME', 'telemetry_is_building' LANGUAGE C STRICT;
+COMMENT ON FUNCTION telemetry._is_building(integer) IS
+'True while a session builds the continuous view of that number.';
+
 CREATE VIEW telemetry.continuous_view AS
-SELECT v.view, v.target, pg_catalog.pg_get_userbyid(c.relowner) AS owner, v.status, v.status_reason,
+SELECT v.view, v.target, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
+       CASE WHEN b.interrupted THEN 'unbuilt' ELSE v.status END AS status,
+       CASE WHEN b.interrupted THEN 'its build was interrupted' ELSE v.status_reason END AS status_reason,
        pg_catalog.pg_get_viewdef(v.definition) AS definition, v.state, v.created_at,
        telemetry._maintenance_sql(v.view) AS maintenance_sql
-FROM telemetry._view v JOIN pg_catalog.pg_class c ON c.oid = v.view
+FROM telemetry._view v JOIN pg_catalog.pg_class c ON c.oid = v.view,
+     LATERAL (SELECT v.status = 'building' AND NOT telemetry._is_building(v.view_id) AS interrupted) AS b
 WHERE v.feeds IS NULL
   AND (pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.has_table_privilege(v.view, 'SELECT'));
 COMMENT ON VIEW telemetry.continuous_view IS
@@ -58,12 +66,37 @@ COMMENT ON COLUMN telemetry.continuous_view.view IS 'the view as users read it';
 COMMENT ON COLUMN telemetry.continuous_view.target IS 'table whose rows it aggregates';
 COMMENT ON COLUMN telemetry.continuous_view.owner IS 'role as which it is maintained';
 COMMENT ON COLUMN telemetry.continuous_view.status IS
-'live: equals its query after every commit; unbuilt: made WITH NO DATA; stale: a change was missed; broken: its maintenance failed. All but live are mended by REFRESH MATERIALIZED VIEW';
+'live: equals its query after every commit; unbuilt: made WITH NO DATA, or its build was interrupted; building: telemetry.progress_build shows how far; stale: a change was missed; broken: its maintenance failed. telemetry.build() and REFRESH MATERIALIZED VIEW make it live';
 COMMENT ON COLUMN telemetry.continuous_view.status_reason IS 'why it is not live';
 COMMENT ON COLUMN telemetry.continuous_view.definition IS 'the query that the view equals';
 COMMENT ON COLUMN telemetry.continuous_view.state IS 'table with one row per group';
 COMMENT ON COLUMN telemetry.continuous_view.maintenance_sql IS 'how the rows that a statement changed are folded into the state';
 GRANT SELECT ON telemetry.continuous_view TO PUBLIC;
+
+CREATE PROCEDURE telemetry.build(view regclass)
+AS 'MODULE_PATHNAME', 'telemetry_build' LANGUAGE C;
+COMMENT ON PROCEDURE telemetry.build(regclass) IS
+'Builds a continuous view that is not live, and those over it, while its table is written; writers wait for two moments. Runs in transactions of its own, so not inside a transaction block. telemetry.progress_build shows how far it is. May be cancelled at any time: the view is unbuilt then, and can be built again. For the owner of the view. Example: CALL telemetry.build(''game.daily_active_users'')';
+
+CREATE FUNCTION telemetry._build_progress(
+    OUT pid integer, OUT view oid, OUT phase text, OUT rows_done bigint, OUT rows_total bigint,
+    OUT started_at timestamptz)
+RETURNS SETOF record LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_build_progress';
+COMMENT ON FUNCTION telemetry._build_progress() IS 'Shared memory behind telemetry.progress_build.';
+
+CREATE VIEW telemetry.progress_build WITH (security_barrier) AS
+SELECT p.pid, p.view::pg_catalog.regclass AS view, p.phase, p.rows_done, p.rows_total, p.started_at
+FROM telemetry._build_progress() p JOIN pg_catalog.pg_class c ON c.oid = p.view
+WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW telemetry.progress_build IS
+'Continuous views that are being built by telemetry.build() or REFRESH MATERIALIZED VIEW CONCURRENTLY now, one row each; for the owners of views and for pg_monitor. Example: SELECT view, phase, round(100.0 * rows_done / nullif(rows_total, 0)) AS percent FROM telemetry.progress_build';
+COMMENT ON COLUMN telemetry.progress_build.pid IS 'process that builds; pg_cancel_backend() ends it';
+COMMENT ON COLUMN telemetry.progress_build.view IS 'the view that is being built';
+COMMENT ON COLUMN telemetry.progress_build.phase IS 'waiting for writers, reading the table, merging what was written meanwhile, or finishing (writers wait)';
+COMMENT ON COLUMN telemetry.progress_build.rows_done IS 'rows of the table that were read';
+COMMENT ON COLUMN telemetry.progress_build.rows_total IS 'estimate of how many are to be read; once for the view, and once for each value that it counts by DISTINCT';
+COMMENT ON COLUMN telemetry.progress_build.started_at IS 'when the build of this view began';
+GRANT SELECT ON telemetry.progress_build TO PUBLIC;
 
 CREATE FUNCTION telemetry.verify(view regclass, OUT side text, OUT "row" jsonb) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'telemetry_verify' LANGUAGE C STRICT;
@@ -96,13 +129,16 @@ COMMENT ON FUNCTION telemetry._late(regclass) IS
 'Rows that pipelines stored in a view''s target with an event time before their watermark. Needs SELECT on the view, or pg_monitor.';
 
 CREATE VIEW telemetry.stat_view WITH (security_barrier) AS
-SELECT v.view, v.target, v.status, v.status_reason,
+SELECT v.view, v.target,
+       CASE WHEN b.interrupted THEN 'unbuilt' ELSE v.status END AS status,
+       CASE WHEN b.interrupted THEN 'its build was interrupted' ELSE v.status_reason END AS status_reason,
        coalesce(s.folds, 0) AS folds, coalesce(s.rows, 0) AS rows_folded,
        coalesce(s.milliseconds, 0) AS milliseconds, s.last_fold_at,
        telemetry._late(v.view) AS late
 FROM telemetry._view v
 JOIN pg_catalog.pg_class c ON c.oid = v.view
 LEFT JOIN telemetry._view_counts() s ON s.view = v.view
+CROSS JOIN LATERAL (SELECT v.status = 'building' AND NOT telemetry._is_building(v.view_id) AS interrupted) AS b
 WHERE v.feeds IS NULL
   AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(c.relowner, 'USAGE'));
 COMMENT ON VIEW telemetry.stat_view IS

@@ -100,7 +100,7 @@ WITH pipelines AS (
     -- Continuous views.
     SELECT CASE status WHEN 'unbuilt' THEN 2 ELSE 1 END, 'view ' || view::text, concat_ws(': ', status, status_reason),
            format('REFRESH MATERIALIZED VIEW %s;', view)
-    FROM telemetry.stat_view WHERE status <> 'live'
+    FROM telemetry.stat_view WHERE status NOT IN ('live', 'building')
     UNION ALL
     SELECT 1, 'table ' || t.tgrelid::regclass::text, format('trigger %I, which feeds continuous views, is disabled', t.tgname),
            format('ALTER TABLE %s ENABLE TRIGGER %I; -- then REFRESH MATERIALIZED VIEW of its views', t.tgrelid::regclass, t.tgname)

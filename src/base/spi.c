@@ -1,11 +1,13 @@
 #include "base/spi.h"
 
+#include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 void
 own_spi_begin(OwnSpi *scope)
@@ -29,23 +31,47 @@ own_spi_end(OwnSpi *scope)
 	SetUserIdAndSecContext(scope->saved_user, scope->saved_context);
 }
 
+static void
+prepare(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
+{
+	SPIPlanPtr prepared;
+
+	if (*plan)
+		return;
+	prepared = SPI_prepare(sql, nargs, unconstify(Oid *, types));
+	if (prepared == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
+	if (SPI_keepplan(prepared) != 0)
+		elog(ERROR, "could not keep the plan of \"%s\"", sql);
+	*plan = prepared;
+}
+
 uint64
 own_spi_run(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types, Datum *values,
 			const char *nulls)
 {
 	int result;
 
-	if (*plan == NULL)
-	{
-		SPIPlanPtr prepared = SPI_prepare(sql, nargs, unconstify(Oid *, types));
-
-		if (prepared == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
-		if (SPI_keepplan(prepared) != 0)
-			elog(ERROR, "could not keep the plan of \"%s\"", sql);
-		*plan = prepared;
-	}
+	prepare(plan, sql, nargs, types);
 	result = SPI_execute_plan(*plan, values, nulls, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+uint64
+own_spi_run_latest(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types, Datum *values,
+				   const char *nulls)
+{
+	int result;
+
+	if (!IsolationUsesXactSnapshot() || !FirstSnapshotSet || IsInParallelMode())
+		return own_spi_run(plan, sql, nargs, types, values, nulls);
+	prepare(plan, sql, nargs, types);
+	PushActiveSnapshot(GetLatestSnapshot());
+	result = SPI_execute_snapshot(*plan, values, nulls, GetActiveSnapshot(), InvalidSnapshot, false,
+								  false, 0);
+	PopActiveSnapshot();
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 	return SPI_processed;

@@ -28,6 +28,13 @@ extern void own_spi_end(OwnSpi *scope);
 extern uint64 own_spi_run(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
 						  Datum *values, const char *nulls);
 
+/*
+ * The same, with a snapshot of now also where the transaction's is older (REPEATABLE READ): what it
+ * writes must take into account what was made since.
+ */
+extern uint64 own_spi_run_latest(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
+								 Datum *values, const char *nulls);
+
 /* Column of the current result, by position from 1. */
 extern Datum own_spi_datum(uint64 row, int column, bool *isnull);
 

@@ -9,7 +9,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-static const char *const status_names[] = {"live", "unbuilt", "stale", "broken"};
+static const char *const status_names[] = {"live", "unbuilt", "stale", "broken", "building"};
 
 /*
  * Views with many keys come first: their groups are many, so that two writers rarely meet on one.
@@ -213,7 +213,8 @@ select_views(Oid view, Oid target, MemoryContext context)
 	uint64 n;
 
 	own_spi_begin(&scope);
-	n = own_spi_run(&plan, select_view, 2, types, values, NULL);
+	/* A writer with an older snapshot follows the views that were made since, too. */
+	n = own_spi_run_latest(&plan, select_view, 2, types, values, NULL);
 	for (uint64 i = 0; i < n; i++)
 	{
 		ViewRow *row = row_at(i, context);

@@ -13,7 +13,8 @@ typedef enum ViewStatus
 	VIEW_LIVE,    /* equals its query after every commit */
 	VIEW_UNBUILT, /* made WITH NO DATA, and holds nothing yet */
 	VIEW_STALE,   /* a change was missed */
-	VIEW_BROKEN   /* its maintenance failed */
+	VIEW_BROKEN,  /* its maintenance failed */
+	VIEW_BUILDING /* online, by a session that progress.c knows; without one: unbuilt */
 } ViewStatus;
 
 typedef struct ViewRow

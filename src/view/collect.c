@@ -17,6 +17,7 @@
 #include "utils/queryenvironment.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "view/build.h"
 #include "view/generate.h"
 #include "view/pending.h"
 
@@ -342,7 +343,7 @@ collect_rows(List *views, Relation relation, Tuplestorestate *rows, bool minus)
 	{
 		KnownView *view = lfirst(cell);
 
-		if (view->row.status == VIEW_LIVE && collect_allowed(view))
+		if (build_follows(view) && collect_allowed(view))
 		{
 			PendingView *pending = pending_view(view->row.view, target, view->desc);
 

@@ -25,8 +25,10 @@
 #include "utils/rls.h"
 #include "utils/syscache.h"
 #include "view/distinct.h"
+#include "view/build.h"
 #include "view/fold.h"
 #include "view/generate.h"
+#include "view/journal.h"
 #include "view/pending.h"
 #include "view/session_index.h"
 #include "view/shape.h"
@@ -400,6 +402,8 @@ refresh(ViewRow *row, bool with_data)
 	ListCell *cell;
 
 	view_set_status(row->id, VIEW_UNBUILT, NULL);
+	/* Of a build that was interrupted. */
+	journal_drop(row);
 	CommandCounterIncrement();
 	foreach (cell, view_helpers(row, CurrentMemoryContext))
 		empty(lfirst(cell));
@@ -418,6 +422,7 @@ view_refresh(Oid view, bool with_data)
 
 	if (!compat_table_owner(view, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(view));
+	build_exclude(view);
 	hold_writers_off(row->target);
 	if (get_rel_relkind(row->target) != RELKIND_VIEW)
 	{
@@ -426,4 +431,12 @@ view_refresh(Oid view, bool with_data)
 		triggers_check(row->target);
 	}
 	refresh(row, with_data);
+}
+
+void
+view_refresh_concurrently(Oid view)
+{
+	if (!compat_table_owner(view, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(view));
+	build_online(view);
 }

@@ -6,6 +6,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/spi.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "catalog/view.h"
 #include "commands/event_trigger.h"
@@ -74,6 +75,10 @@ drop_parts(const ViewRow *row)
 	OwnSpi scope;
 
 	own_spi_begin(&scope);
+	/* That of a build which was interrupted. */
+	drop_relation(get_relname_relid(psprintf("v%d_journal", row->id),
+									get_namespace_oid("telemetry_state", false)),
+				  "TABLE");
 	if (row->source != row->state)
 		drop_relation(row->source, "VIEW");
 	drop_relation(row->partial, "VIEW");

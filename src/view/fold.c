@@ -15,10 +15,12 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "view/build.h"
 #include "view/collect.h"
 #include "view/distinct.h"
 #include "view/generate.h"
 #include "view/handover.h"
+#include "view/journal.h"
 #include "view/pending.h"
 #include "view/session_fold.h"
 #include "view/statistics.h"
@@ -291,12 +293,21 @@ upsert_values(KnownView *view, Tuplestorestate *plus, bool gathered, Tuplestores
 }
 
 static void
-merge_rows(const KnownView *view, bool plus, bool minus)
+merge_rows(const KnownView *view, bool plus, bool minus, int64 nminus)
 {
 	if (plus)
 		execute_sql(generate_append(view), 0, NULL, NULL, NULL);
 	if (minus)
+	{
 		execute_sql(generate_remove(view), 0, NULL, NULL, NULL);
+		/* The state was built anew since this transaction's snapshot. */
+		if (SPI_processed < (uint64) nminus && IsolationUsesXactSnapshot())
+			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+							errmsg("could not serialize access to continuous view %s", view->name),
+							errdetail("Rows of it that this transaction deletes were made anew "
+									  "after its snapshot."),
+							errhint("The transaction might succeed if retried.")));
+	}
 }
 
 static void
@@ -330,7 +341,7 @@ merge(KnownView *view, PendingView *pending, Change *change)
 		hand_over(MINUS_ROWS, pending->minus, view->desc);
 	}
 	if (view->rows)
-		merge_rows(view, plus, minus);
+		merge_rows(view, plus, minus, minus ? tuplestore_tuple_count(pending->minus) : 0);
 	else if (view->main)
 		merge_values(view, plus, minus, gathered, change);
 	else
@@ -346,6 +357,16 @@ rows_of(const PendingView *pending)
 {
 	return (pending->plus ? tuplestore_tuple_count(pending->plus) : 0) +
 		   (pending->minus ? tuplestore_tuple_count(pending->minus) : 0);
+}
+
+void
+fold_empty(const KnownView *view)
+{
+	/* The table is locked, and so nobody else writes here; but a snapshot may be from before. */
+	execute_latest(psprintf("DELETE FROM %s", view->state));
+	if (view->earlier)
+		execute_latest(psprintf("DELETE FROM %s", view->earlier));
+	execute_latest(generate_reset(view));
 }
 
 /* As the view's owner, with SPI at hand. */
@@ -364,12 +385,7 @@ with_view(KnownView *view, PendingView *pending, Change *change)
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	if (pending->emptied)
-	{
-		execute_sql(psprintf("DELETE FROM %s", view->state), 0, NULL, NULL, NULL);
-		if (view->earlier)
-			execute_sql(psprintf("DELETE FROM %s", view->earlier), 0, NULL, NULL, NULL);
-		execute_sql(generate_reset(view), 0, NULL, NULL, NULL);
-	}
+		fold_empty(view);
 	merge(view, pending, change);
 	SPI_finish();
 	owner_end(&scope);
@@ -646,13 +662,16 @@ pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
 	{
 		KnownView *child = lfirst(cell);
 
-		if (child->row.status == VIEW_LIVE && collect_allowed(child))
+		if (build_follows(child) && collect_allowed(child))
 			give(folds, child, fold->pending, &rows, or_break);
 	}
 }
 
 /* ---- all of them ------------------------------------------------------------------------------
  */
+
+/* This session builds, and merges what others put into the journal. */
+static bool merges_journal;
 
 static void
 fold_all(List *pendings, bool or_break)
@@ -666,7 +685,7 @@ fold_all(List *pendings, bool or_break)
 		KnownView *view = known_view_over(pending->target, pending->view);
 
 		/* Dropped, or switched off, by this very transaction. */
-		if (view && view->row.status == VIEW_LIVE)
+		if (view && build_follows(view))
 			(void) fold_of(&folds, view, pending);
 	}
 	/* Grows while it is gone through, behind where we are: views over views. */
@@ -676,6 +695,11 @@ fold_all(List *pendings, bool or_break)
 		Change change = {0};
 		Step step = {.view = fold->view, .pending = fold->pending};
 
+		if (fold->view->row.status == VIEW_BUILDING && !merges_journal)
+		{
+			journal_add(fold->view, fold->pending);
+			continue;
+		}
 		if (fold->view->main)
 		{
 			change.given = tuplestore_begin_heap(false, false, work_mem);
@@ -732,6 +756,21 @@ void
 fold_for_now(void)
 {
 	fold_now(false);
+}
+
+void
+fold_journal(List *pendings)
+{
+	merges_journal = true;
+	PG_TRY();
+	{
+		fold_all(pendings, false);
+	}
+	PG_FINALLY();
+	{
+		merges_journal = false;
+	}
+	PG_END_TRY();
 }
 
 void

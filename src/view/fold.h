@@ -20,6 +20,13 @@ extern void fold_or_break(void);
 /* The same, but it goes on waiting: for a subtransaction that is rolled back. */
 extern void fold_for_now(void);
 
+/* What a builder took out of journals: PendingView *, of a view and all of its helpers. */
+extern void fold_journal(List *pendings);
+
+/* The state holds what expired partitions contributed, and nothing else; within SPI, as the owner.
+ */
+extern void fold_empty(const KnownView *view);
+
 /* Fills the state from the target and the expired partitions; it must be empty. */
 extern void fold_rebuild(const KnownView *view);
 

@@ -1,5 +1,8 @@
 #include "view/handover.h"
 
+#include "access/xact.h"
+#include "utils/snapmgr.h"
+
 /* What a kept plan is made for, so that it joins by hashing and does not go through all pairs. */
 #define MANY_ROWS 10000
 
@@ -42,6 +45,23 @@ execute_sql(const char *sql, int nargs, Oid *types, Datum *values, const char *n
 
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+}
+
+void
+execute_latest(const char *sql)
+{
+	SPIPlanPtr plan = SPI_prepare(sql, 0, NULL);
+	int result;
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
+	result = SPI_execute_snapshot(plan, NULL, NULL, GetActiveSnapshot(), InvalidSnapshot, false,
+								  false, 0);
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	PopActiveSnapshot();
 }
 
 void

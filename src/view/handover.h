@@ -20,6 +20,11 @@ extern void hand_back(const char *name);
 /* Plans it each time. ereports, with the statement, if it is none. */
 extern void execute_sql(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls);
 
+/*
+ * With a snapshot of now, also where the transaction's is older: for what nobody else may write.
+ */
+extern void execute_latest(const char *sql);
+
 /* Prepares it the first time, and keeps the plan there. */
 extern void execute_kept(SPIPlanPtr *kept, const char *sql);
 

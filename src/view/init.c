@@ -7,6 +7,7 @@
 #include "view/known.h"
 #include "view/partition.h"
 #include "view/pending.h"
+#include "view/progress.h"
 #include "view/statistics.h"
 #include "view/utility.h"
 
@@ -20,6 +21,7 @@ view_init(void)
 	utility_init();
 	partition_init();
 	statistics_init();
+	progress_init();
 	preloaded = process_shared_preload_libraries_in_progress;
 }
 

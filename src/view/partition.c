@@ -21,6 +21,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
+#include "view/build.h"
 #include "view/collect.h"
 #include "view/generate.h"
 #include "view/known.h"
@@ -167,7 +168,7 @@ partition_goes(Oid partition, bool dropped)
 		PendingView *pending;
 		Aside aside;
 
-		if (view->row.status != VIEW_LIVE)
+		if (!build_follows(view))
 			continue;
 		pending = pending_view(view->row.view, root, view->desc);
 		aside.plus = pending->plus;
@@ -230,7 +231,7 @@ partition_came(Oid partition, bool with_rows)
 	if (!with_rows)
 		return;
 	foreach (cell, views)
-		if (((KnownView *) lfirst(cell))->row.status == VIEW_LIVE)
+		if (build_follows(lfirst(cell)))
 			take_back(lfirst(cell), partition);
 	collect_relation(views, partition, false);
 }

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
+#include "view/build.h"
 #include "view/collect.h"
 #include "view/known.h"
 #include "view/pending.h"
@@ -242,7 +243,7 @@ truncated(List *views, Relation relation)
 		KnownView *view = lfirst(cell);
 		PendingView *pending;
 
-		if (view->row.status != VIEW_LIVE)
+		if (!build_follows(view))
 			continue;
 		pending = pending_view(view->row.view, view->row.target, view->desc);
 		if (whole)

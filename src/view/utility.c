@@ -19,6 +19,7 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "view/build.h"
 #include "view/collect.h"
 #include "view/create.h"
 #include "view/known.h"
@@ -182,7 +183,7 @@ mark_stale(Oid relation, const char *reason)
 	{
 		const KnownView *view = lfirst(cell);
 
-		if (view->row.status != VIEW_LIVE || view->main)
+		if (!build_follows(view) || view->main)
 			continue;
 		ereport(WARNING, (errmsg("continuous view %s is stale from now on: %s", view->name, reason),
 						  errhint("Undo it, and then REFRESH MATERIALIZED VIEW %s.", view->name)));
@@ -332,7 +333,16 @@ refresh(Utility *utility)
 	else
 	{
 		view_check_preloaded();
-		view_refresh(row->view, !statement->skipData);
+		if (statement->concurrent)
+		{
+			/* Its own transactions are what lets the writers go on. */
+			PreventInTransactionBlock(
+				utility->context == PROCESS_UTILITY_TOPLEVEL,
+				"REFRESH MATERIALIZED VIEW CONCURRENTLY of a continuous view");
+			view_refresh_concurrently(row->view);
+		}
+		else
+			view_refresh(row->view, !statement->skipData);
 	}
 }
 

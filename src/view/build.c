@@ -1,0 +1,509 @@
+/*
+ * A view is built while its table is written, by one session in several transactions:
+ *
+ *   prepare    lock against writers: triggers, journal, status 'building'. Whoever writes from here
+ *              on puts his partial rows into the journal, and whoever wrote before has committed.
+ *   fill       one snapshot: the state is computed from the table, and what the snapshot sees of
+ *              the journal is forgotten, since the table has it.
+ *   merge      again and again, one snapshot each: what the journal has is folded into the state;
+ *              groups that cannot be taken from are computed anew under that same snapshot.
+ *   finish     lock against writers, the same once more, and status 'live'.
+ *
+ * Invariant: after each transaction the state is what the query gave at its snapshot, and the
+ * journal has what was committed since. The journal's rows and the changes of the table that they
+ * stand for commit together, so a snapshot sees both or neither: nothing is lost or repeated,
+ * however old the writers' own snapshots are.
+ *
+ * A build that ends early, in whatever way, leaves the status 'building' and no entry in shared
+ * memory: nobody follows such a view, and it is shown as unbuilt.
+ */
+#include "view/build.h"
+
+#include "access/table.h"
+#include "access/xact.h"
+#include "base/compat.h"
+#include "base/owner.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "optimizer/plancat.h"
+#include "parser/analyze.h"
+#include "pgstat.h"
+#include "rewrite/rewriteHandler.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/lmgr.h"
+#include "storage/proc.h"
+#include "tcop/tcopprot.h"
+#include "utils/acl.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timeout.h"
+#include "view/collect.h"
+#include "view/fold.h"
+#include "view/generate.h"
+#include "view/handover.h"
+#include "view/journal.h"
+#include "view/progress.h"
+#include "view/trigger.h"
+#include "view/view.h"
+
+/* So many rows of the journal are few enough to be merged while writers wait. */
+#define FEW_ROWS 1000
+
+/* If writers are faster than that many rounds, they have to wait for the last one. */
+#define MAX_ROUNDS 20
+
+bool
+build_follows(const KnownView *view)
+{
+	if (view->row.status == VIEW_LIVE)
+		return true;
+	return view->row.status == VIEW_BUILDING &&
+		   progress_running(view->main ? view->main->row.id : view->row.id);
+}
+
+/* ---- transactions and locks -------------------------------------------------------------------
+ */
+
+/* Its snapshot is taken when it is first asked for, and stays. */
+static void
+next_transaction(void)
+{
+	SPI_commit();
+	XactIsoLevel = XACT_REPEATABLE_READ;
+}
+
+/* The table that is followed in the end; all views in between must be live. */
+static Oid
+base_of(Oid target)
+{
+	ViewRow *below;
+
+	while ((below = view_by_oid(target, CurrentMemoryContext)) != NULL)
+	{
+		if (below->status != VIEW_LIVE)
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+							errmsg("continuous view \"%s\" is not live", get_rel_name(target)),
+							errhint("Build that one first.")));
+		target = below->target;
+	}
+	return target;
+}
+
+/*
+ * All writers have ended and no new one begins, or false. Those that come later wait behind us, so
+ * we do not stand in the queue for long. A little longer than deadlock_timeout, for which an
+ * autovacuum worker in the way gives up; and a circle with a writer, who locked a partition and now
+ * wants the table, ends with our giving up.
+ */
+static bool
+try_to_hold_writers_off(Oid table)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool held = false;
+	char *milliseconds = psprintf("%d", DeadlockTimeout + 500);
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		int level = NewGUCNestLevel();
+
+		(void) set_config_option("lock_timeout", milliseconds, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+		LockRelationOid(table, ShareRowExclusiveLock);
+		list_free(find_all_inheritors(table, ShareRowExclusiveLock, NULL));
+		AtEOXact_GUC(true, level);
+		ReleaseCurrentSubTransaction();
+		held = true;
+	}
+	PG_CATCH();
+	{
+		int code = geterrcode();
+
+		if (code != ERRCODE_LOCK_NOT_AVAILABLE && code != ERRCODE_T_R_DEADLOCK_DETECTED)
+			PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return held;
+}
+
+/* Without a transaction's snapshot or lock in anybody's way. */
+static void
+wait_before(int attempt)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 Min(500L * (attempt + 1), 10000L), PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* ---- one view's steps -------------------------------------------------------------------------
+ */
+
+/* What is built, after helpers the view that they feed. In a transaction that holds a lock. */
+static List *
+parts_of(Oid view)
+{
+	KnownView *whole = known_view(view);
+
+	if (whole == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("the continuous view that is being built was dropped")));
+	if (whole->row.status != VIEW_BUILDING)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("building of continuous view %s was stopped", whole->name),
+						errdetail("Something else changed its status meanwhile."),
+						errhint("See status_reason in telemetry.continuous_view.")));
+	return lappend(list_copy(known_helpers(whole)), whole);
+}
+
+/* Those over it hold what they got of it, and are built after it. */
+static void
+stop_followers(const KnownView *view)
+{
+	ListCell *cell;
+
+	foreach (cell, known_views(view->row.view))
+	{
+		const KnownView *child = lfirst(cell);
+
+		if (child->main == NULL && child->row.status == VIEW_LIVE)
+			collect_stop(child, VIEW_STALE,
+						 psprintf("view %s, which it follows, is being built", view->name));
+	}
+}
+
+static void
+prepare(const ViewRow *row, Oid table)
+{
+	KnownView *view;
+
+	for (int attempt = 0;; attempt++)
+	{
+		SPI_commit();
+		XactIsoLevel = XACT_READ_COMMITTED;
+		if (try_to_hold_writers_off(table))
+			break;
+		SPI_commit();
+		wait_before(attempt);
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+	view = known_view(row->view);
+	if (view == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("the continuous view that is being built was dropped")));
+	if (table == row->target)
+	{
+		triggers_install(table);
+		CommandCounterIncrement();
+		triggers_check(table);
+	}
+	journal_make(row, view->owner);
+	stop_followers(view);
+	view_set_status(row->id, VIEW_BUILDING, NULL);
+	PopActiveSnapshot();
+}
+
+/* A statement of ours, over names that are all qualified. */
+static PlannedStmt *
+plan_sql(const char *sql)
+{
+	RawStmt *raw = linitial_node(RawStmt, pg_parse_query(sql));
+	Query *query = parse_analyze_fixedparams(raw, sql, NULL, 0, NULL);
+
+	return pg_plan_query(linitial_node(Query, QueryRewrite(query)), sql, 0, NULL);
+}
+
+static void
+run_plan(PlannedStmt *plan, const char *sql, const List *tables)
+{
+	QueryDesc *query;
+
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	query = CreateQueryDesc(plan, sql, GetActiveSnapshot(), InvalidSnapshot, None_Receiver, NULL,
+							NULL, INSTRUMENT_ROWS);
+	ExecutorStart(query, 0);
+	progress_watch(query, tables);
+	compat_executor_run(query);
+	progress_unwatch();
+	ExecutorFinish(query);
+	ExecutorEnd(query);
+	FreeQueryDesc(query);
+	PopActiveSnapshot();
+}
+
+/* The tables whose rows are read, and an estimate of how many these are. */
+static List *
+tables_of(const KnownView *view, double *rows)
+{
+	ViewRow *below = view_by_oid(view->row.target, CurrentMemoryContext);
+	List *tables =
+		below ? list_make1_oid(below->state) : find_all_inheritors(view->row.target, NoLock, NULL);
+	ListCell *cell;
+
+	*rows = 0;
+	foreach (cell, tables)
+	{
+		Relation table = table_open(lfirst_oid(cell), AccessShareLock);
+		BlockNumber pages;
+		double tuples;
+		double visible;
+
+		if (table->rd_rel->relkind == RELKIND_RELATION)
+		{
+			estimate_rel_size(table, NULL, &pages, &tuples, &visible);
+			*rows += tuples;
+		}
+		table_close(table, NoLock);
+	}
+	return tables;
+}
+
+static void
+fill_part(const KnownView *view, PlannedStmt *plan, const List *tables)
+{
+	OwnerScope scope;
+
+	owner_begin(&scope, view->owner);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	execute_sql(psprintf("DELETE FROM %s", view->state), 0, NULL, NULL, NULL);
+	if (view->earlier)
+		execute_sql(psprintf("DELETE FROM %s", view->earlier), 0, NULL, NULL, NULL);
+	journal_forget(view);
+	run_plan(plan, "telemetry.build", tables);
+	SPI_finish();
+	owner_end(&scope);
+}
+
+/*
+ * Partitions must not come between the snapshot and the plan: the plan would read rows that the
+ * journal has as well. From then on they may; none can go, for which we would have to let go of
+ * the table.
+ */
+static void
+fill(const ViewRow *row, Oid table)
+{
+	List *parts;
+	List *plans = NIL;
+	List *tables;
+	ListCell *cell;
+	ListCell *plan;
+	double total;
+
+	next_transaction();
+	LockRelationOid(table, AccessShareLock);
+	LockRelationOid(table, ShareUpdateExclusiveLock);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	progress_phase(BUILD_READS);
+	parts = parts_of(row->view);
+	foreach (cell, parts)
+	{
+		const KnownView *view = lfirst(cell);
+		OwnerScope scope;
+
+		owner_begin(&scope, view->owner);
+		plans = lappend(plans, plan_sql(generate_rebuild(view)));
+		owner_end(&scope);
+	}
+	tables = tables_of(llast(parts), &total);
+	progress_total(total * list_length(parts));
+	UnlockRelationOid(table, ShareUpdateExclusiveLock);
+	forboth (cell, parts, plan, plans)
+		fill_part(lfirst(cell), lfirst(plan), tables);
+	PopActiveSnapshot();
+}
+
+/* One snapshot's worth of the journal; how many rows that was. In a new transaction, locked. */
+static int64
+merge_journal(const ViewRow *row)
+{
+	List *pendings = NIL;
+	int64 rows = 0;
+	ListCell *cell;
+
+	if (FirstSnapshotSet)
+		elog(ERROR, "snapshot of a round was taken before its lock");
+	PushActiveSnapshot(GetTransactionSnapshot());
+	foreach (cell, parts_of(row->view))
+	{
+		PendingView *pending = journal_take(lfirst(cell));
+
+		rows += pending->plus ? tuplestore_tuple_count(pending->plus) : 0;
+		rows += pending->minus ? tuplestore_tuple_count(pending->minus) : 0;
+		pendings = lappend(pendings, pending);
+	}
+	CommandCounterIncrement();
+	fold_journal(pendings);
+	PopActiveSnapshot();
+	return rows;
+}
+
+/* Partitions neither come nor go meanwhile; writers write. */
+static int64
+merge_round(const ViewRow *row, Oid table)
+{
+	next_transaction();
+	progress_phase(BUILD_MERGES);
+	LockRelationOid(table, ShareUpdateExclusiveLock);
+	return merge_journal(row);
+}
+
+static void
+finish(const ViewRow *row, Oid table)
+{
+	for (int attempt = 0;; attempt++)
+	{
+		next_transaction();
+		progress_phase(BUILD_WAITS);
+		if (try_to_hold_writers_off(table))
+			break;
+		SPI_commit();
+		wait_before(attempt);
+		(void) merge_round(row, table);
+	}
+	progress_phase(BUILD_FINISHES);
+	(void) merge_journal(row);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	view_set_status(row->id, VIEW_LIVE, NULL);
+	PopActiveSnapshot();
+	SPI_commit();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	journal_drop(row);
+	PopActiveSnapshot();
+	SPI_commit();
+}
+
+/* ---- a view, and those over it ----------------------------------------------------------------
+ */
+
+static void
+build_view(Oid view)
+{
+	ViewRow *row;
+	Oid table;
+	List *followers = NIL;
+	ListCell *cell;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	row = view_by_oid(view, CurrentMemoryContext);
+	if (row == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+						errmsg("the continuous view that is being built was dropped")));
+	table = base_of(row->target);
+	foreach (cell, view_all(view, CurrentMemoryContext))
+		if (((ViewRow *) lfirst(cell))->feeds == 0)
+			followers = lappend_oid(followers, ((ViewRow *) lfirst(cell))->view);
+	PopActiveSnapshot();
+
+	progress_begin(row);
+	prepare(row, table);
+	fill(row, table);
+	for (int i = 0; i < MAX_ROUNDS && merge_round(row, table) > FEW_ROWS; i++)
+		CHECK_FOR_INTERRUPTS();
+	finish(row, table);
+	progress_end();
+	foreach (cell, followers)
+		build_view(lfirst_oid(cell));
+}
+
+static List *
+with_followers(Oid view)
+{
+	List *views = list_make1_oid(view);
+	ListCell *cell;
+
+	foreach (cell, view_all(view, CurrentMemoryContext))
+		if (((ViewRow *) lfirst(cell))->feeds == 0)
+			views = list_concat(views, with_followers(((ViewRow *) lfirst(cell))->view));
+	return views;
+}
+
+void
+build_exclude(Oid view)
+{
+	ListCell *cell;
+
+	foreach (cell, with_followers(view))
+		LockRelationOid(lfirst_oid(cell), ShareUpdateExclusiveLock);
+}
+
+void
+build_online(Oid view)
+{
+	List *views;
+	ListCell *cell;
+
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	views = with_followers(view);
+	foreach (cell, views)
+	{
+		LockRelId id = {.relId = lfirst_oid(cell), .dbId = MyDatabaseId};
+
+		LockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+	}
+	/* An error releases the locks. */
+	PG_TRY();
+	{
+		build_view(view);
+	}
+	PG_CATCH();
+	{
+		progress_end();
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	foreach (cell, views)
+	{
+		LockRelId id = {.relId = lfirst_oid(cell), .dbId = MyDatabaseId};
+
+		UnlockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+	}
+	SPI_finish();
+}
+
+PG_FUNCTION_INFO_V1(telemetry_build);
+Datum
+telemetry_build(PG_FUNCTION_ARGS)
+{
+	Oid view = PG_GETARG_OID(0);
+	ViewRow *row;
+	bool atomic = fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+				  castNode(CallContext, fcinfo->context)->atomic;
+
+	view_check_preloaded();
+	row = view_by_oid(view, CurrentMemoryContext);
+	if (row == NULL || row->feeds != 0)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"%s\" is not a continuous view",
+							   get_rel_name(view) ? get_rel_name(view) : "?"),
+						errhint("telemetry.continuous_view lists those that are.")));
+	if (!compat_table_owner(view, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(view));
+	if (atomic)
+		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+						errmsg("telemetry.build() cannot run inside a transaction block"),
+						errdetail("It builds in several transactions, so that writers go on."),
+						errhint("CALL it alone; or, inside of a transaction, use REFRESH "
+								"MATERIALIZED VIEW, which holds writers off.")));
+	if (row->status == VIEW_LIVE)
+		ereport(NOTICE,
+				(errmsg("continuous view \"%s\" is live already", get_rel_name(view)),
+				 errhint("REFRESH MATERIALIZED VIEW CONCURRENTLY computes all of it anew.")));
+	else
+		build_online(view);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,195 @@
+#include "view/journal.h"
+
+#include "base/owner.h"
+#include "base/spi.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "view/fold.h"
+#include "view/generate.h"
+#include "view/handover.h"
+
+#define STATE_SCHEMA "telemetry_state"
+
+static char *
+journal_name(int view_id)
+{
+	return psprintf(STATE_SCHEMA ".v%d_journal", view_id);
+}
+
+static Oid
+journal_oid(int view_id)
+{
+	return get_relname_relid(psprintf("v%d_journal", view_id),
+							 get_namespace_oid(STATE_SCHEMA, false));
+}
+
+static void
+run(const char *sql)
+{
+	int result = SPI_execute(sql, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+}
+
+/* The view and its helpers. */
+static List *
+parts_of(const ViewRow *row)
+{
+	return lappend(view_helpers(row, CurrentMemoryContext), unconstify(ViewRow *, row));
+}
+
+static char *
+qualified(Oid relation)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+									  get_rel_name(relation));
+}
+
+/*
+ * Unlogged: a crash ends the build as well. A journal that was left behind is made anew, since the
+ * shape of the view's rows may have been altered.
+ */
+void
+journal_make(const ViewRow *row, Oid owner)
+{
+	OwnSpi scope;
+	ListCell *cell;
+
+	own_spi_begin(&scope);
+	foreach (cell, parts_of(row))
+	{
+		const ViewRow *part = lfirst(cell);
+		char *name = journal_name(part->id);
+
+		if (OidIsValid(journal_oid(part->id)))
+			run(psprintf("DROP TABLE %s", name));
+		run(psprintf("CREATE UNLOGGED TABLE %s AS SELECT false AS _away, p.* FROM %s AS p WITH NO "
+					 "DATA",
+					 name, qualified(part->partial)));
+		run(psprintf("ALTER TABLE %s OWNER TO %s", name,
+					 quote_identifier(GetUserNameFromId(owner, false))));
+	}
+	own_spi_end(&scope);
+}
+
+void
+journal_drop(const ViewRow *row)
+{
+	OwnSpi scope;
+	ListCell *cell;
+
+	own_spi_begin(&scope);
+	foreach (cell, parts_of(row))
+	{
+		int id = ((const ViewRow *) lfirst(cell))->id;
+		Oid journal = journal_oid(id);
+
+		if (OidIsValid(journal) && ConditionalLockRelationOid(journal, AccessExclusiveLock))
+			run(psprintf("DROP TABLE %s", journal_name(id)));
+	}
+	own_spi_end(&scope);
+}
+
+static void
+add_rows(const KnownView *view, Tuplestorestate *rows, bool minus)
+{
+	if (rows == NULL)
+		return;
+	tuplestore_rescan(rows);
+	hand_over(PLUS_ROWS, rows, view->desc);
+	execute_sql(psprintf("INSERT INTO %s SELECT %s, r.* FROM " PLUS_ROWS " AS r",
+						 journal_name(view->row.id), minus ? "true" : "false"),
+				0, NULL, NULL, NULL);
+	hand_back(PLUS_ROWS);
+}
+
+void
+journal_add(const KnownView *view, PendingView *pending)
+{
+	OwnerScope scope;
+
+	owner_begin(&scope, view->owner);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	/* The table was truncated, for which nobody else may touch it, the builder neither. */
+	if (pending->emptied)
+	{
+		execute_latest(psprintf("DELETE FROM %s", journal_name(view->row.id)));
+		fold_empty(view);
+	}
+	add_rows(view, pending->plus, false);
+	add_rows(view, pending->minus, true);
+	SPI_finish();
+	owner_end(&scope);
+}
+
+/* ---- the builder's side -----------------------------------------------------------------------
+ */
+
+/* How many rows are fetched at a time. */
+#define FETCH 10000
+
+/* SPI leaves its own memory current, which ends with it: so the store's is named. */
+static Tuplestorestate *
+rows_of(const KnownView *view, bool minus, MemoryContext context)
+{
+	MemoryContext own = MemoryContextSwitchTo(context);
+	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
+	StringInfoData sql;
+	Portal cursor;
+
+	MemoryContextSwitchTo(own);
+	initStringInfo(&sql);
+	for (int i = 0; i < view->ncolumns; i++)
+		appendStringInfo(&sql, "%s%s", i ? ", " : "SELECT ", view->columns[i].name);
+	appendStringInfo(&sql, " FROM %s WHERE %s_away", journal_name(view->row.id),
+					 minus ? "" : "NOT ");
+	cursor = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(cursor, true, FETCH);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; i++)
+			tuplestore_puttuple(rows, SPI_tuptable->vals[i]);
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(cursor);
+	if (tuplestore_tuple_count(rows) > 0)
+		return rows;
+	tuplestore_end(rows);
+	return NULL;
+}
+
+PendingView *
+journal_take(const KnownView *view)
+{
+	PendingView *pending = palloc0(sizeof(PendingView));
+	MemoryContext context = CurrentMemoryContext;
+	OwnerScope scope;
+
+	pending->view = view->row.view;
+	pending->target = view->row.target;
+	/* Of several transactions: a group may have several rows. */
+	pending->collected = 2;
+	owner_begin(&scope, view->owner);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	pending->plus = rows_of(view, false, context);
+	pending->minus = rows_of(view, true, context);
+	execute_sql(psprintf("DELETE FROM %s", journal_name(view->row.id)), 0, NULL, NULL, NULL);
+	SPI_finish();
+	owner_end(&scope);
+	return pending;
+}
+
+void
+journal_forget(const KnownView *view)
+{
+	execute_sql(psprintf("DELETE FROM %s", journal_name(view->row.id)), 0, NULL, NULL, NULL);
+}
