@@ -20,7 +20,8 @@
 
 /*
  * In the replica role, that of logical replication's apply, triggers for statements do not fire,
- * and apply would not fire them anyway: a row trigger takes their place there, and only there.
+ * and apply would not fire them anyway: a row trigger takes their place there, and only there. That
+ * of TRUNCATE, which apply does fire, is there for both.
  */
 static const struct
 {
@@ -93,6 +94,8 @@ install_one(Oid relation, bool is_root)
 		run(sql.data);
 		if (triggers[i].root_only)
 			run(psprintf("ALTER TABLE %s ENABLE REPLICA TRIGGER %s", name, triggers[i].name));
+		else if (trigger_is_for_truncate(triggers[i].name))
+			run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", name, triggers[i].name));
 	}
 }
 
@@ -142,6 +145,12 @@ trigger_is_for_replica(const char *name)
 	return strcmp(name, "telemetry_collect_replica") == 0;
 }
 
+bool
+trigger_is_for_truncate(const char *name)
+{
+	return strcmp(name, "telemetry_collect_truncate") == 0;
+}
+
 static void
 check_one(Relation relation)
 {
@@ -152,17 +161,23 @@ check_one(Relation relation)
 	{
 		const Trigger *trigger = &desc->triggers[i];
 		bool replica = trigger_is_for_replica(trigger->tgname);
+		bool always = trigger_is_for_truncate(trigger->tgname);
 
 		if (!trigger_is_ours(trigger->tgname))
 			continue;
-		if (trigger->tgenabled != (replica ? TRIGGER_FIRES_ON_REPLICA : TRIGGER_FIRES_ON_ORIGIN))
+		if (trigger->tgenabled != (replica  ? TRIGGER_FIRES_ON_REPLICA
+								   : always ? TRIGGER_FIRES_ALWAYS
+											: TRIGGER_FIRES_ON_ORIGIN))
 			ereport(
 				ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("trigger %s of table \"%s\" is not as the continuous views need it",
 						trigger->tgname, RelationGetRelationName(relation)),
 				 errhint("ALTER TABLE %s ENABLE %sTRIGGER %s.", RelationGetRelationName(relation),
-						 replica ? "REPLICA " : "", trigger->tgname)));
+						 replica  ? "REPLICA "
+						 : always ? "ALWAYS "
+								  : "",
+						 trigger->tgname)));
 		found++;
 	}
 	if (found < (int) lengthof(triggers))

@@ -204,10 +204,13 @@ loses_changes(const AlterTableCmd *command)
 		case AT_EnableTrigUser:
 			return "its triggers were enabled in another way";
 		case AT_DisableTrig:
-		case AT_EnableAlwaysTrig:
 			return trigger_is_ours(command->name) ? "its triggers were altered" : NULL;
+		case AT_EnableAlwaysTrig:
+			return trigger_is_ours(command->name) && !trigger_is_for_truncate(command->name)
+					   ? "its triggers were altered"
+					   : NULL;
 		case AT_EnableTrig:
-			return trigger_is_ours(command->name) && trigger_is_for_replica(command->name)
+			return trigger_is_for_replica(command->name) || trigger_is_for_truncate(command->name)
 					   ? "its triggers were altered"
 					   : NULL;
 		case AT_EnableReplicaTrig:
