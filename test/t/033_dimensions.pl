@@ -7,6 +7,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use TelemetryTest;
+use IPC::Run ();
 use Test::More;
 
 my $kafka = TelemetryTest::Kafka->new;
@@ -121,6 +122,68 @@ like(refusal('CREATE TABLE odd (k int PRIMARY KEY, code text UNIQUE); CREATE TAB
 like(refusal('CREATE TABLE odd (k int PRIMARY KEY, code text UNIQUE); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 	CREATE TRIGGER t BEFORE UPDATE ON odd FOR EACH ROW EXECUTE FUNCTION f(); CREATE TABLE odd_fact (code text, k int REFERENCES odd);'),
 	qr/it has a BEFORE UPDATE row trigger/, 'a trigger that could change keys');
+
+# ---- a batch that is held open -------------------------------------------------------------------
+# Its facts are written, with members from the cache, and not yet committed: whoever takes a member away,
+# or its key, waits for it, and then PostgreSQL's own check sees the facts.
+sql(<<'SQL');
+CREATE SCHEMA held;
+CREATE TABLE held.player (player_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, player_id text NOT NULL UNIQUE);
+CREATE TABLE held.fact (id bigint, player_id text, player_key bigint REFERENCES held.player);
+CREATE FUNCTION held.wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NULL; END $$;
+CREATE TRIGGER wait AFTER INSERT ON held.fact EXECUTE FUNCTION held.wait();
+CREATE FOREIGN TABLE held.topic (id bigint, player_id text) SERVER kafka OPTIONS (topic 'held');
+INSERT INTO held.player (player_id) VALUES ('a'), ('b'), ('c'), ('d');
+SELECT telemetry.create_pipeline('held', 'held.topic', 'held.fact', batch_interval => '0');
+SQL
+$kafka->create_topic('held', 1);
+my $holder = $node->connstr('postgres');
+
+sub start_psql
+{
+	my ($sql, $out) = @_;
+	return IPC::Run::start([ 'psql', '-XAtq', '-d', $holder, '-c', $sql ], '<', \undef, '>', $out, '2>&1');
+}
+
+my $taken = 0;
+my @changes = (
+	[ 'a', "DELETE FROM held.player WHERE player_id = 'a'", qr/violates foreign key constraint/ ],
+	[ 'b', "UPDATE held.player SET player_key = DEFAULT WHERE player_id = 'b'", qr/violates foreign key constraint/ ],
+	[ 'c', "TRUNCATE held.player CASCADE", qr/NOTICE/ ],
+	[ 'd', "SET session_replication_role = replica; DELETE FROM held.player WHERE player_id = 'd'", qr/^$/ ]);
+for my $change (@changes)
+{
+	my ($player, $statement, $outcome) = @$change;
+	my ($held, $changed) = ('', '');
+	# The cache knows the member.
+	sql("INSERT INTO held.player (player_id) VALUES ('$player') ON CONFLICT DO NOTHING");
+	$kafka->produce('held', event(id => ++$taken, player_id => $player));
+	settled('held', $taken);
+	my $hold = start_psql("SELECT pg_advisory_lock(1) IS NULL; SELECT pg_sleep(600)", \$held);
+	poll_until(sub { sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") > 0 });
+	$kafka->produce('held', event(id => ++$taken, player_id => $player));
+	poll_until(sub { sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") > 0 });
+	my $changer = start_psql($statement, \$changed);
+	my $waits = 0;
+	poll_until(sub {
+		$waits = sql("SELECT count(*) FROM pg_stat_activity a JOIN pg_locks l USING (pid) WHERE NOT l.granted AND a.backend_type = 'client backend' AND a.query ~ 'held.player'");
+		$changer->pump_nb if $changer->pumpable; return $waits || !$changer->pumpable;
+	});
+	is($waits, 1, "$statement waits for the batch");
+	sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query ~ 'pg_sleep' AND pid <> pg_backend_pid()");
+	eval { $hold->finish };
+	eval { $changer->finish };
+	settled('held', $taken);
+	like($changed, $outcome, '... and then has its outcome');
+	last if $player eq 'd';
+	is(orphans('held.fact', 'held.player'), 0, '... with no fact that lacks its member');
+}
+is(sql('SELECT count(*) FROM held.fact'), 2, 'what TRUNCATE left, and what came after it');
+
+# What a worker knew of a member that went it does not use.
+$kafka->produce('held', event(id => ++$taken, player_id => 'd'));
+settled('held', $taken);
+is(sql("SELECT count(*) FROM held.fact f JOIN held.player p USING (player_key) WHERE f.id = $taken AND p.player_id = 'd'"), 1, 'a member that was deleted is made anew');
 
 # ---- no fact lacks its member --------------------------------------------------------------------
 # Two workers with the same new keys in opposite orders, while members are deleted, keys change and
