@@ -74,7 +74,12 @@ is(query('SELECT count(*) FROM telemetry.retention'), 0, 'a rolled back call doe
 query("SELECT telemetry.set_retention('game.facts', '100 years')");
 query('CREATE DATABASE copied TEMPLATE postgres', 'template1');
 is(query('SELECT active FROM telemetry.retention', 'copied'), 'f', 'a copy is not active');
-query('UPDATE telemetry._retention SET keep = \'1 day\'', 'copied');
+query('UPDATE telemetry._retention SET keep = \'1 day\'; UPDATE telemetry.retention_state SET next_run_at = now()', 'copied');
+# Maintenance runs there, for what was set there.
+query("CREATE TABLE days (day date) PARTITION BY RANGE (day); SELECT telemetry.set_retention('days', NULL, 'day', 1)", 'copied');
+wait_for("SELECT partitions_made FROM telemetry.retention WHERE target = 'days'::regclass", qr/^2$/, 'the copy maintains what is set in it', 'copied');
+is(query("SELECT to_regclass('game.old_5') IS NOT NULL", 'copied'), 't', 'and nothing else');
+query("SELECT telemetry.drop_retention('days')", 'copied');
 my $dump = $node->basedir . '/dump';
 $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('copied') ], 'dumped');
 query('CREATE DATABASE restored');
