@@ -140,8 +140,7 @@ generate_state_table(const ViewShape *shape, const char *name)
 					"toast.autovacuum_vacuum_scale_factor = 0.02, "
 					"toast.autovacuum_vacuum_threshold = 1000)",
 					name, column_definitions(shape),
-					shape->session ? ", _key bigint GENERATED ALWAYS AS IDENTITY, _change smallint"
-								   : "");
+					shape->session ? ", _key bigint GENERATED ALWAYS AS IDENTITY" : "");
 }
 
 char *

@@ -67,13 +67,6 @@ execute_latest(const char *sql)
 void
 execute_kept(SPIPlanPtr *kept, const char *sql)
 {
-	execute_into(kept, sql, NULL);
-}
-
-void
-execute_into(SPIPlanPtr *kept, const char *sql, DestReceiver *receiver)
-{
-	SPIExecuteOptions options = {.dest = receiver};
 	int result;
 
 	if (*kept == NULL)
@@ -86,7 +79,7 @@ execute_into(SPIPlanPtr *kept, const char *sql, DestReceiver *receiver)
 			elog(ERROR, "could not keep the plan of \"%s\"", sql);
 		*kept = plan;
 	}
-	result = SPI_execute_plan_extended(*kept, &options);
+	result = SPI_execute_plan(*kept, NULL, NULL, false, 0);
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 }

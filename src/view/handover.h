@@ -28,7 +28,4 @@ extern void execute_latest(const char *sql);
 /* Prepares it the first time, and keeps the plan there. */
 extern void execute_kept(SPIPlanPtr *kept, const char *sql);
 
-/* The same; what it returns goes to the receiver. */
-extern void execute_into(SPIPlanPtr *kept, const char *sql, DestReceiver *receiver);
-
 #endif

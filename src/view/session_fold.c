@@ -10,6 +10,7 @@
 #include "view/handover.h"
 #include "view/session_recompute.h"
 #include "view/session_statement.h"
+#include "view/session_upsert.h"
 
 /* Of HEAD_ROWS: where the row lies, the key's number, and the columns. */
 typedef struct Heads
@@ -23,8 +24,7 @@ enum
 {
 	PLAN_LOCK = 0,  /* and what is locked: 1 plus, 2 minus */
 	PLAN_MERGE = 4, /* and 1 if rows are wanted */
-	PLAN_EXTEND = 6,
-	PLAN_FOLLOW = 7
+	PLAN_EARLIER = 6
 };
 
 /*
@@ -112,90 +112,41 @@ merge(KnownView *view, Heads heads, Tuplestorestate *old, Tuplestorestate *new)
 /* ---- events that came -------------------------------------------------------------------------
  */
 
-/* Takes HEAD_ROWS with _change behind: those that are left to do go to a store by what it is. */
-typedef struct Sorter
-{
-	DestReceiver receiver;
-	MemoryContext context; /* of desc: it outlives the statement */
-	TupleDesc desc;
-	Tuplestorestate *follows;
-	Tuplestorestate *otherwise;
-} Sorter;
-
+/* Keys are locked, and all that comes is merged with what it meets. */
 static void
-sorter_startup(DestReceiver *self, int operation, TupleDesc desc)
+add_by_statement(KnownView *view, Tuplestorestate *plus, Tuplestorestate *old, Tuplestorestate *new)
 {
-	Sorter *sorter = (Sorter *) self;
-	MemoryContext old = MemoryContextSwitchTo(sorter->context);
+	Heads heads;
 
-	sorter->desc = CreateTemplateTupleDesc(desc->natts - 1);
-	for (int i = 1; i < desc->natts; i++)
-		TupleDescCopyEntry(sorter->desc, i, desc, i);
-	MemoryContextSwitchTo(old);
+	tuplestore_rescan(plus);
+	hand_over_many(PLUS_ROWS, plus, view->desc);
+	heads = lock(view, true, false);
+	merge(view, heads, old, new);
+	tuplestore_end(heads.rows);
+	hand_back(PLUS_ROWS);
 }
 
-static bool
-sorter_receive(TupleTableSlot *slot, DestReceiver *self)
-{
-	Sorter *sorter = (Sorter *) self;
-	int change;
-
-	slot_getallattrs(slot);
-	change = DatumGetInt16(slot->tts_values[sorter->desc->natts]);
-	if (change != SESSION_EXTENDS)
-		tuplestore_putvalues(change == SESSION_FOLLOWS ? sorter->follows : sorter->otherwise,
-							 sorter->desc, slot->tts_values, slot->tts_isnull);
-	return true;
-}
-
-static void
-sorter_end(DestReceiver *self)
-{
-}
-
-/*
- * Nearly all that comes extends the newest session of its key, which is one upsert, or follows it.
- */
-static void
-add_quickly(KnownView *view)
-{
-	Sorter sorter = {.receiver = {.receiveSlot = sorter_receive,
-								  .rStartup = sorter_startup,
-								  .rShutdown = sorter_end,
-								  .rDestroy = sorter_end,
-								  .mydest = DestNone},
-					 .context = CurrentMemoryContext,
-					 .follows = new_store(),
-					 .otherwise = new_store()};
-
-	execute_into(&view->folds[PLAN_EXTEND], session_extend(view), &sorter.receiver);
-	if (tuplestore_tuple_count(sorter.follows) > 0)
-	{
-		hand_over_many(HEAD_ROWS, sorter.follows, sorter.desc);
-		execute_kept(&view->folds[PLAN_FOLLOW], session_follow(view));
-		hand_back(HEAD_ROWS);
-	}
-	if (tuplestore_tuple_count(sorter.otherwise) > 0)
-		merge(view, (Heads){.rows = sorter.otherwise, .desc = sorter.desc}, NULL, NULL);
-	tuplestore_end(sorter.follows);
-	tuplestore_end(sorter.otherwise);
-}
-
+/* Nearly all that comes extends the newest session of its key, or follows it. */
 static void
 add(KnownView *view, Tuplestorestate *plus, Tuplestorestate *old, Tuplestorestate *new)
 {
-	tuplestore_rescan(plus);
-	hand_over_many(PLUS_ROWS, plus, view->desc);
-	if (old == NULL)
-		add_quickly(view);
-	else
-	{
-		Heads heads = lock(view, true, false);
+	SessionUpsert upsert = {.old = old, .new = new};
 
-		merge(view, heads, old, new);
-		tuplestore_end(heads.rows);
+	if (!session_upsert(view, plus, &upsert))
+	{
+		add_by_statement(view, plus, old, new);
+		return;
 	}
-	hand_back(PLUS_ROWS);
+	if (tuplestore_tuple_count(upsert.replaced) > 0)
+	{
+		hand_over_many(REPLACED_ROWS, upsert.replaced, upsert.replaced_desc);
+		execute_kept(&view->folds[PLAN_EARLIER], session_put_earlier(view));
+		hand_back(REPLACED_ROWS);
+	}
+	if (tuplestore_tuple_count(upsert.otherwise) > 0)
+		add_by_statement(view, upsert.otherwise, old, new);
+	tuplestore_end(upsert.replaced);
+	tuplestore_end(upsert.otherwise);
 }
 
 /* ---- events that went -------------------------------------------------------------------------

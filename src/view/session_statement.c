@@ -56,10 +56,6 @@ islands(const char *key, const char *selected, const char *pieces)
 		key, selected, pieces);
 }
 
-/* Of a session that comes alone, and the newest one of its key. */
-#define EXTENDS                                                                                    \
-	"(excluded._change = 1 AND excluded._start >= s._start AND excluded._start <= s._reach)"
-
 static char *
 with_comma(char *list)
 {
@@ -128,56 +124,10 @@ session_lock(const KnownView *view, bool plus, bool minus)
 }
 
 char *
-session_extend(const KnownView *view)
+session_put_earlier(const KnownView *view)
 {
-	char *keys = statement_keys(view, "");
-	char *order = statement_order(view);
-	char *partition = *keys ? psprintf("PARTITION BY %s", order + strlen(" ORDER BY ")) : "";
-	StringInfoData values;
-	StringInfoData merged;
-
-	initStringInfo(&values);
-	initStringInfo(&merged);
-	for (int i = view->row.nkeys; i < view->ncolumns; i++)
-	{
-		const KnownColumn *column = &view->columns[i];
-		bool count = strcmp(column->kind->name, "count") == 0;
-
-		appendStringInfo(&values, "CASE WHEN _n = 1 THEN %s%s END, ", column->name,
-						 count ? " ELSE 0" : "");
-		appendStringInfo(&merged, "%1$s = CASE WHEN %2$s THEN %3$s ELSE s.%1$s END, ", column->name,
-						 EXTENDS, statement_merged(view, i, "s.", "excluded."));
-	}
-	return psprintf(
-		"INSERT INTO %1$s AS s (%2$s, _change) SELECT %3$s%4$s(_n = 1)::int FROM (SELECT d.*, "
-		"pg_catalog.count(*) OVER (%5$s) AS _n, pg_catalog.row_number() OVER (%5$s) AS _rank "
-		"FROM " PLUS_ROWS " AS d) AS d WHERE _rank = 1%6$s ON CONFLICT (%7$s) DO UPDATE SET %8$s"
-		"_change = CASE WHEN excluded._change = 0 THEN 0 WHEN %9$s THEN 1 "
-		"WHEN excluded._start > s._reach THEN 2 ELSE 0 END "
-		"RETURNING s.ctid AS row_id, s._key, %10$s, s._change",
-		view->state, statement_columns(view, ""), with_comma(keys), values.data, partition, order,
-		*keys ? keys : "(true)", merged.data, EXTENDS, statement_columns(view, "s."));
-}
-
-char *
-session_follow(const KnownView *view)
-{
-	StringInfoData fresh;
-	StringInfoData assigned;
-
-	initStringInfo(&fresh);
-	initStringInfo(&assigned);
-	for (int i = view->row.nkeys; i < view->ncolumns; i++)
-	{
-		appendStringInfo(&fresh, ", d.%s AS _d%d", view->columns[i].name, i);
-		appendStringInfo(&assigned, "%s%s = n._d%d", assigned.len > 0 ? ", " : "",
-						 view->columns[i].name, i);
-	}
-	return psprintf("WITH n AS MATERIALIZED (SELECT h.*%1$s FROM " PLUS_ROWS " AS d JOIN " HEAD_ROWS
-					" AS h ON %2$s), old AS (INSERT INTO %3$s (_key, %4$s) SELECT _key, %4$s FROM "
-					"n) UPDATE %5$s AS s SET %6$s FROM n WHERE s.ctid = n.row_id",
-					fresh.data, same_key(view, "d", "h"), view->earlier,
-					statement_columns(view, ""), view->state, assigned.data);
+	return psprintf("INSERT INTO %1$s (_key, %2$s) SELECT _key, %2$s FROM " REPLACED_ROWS,
+					view->earlier, statement_columns(view, ""));
 }
 
 /* SET name = prefix.name, ... of all values behind the keys; prefix NULL: as without a session. */

@@ -32,20 +32,9 @@ extern char *session_rebuild(const KnownView *view, bool live);
  * a count of 0; returns HEAD_ROWS. */
 extern char *session_lock(const KnownView *view, bool plus, bool minus);
 
-/* What a session of PLUS_ROWS is to the newest one of its key: column _change. */
-enum
-{
-	SESSION_OTHERWISE = 0, /* before it, or one of several */
-	SESSION_EXTENDS = 1,   /* begins within it; or the key is new */
-	SESSION_FOLLOWS = 2    /* begins after it */
-};
-
-/* Locks the keys of PLUS_ROWS, and merges what extends; returns HEAD_ROWS, with _change behind. */
-extern char *session_extend(const KnownView *view);
-
-/* Those of HEAD_ROWS become earlier sessions; those of PLUS_ROWS, one for each, take their place.
- */
-extern char *session_follow(const KnownView *view);
+/* Rows of _key and all columns become earlier sessions. */
+#define REPLACED_ROWS "telemetry_replaced"
+extern char *session_put_earlier(const KnownView *view);
 
 /* Merges PLUS_ROWS into the sessions of HEAD_ROWS. If wanted, returns (is new, columns) of each
  * session that was there before or is now. */

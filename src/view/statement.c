@@ -554,9 +554,3 @@ statement_key_record(const KnownView *view, const char *prefix)
 {
 	return key_record(view, prefix);
 }
-
-char *
-statement_merged(const KnownView *view, int i, const char *a, const char *b)
-{
-	return merged(view, i, a, b);
-}

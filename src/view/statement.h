@@ -18,9 +18,6 @@ extern char *statement_values(const KnownView *view, const char *prefix);
 /* The keys as they are, and over rows of one group what merging them all gives of the rest. */
 extern char *statement_gathering(const KnownView *view, bool keys);
 
-/* A value behind the keys of the rows a merged with that of the rows b. */
-extern char *statement_merged(const KnownView *view, int i, const char *a, const char *b);
-
 /* " ORDER BY keys", the same for all writers. */
 extern char *statement_order(const KnownView *view);
 

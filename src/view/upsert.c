@@ -39,27 +39,10 @@
 #include "utils/snapmgr.h"
 #include "utils/tuplesort.h"
 #include "view/generate.h"
+#include "view/upsert_internal.h"
 
 /* After so many groups in a row that were new, the next is inserted without a look for it. */
 #define NEW_IN_A_ROW 32
-
-typedef struct Upsert
-{
-	KnownView *view;
-	EState *estate;
-	ResultRelInfo *rri;
-	Relation state;
-	Relation index; /* over the keys */
-	CommandId command;
-	Snapshot snapshot;
-	IndexScanDesc scan;
-	ScanKey keys;
-	TupleTableSlot *delta; /* the row that is merged into the state */
-	TupleTableSlot *old;   /* the group as it is there */
-	ProjectionInfo *merge; /* of old and delta */
-	Tuplestorestate *inserted;
-	int new_in_a_row;
-} Upsert;
 
 /* ---- whether it can be done, and by what expressions --------------------------------------------
  */
@@ -96,7 +79,7 @@ entry_of(const List *entries, AttrNumber column)
  * that each value is brought to its column's type as the statement does it.
  */
 static List *
-make_merges(const KnownView *view)
+make_merges(const KnownView *view, TupleDesc state)
 {
 	char *sql = generate_merge(view);
 	Query *query = parse_analyze_fixedparams(
@@ -105,9 +88,9 @@ make_merges(const KnownView *view)
 
 	if (query->hasSubLinks)
 		return NIL;
-	for (int i = 0; i < view->ncolumns; i++)
+	for (int i = 0; i < state->natts; i++)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(view->desc, i);
+		Form_pg_attribute attribute = TupleDescAttr(state, i);
 		TargetEntry *entry = entry_of(query->targetList, i + 1);
 		Expr *expr;
 
@@ -128,10 +111,16 @@ is_plain(const KnownView *view, Relation state)
 	TupleDesc desc = RelationGetDescr(state);
 
 	if (state->rd_rel->relkind != RELKIND_RELATION || state->rd_rel->relrowsecurity ||
-		state->rd_rel->relispartition || state->trigdesc || state->rd_rules || desc->constr ||
-		state->rd_tableam != GetHeapamTableAmRoutine() || desc->natts != view->ncolumns)
+		state->rd_rel->relispartition || state->trigdesc || state->rd_rules ||
+		state->rd_tableam != GetHeapamTableAmRoutine())
 		return false;
-	for (int i = 0; i < desc->natts; i++)
+	/* Sessions have the number of their key behind. */
+	if (view->earlier ? desc->natts != view->ncolumns + 1
+					  : desc->constr || desc->natts != view->ncolumns)
+		return false;
+	if (desc->constr && (desc->constr->has_generated_stored || desc->constr->num_check > 0))
+		return false;
+	for (int i = 0; i < view->ncolumns; i++)
 		if (TupleDescAttr(desc, i)->attisdropped ||
 			TupleDescAttr(desc, i)->atttypid != TupleDescAttr(view->desc, i)->atttypid)
 			return false;
@@ -245,7 +234,7 @@ begin(Upsert *upsert)
 
 	upsert->command = GetCurrentCommandId(true);
 	upsert->old = ExecInitExtraTupleSlot(estate, desc, &TTSOpsBufferHeapTuple);
-	upsert->delta = ExecInitExtraTupleSlot(estate, desc, &TTSOpsMinimalTuple);
+	upsert->delta = ExecInitExtraTupleSlot(estate, upsert->view->desc, &TTSOpsMinimalTuple);
 	upsert->merge =
 		ExecBuildProjectionInfo(upsert->view->merges, context,
 								ExecInitExtraTupleSlot(estate, desc, &TTSOpsVirtual), NULL, NULL);
@@ -257,8 +246,8 @@ begin(Upsert *upsert)
 /* ---- one group ----------------------------------------------------------------------------------
  */
 
-static TupleTableSlot *
-merged_of(Upsert *upsert, TupleTableSlot *one, TupleTableSlot *other)
+TupleTableSlot *
+upsert_merged(Upsert *upsert, TupleTableSlot *one, TupleTableSlot *other)
 {
 	ExprContext *context = upsert->merge->pi_exprContext;
 
@@ -283,25 +272,49 @@ find(Upsert *upsert)
 	return index_getnext_slot(upsert->scan, ForwardScanDirection, upsert->old);
 }
 
+static TM_Result
+lock(Upsert *upsert, ItemPointerData row, bool *moved)
+{
+	TM_FailureData failure;
+	TM_Result result = table_tuple_lock(upsert->state, &row, upsert->snapshot, upsert->old,
+										upsert->command, LockTupleNoKeyExclusive, LockWaitBlock,
+										TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+
+	*moved = failure.traversed;
+	return result;
+}
+
 /* The row that old holds becomes what it and the delta give. Others may have changed it since. */
 static TM_Result
 update(Upsert *upsert)
 {
 	TM_FailureData failure;
+	TM_Result result = TM_Ok;
+	TupleTableSlot *row;
 
-	return compat_update_row(upsert->rri, upsert->estate, &upsert->old->tts_tid,
-							 merged_of(upsert, upsert->old, upsert->delta), upsert->command,
-							 upsert->snapshot, &failure);
+	if (upsert->rules == NULL)
+		row = upsert_merged(upsert, upsert->old, upsert->delta);
+	else
+		for (bool moved = true; (row = upsert->rules->change(upsert)) == NULL && moved;)
+		{
+			result = lock(upsert, upsert->old->tts_tid, &moved);
+			if (result != TM_Ok)
+				return result;
+		}
+	if (row)
+		result = compat_update_row(upsert->rri, upsert->estate, &upsert->old->tts_tid, row,
+								   upsert->command, upsert->snapshot, &failure);
+	if (result == TM_Ok && upsert->rules)
+		upsert->rules->done(upsert, row);
+	return result;
 }
 
 /* False if the row is gone, and with it the group. */
 static bool
 lock_and_update(Upsert *upsert, ItemPointerData row)
 {
-	TM_FailureData failure;
-	TM_Result result = table_tuple_lock(upsert->state, &row, upsert->snapshot, upsert->old,
-										upsert->command, LockTupleNoKeyExclusive, LockWaitBlock,
-										TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure);
+	bool moved;
+	TM_Result result = lock(upsert, row, &moved);
 
 	if (result == TM_Deleted)
 		return false;
@@ -315,29 +328,31 @@ lock_and_update(Upsert *upsert, ItemPointerData row)
 
 /* False if somebody else has the group by now. */
 static bool
-insert(Upsert *upsert)
+insert(Upsert *upsert, TupleTableSlot *row)
 {
 	TransactionId mine = GetCurrentTransactionId();
 	uint32 token = SpeculativeInsertionLockAcquire(mine);
 	bool conflict = false;
 
-	table_tuple_insert_speculative(upsert->state, upsert->delta, upsert->command, 0, NULL, token);
-	list_free(compat_insert_index_tuples(upsert->rri, upsert->delta, upsert->estate, &conflict));
-	table_tuple_complete_speculative(upsert->state, upsert->delta, token, !conflict);
+	table_tuple_insert_speculative(upsert->state, row, upsert->command, 0, NULL, token);
+	list_free(compat_insert_index_tuples(upsert->rri, row, upsert->estate, &conflict));
+	table_tuple_complete_speculative(upsert->state, row, token, !conflict);
 	SpeculativeInsertionLockRelease(mine);
+	if (!conflict && upsert->rules)
+		upsert->rules->done(upsert, row);
 	return !conflict;
 }
 
 /* The row that is in the way of an insertion, once its transaction is over. False: there is none.
  */
 static bool
-update_in_the_way(Upsert *upsert)
+update_in_the_way(Upsert *upsert, TupleTableSlot *row)
 {
-	ItemPointerData row;
+	ItemPointerData other;
 
-	ItemPointerSetInvalid(&upsert->delta->tts_tid);
-	return !compat_check_conflict(upsert->rri, upsert->delta, upsert->estate, &row) &&
-		   lock_and_update(upsert, row);
+	ItemPointerSetInvalid(&row->tts_tid);
+	return !compat_check_conflict(upsert->rri, row, upsert->estate, &other) &&
+		   lock_and_update(upsert, other);
 }
 
 static void
@@ -345,6 +360,8 @@ merge_delta(Upsert *upsert)
 {
 	for (;;)
 	{
+		TupleTableSlot *fresh;
+
 		CHECK_FOR_INTERRUPTS();
 		if (upsert->new_in_a_row < NEW_IN_A_ROW && find(upsert))
 		{
@@ -360,25 +377,23 @@ merge_delta(Upsert *upsert)
 			look_anew(upsert);
 			continue;
 		}
-		if (insert(upsert))
+		fresh = upsert->rules ? upsert->rules->fresh(upsert) : upsert->delta;
+		if (insert(upsert, fresh))
 		{
 			upsert->new_in_a_row++;
 			if (upsert->inserted)
-				tuplestore_puttupleslot(upsert->inserted, upsert->delta);
+				tuplestore_puttupleslot(upsert->inserted, fresh);
 			return;
 		}
 		upsert->new_in_a_row = 0;
-		if (update_in_the_way(upsert))
+		if (update_in_the_way(upsert, fresh))
 			return;
 	}
 }
 
-static void
-take(Upsert *upsert, TupleTableSlot *row)
+void
+upsert_take(Upsert *upsert)
 {
-	/* An insertion writes down in the slot where the row lies. */
-	if (row != upsert->delta)
-		ExecCopySlot(upsert->delta, row);
 	merge_delta(upsert);
 	ExecClearTuple(upsert->old);
 	ResetPerTupleExprContext(upsert->estate);
@@ -387,59 +402,90 @@ take(Upsert *upsert, TupleTableSlot *row)
 /* ---- all of them --------------------------------------------------------------------------------
  */
 
-/* By their keys, as append_order_by() of statement.c has it. */
-static Tuplesortstate *
-sort(const KnownView *view, Tuplestorestate *rows, TupleTableSlot *slot, Oid *equals,
-	 Oid *collations)
+/* By which operators and collations keys are ordered, as append_order_by() of statement.c has it.
+ */
+static void
+order_of(const KnownView *view, int key, Oid *less, Oid *equal, Oid *collation)
 {
+	Form_pg_attribute attribute = TupleDescAttr(view->desc, key);
+
+	*collation = attribute->attcollation;
+	if (OidIsValid(*collation) && get_collation_isdeterministic(*collation))
+		*collation = C_COLLATION_OID;
+	get_sort_group_operators(attribute->atttypid, true, true, false, less, equal, NULL, NULL);
+}
+
+Tuplesortstate *
+upsert_sort(const Upsert *upsert, Tuplestorestate *rows, TupleTableSlot *slot)
+{
+	const KnownView *view = upsert->view;
 	int nkeys = view->row.nkeys;
 	AttrNumber *columns = palloc(sizeof(AttrNumber) * nkeys);
 	Oid *operators = palloc(sizeof(Oid) * nkeys);
+	Oid *collations = palloc(sizeof(Oid) * nkeys);
 	bool *nulls_first = palloc0(sizeof(bool) * nkeys);
 	Tuplesortstate *sorted;
 
 	for (int i = 0; i < nkeys; i++)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(view->desc, i);
+		Oid equal;
 
 		columns[i] = i + 1;
-		collations[i] = attribute->attcollation;
-		if (OidIsValid(collations[i]) && get_collation_isdeterministic(collations[i]))
-			collations[i] = C_COLLATION_OID;
-		get_sort_group_operators(attribute->atttypid, true, true, false, &operators[i], &equals[i],
-								 NULL, NULL);
+		order_of(view, i, &operators[i], &equal, &collations[i]);
 	}
 	sorted = tuplesort_begin_heap(view->desc, nkeys, columns, operators, collations, nulls_first,
 								  maintenance_work_mem, NULL, TUPLESORT_NONE);
+	tuplestore_rescan(rows);
 	while (tuplestore_gettupleslot(rows, true, false, slot))
 		tuplesort_puttupleslot(sorted, slot);
 	tuplesort_performsort(sorted);
 	return sorted;
 }
 
+ExprState *
+upsert_same_group(const Upsert *upsert)
+{
+	int nkeys = upsert->view->row.nkeys;
+	AttrNumber *columns = palloc(sizeof(AttrNumber) * nkeys);
+	Oid *equals = palloc(sizeof(Oid) * nkeys);
+	Oid *collations = palloc(sizeof(Oid) * nkeys);
+
+	for (int i = 0; i < nkeys; i++)
+	{
+		Oid less;
+
+		columns[i] = i + 1;
+		order_of(upsert->view, i, &less, &equals[i], &collations[i]);
+	}
+	return execTuplesMatchPrepare(upsert->view->desc, nkeys, columns, equals, collations, NULL);
+}
+
 static void
 take_sorted(Upsert *upsert, Tuplesortstate *sorted)
 {
 	while (tuplesort_gettupleslot(sorted, true, false, upsert->delta, NULL))
-		take(upsert, upsert->delta);
+		upsert_take(upsert);
+}
+
+/* An insertion writes down in the slot where the row lies. */
+static void
+take_copy(Upsert *upsert, TupleTableSlot *row)
+{
+	ExecCopySlot(upsert->delta, row);
+	upsert_take(upsert);
 }
 
 /* Rows of the same group, which come one after the other, are one row. */
 static void
-take_gathering(Upsert *upsert, Tuplesortstate *sorted, const Oid *equals, const Oid *collations)
+take_gathering(Upsert *upsert, Tuplesortstate *sorted)
 {
-	int nkeys = upsert->view->row.nkeys;
-	AttrNumber *columns = palloc(sizeof(AttrNumber) * nkeys);
 	TupleTableSlot *next =
 		ExecInitExtraTupleSlot(upsert->estate, upsert->view->desc, &TTSOpsMinimalTuple);
 	TupleTableSlot *group =
 		ExecInitExtraTupleSlot(upsert->estate, upsert->view->desc, &TTSOpsMinimalTuple);
 	ExprContext *context = CreateExprContext(upsert->estate);
-	ExprState *same;
+	ExprState *same = upsert_same_group(upsert);
 
-	for (int i = 0; i < nkeys; i++)
-		columns[i] = i + 1;
-	same = execTuplesMatchPrepare(upsert->view->desc, nkeys, columns, equals, collations, NULL);
 	while (tuplesort_gettupleslot(sorted, true, false, next, NULL))
 	{
 		context->ecxt_outertuple = group;
@@ -448,53 +494,50 @@ take_gathering(Upsert *upsert, Tuplesortstate *sorted, const Oid *equals, const 
 			ExecCopySlot(group, next);
 		else if (ExecQualAndReset(same, context))
 		{
-			ExecCopySlot(group, merged_of(upsert, group, next));
+			ExecCopySlot(group, upsert_merged(upsert, group, next));
 			ResetPerTupleExprContext(upsert->estate);
 		}
 		else
 		{
-			take(upsert, group);
+			take_copy(upsert, group);
 			ExecCopySlot(group, next);
 		}
 	}
 	if (!TupIsNull(group))
-		take(upsert, group);
+		take_copy(upsert, group);
 }
 
 static void
 take_all(Upsert *upsert, Tuplestorestate *rows, bool gathered)
 {
-	const KnownView *view = upsert->view;
-	Oid *equals = palloc(sizeof(Oid) * view->row.nkeys);
-	Oid *collations = palloc(sizeof(Oid) * view->row.nkeys);
 	Tuplesortstate *sorted;
 
 	tuplestore_rescan(rows);
 	if (tuplestore_tuple_count(rows) == 1)
 	{
 		if (tuplestore_gettupleslot(rows, true, false, upsert->delta))
-			take(upsert, upsert->delta);
+			upsert_take(upsert);
 		return;
 	}
-	sorted = sort(view, rows, upsert->delta, equals, collations);
+	sorted = upsert_sort(upsert, rows, upsert->delta);
 	if (gathered)
 		take_sorted(upsert, sorted);
 	else
-		take_gathering(upsert, sorted, equals, collations);
+		take_gathering(upsert, sorted);
 	ExecClearTuple(upsert->delta);
 	tuplesort_end(sorted);
 }
 
 /* The expressions are kept for as long as what is known of the view. */
 static bool
-know_merges(KnownView *view)
+know_merges(KnownView *view, TupleDesc state)
 {
 	MemoryContext old;
 	List *merges;
 
 	if (view->merges == NIL)
 	{
-		merges = make_merges(view);
+		merges = make_merges(view, state);
 		old = MemoryContextSwitchTo(view->context);
 		view->merges = copyObject(merges);
 		MemoryContextSwitchTo(old);
@@ -503,30 +546,48 @@ know_merges(KnownView *view)
 }
 
 bool
-upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered, Tuplestorestate *inserted)
+upsert_begin(Upsert *upsert)
 {
-	Upsert upsert = {.view = view, .inserted = inserted};
+	KnownView *view = upsert->view;
 	bool possible;
 
 	if (IsolationUsesXactSnapshot() || view->row.nkeys == 0)
 		return false;
-	upsert.state = table_open(view->row.state, RowExclusiveLock);
-	possible = is_plain(view, upsert.state) && know_merges(view);
+	upsert->state = table_open(view->row.state, RowExclusiveLock);
+	possible = is_plain(view, upsert->state) && know_merges(view, RelationGetDescr(upsert->state));
 	if (possible)
 	{
-		open_state(&upsert);
-		upsert.index = find_index(upsert.rri, view->row.nkeys);
-		possible = upsert.index != NULL;
+		open_state(upsert);
+		upsert->index = find_index(upsert->rri, view->row.nkeys);
+		possible = upsert->index != NULL;
 		if (possible)
-		{
-			begin(&upsert);
-			take_all(&upsert, rows, gathered);
-			index_endscan(upsert.scan);
-			UnregisterSnapshot(upsert.snapshot);
-		}
-		close_state(&upsert);
+			begin(upsert);
+		else
+			close_state(upsert);
 	}
-	table_close(upsert.state, NoLock);
-	CommandCounterIncrement();
+	if (!possible)
+		table_close(upsert->state, NoLock);
 	return possible;
+}
+
+void
+upsert_end(Upsert *upsert)
+{
+	index_endscan(upsert->scan);
+	UnregisterSnapshot(upsert->snapshot);
+	close_state(upsert);
+	table_close(upsert->state, NoLock);
+	CommandCounterIncrement();
+}
+
+bool
+upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered, Tuplestorestate *inserted)
+{
+	Upsert upsert = {.view = view, .inserted = inserted};
+
+	if (!upsert_begin(&upsert))
+		return false;
+	take_all(&upsert, rows, gathered);
+	upsert_end(&upsert);
+	return true;
 }

@@ -77,24 +77,31 @@ sub produce_some
 # A producer beside us, until it is ended.
 my $producer;
 
+# Messages without end, beside what is tested.
+my $enough = PostgreSQL::Test::Utils::tempdir() . '/enough';
+
 sub start_load
 {
 	my ($topic) = @_;
+	my $parent = $$;
+
 	$producer = fork // die 'fork';
 	return if $producer;
-	local $SIG{TERM} = sub { POSIX::_exit(0) };
-	while (1)
+	while (!-e $enough && getppid() == $parent)
 	{
 		eval { produce_some($topic, 500); 1 } or POSIX::_exit(1);
 		sleep 0.1;
 	}
+	POSIX::_exit(0);
 }
 
+# It ends by itself, so that nothing of it is on its way any more.
 sub stop_load
 {
 	return unless $producer;
-	kill 'TERM', $producer;
+	append_to_file($enough, '');
 	waitpid $producer, 0;
+	unlink $enough;
 	undef $producer;
 	return;
 }
