@@ -377,6 +377,8 @@ merge_delta(Upsert *upsert)
 			look_anew(upsert);
 			continue;
 		}
+		/* What was found before, and is gone by now, may still stand there. */
+		ExecClearTuple(upsert->old);
 		fresh = upsert->rules ? upsert->rules->fresh(upsert) : upsert->delta;
 		if (insert(upsert, fresh))
 		{
