@@ -65,7 +65,7 @@ SELECT day, median, telemetry.quantile_count(sketch), late FROM lengths ORDER BY
 SELECT month, telemetry.quantile(sketch, 0.5) FROM months ORDER BY month;
 DELETE FROM session_of WHERE seconds > 30000; UPDATE session_of SET seconds = NULL WHERE player = 3; DELETE FROM session_of WHERE day = '2025-01-31';
 SELECT day, median, telemetry.quantile_count(sketch), late FROM lengths ORDER BY day;
-SELECT v, count(r) FROM unnest('{lengths, months}'::regclass[]) AS v LEFT JOIN LATERAL telemetry.verify(v) AS r ON true GROUP BY v;
+SELECT v, count(r) FROM unnest('{lengths, months}'::regclass[]) AS v LEFT JOIN LATERAL telemetry.verify(v) AS r ON true GROUP BY v ORDER BY v::text;
 SELECT month, telemetry.quantile(sketch, 0.5) FROM months ORDER BY month;
 SELECT components FROM telemetry._view WHERE view = 'lengths'::regclass;
 -- sketches of different errors: what is left is as fine as it is

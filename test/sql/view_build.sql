@@ -59,4 +59,5 @@ REFRESH MATERIALIZED VIEW CONCURRENTLY v;
 RESET default_transaction_isolation;
 SELECT view, status, status_reason FROM telemetry.continuous_view ORDER BY view::text;
 SELECT relname FROM pg_class WHERE relname LIKE 'v%journal';
+SET client_min_messages = warning;
 DROP TABLE t CASCADE;
