@@ -11,7 +11,7 @@ CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, rank() OVER 
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, (SELECT max(name) FROM other) FROM fact;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM (SELECT * FROM fact) AS f;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT DISTINCT g FROM fact;
-CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, count(*) FROM fact GROUP BY g ORDER BY g;
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, count(*) FROM fact GROUP BY g ORDER BY count(*);
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, count(*) FROM fact GROUP BY g LIMIT 1;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g FROM fact UNION ALL SELECT g FROM other;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, count(*) FROM fact GROUP BY ROLLUP (g);
