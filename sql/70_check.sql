@@ -99,7 +99,7 @@ WITH pipelines AS (
     UNION ALL
     -- Continuous views.
     SELECT CASE status WHEN 'unbuilt' THEN 2 ELSE 1 END, 'view ' || view::text, concat_ws(': ', status, status_reason),
-           format('REFRESH MATERIALIZED VIEW %s;', view)
+           format(CASE status WHEN 'unbuilt' THEN 'CALL telemetry.build(%L);' ELSE 'REFRESH MATERIALIZED VIEW %s;' END, view)
     FROM telemetry.stat_view WHERE status NOT IN ('live', 'building')
     UNION ALL
     SELECT 1, 'table ' || t.tgrelid::regclass::text, format('trigger %I, which feeds continuous views, is disabled', t.tgname),

@@ -104,6 +104,9 @@ finds('disabled triggers', qr/^error\|table facts\|trigger \S+, which feeds cont
 query(q{UPDATE telemetry._view SET status = 'stale', status_reason = 'a trigger was disabled'});
 finds('a view that is not live', qr/^error\|view total\|stale: a trigger was disabled\|REFRESH MATERIALIZED VIEW total;$/, sub { query(command()) });
 
+query(q{UPDATE telemetry._view SET status = 'unbuilt', status_reason = NULL});
+finds('a view that is not built', qr/^warning\|view total\|unbuilt\|CALL telemetry.build\('total'\);$/, sub { query(command()) });
+
 # ---- the server
 query(q{SELECT telemetry.alter_pipeline('p', workers => 2); SELECT telemetry.alter_pipeline('q', workers => 2)});
 finds('too few workers', qr/^warning\|server\|telemetry.max_workers is 3; pipelines ask for 4 workers\|ALTER SYSTEM SET telemetry.max_workers = 4/m,
