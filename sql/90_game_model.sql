@@ -333,6 +333,9 @@ DECLARE
     piece jsonb;
     unknown text;
     script text;
+    message text;
+    detail text;
+    hint text;
 BEGIN
     IF server IS NULL OR topic IS NULL OR schema IS NULL OR time_zone IS NULL OR fields IS NULL OR session_gap IS NULL
         OR churn_days IS NULL OR exact IS NULL OR paused IS NULL OR script_only IS NULL THEN
@@ -368,13 +371,24 @@ BEGIN
     -- Every second part of the split is a name. Within one pass, what is put in is never looked at again.
     SELECT string_agg(CASE WHEN p.n % 2 = 1 THEN p.part ELSE piece ->> p.part END, '' ORDER BY p.n) INTO script
     FROM regexp_split_to_table(telemetry._game_model_template(), '[{}]') WITH ORDINALITY AS p (part, n);
-    IF NOT script_only THEN
-        EXECUTE script;
+    IF script_only THEN
+        RETURN script;
     END IF;
-    RETURN script;
+    BEGIN
+        EXECUTE script;
+    EXCEPTION WHEN others THEN
+        -- Without the context, which would be the whole script.
+        GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+        RAISE EXCEPTION USING ERRCODE = SQLSTATE, MESSAGE = message,
+            DETAIL = CASE WHEN detail <> '' THEN detail ELSE format('This is from the script that makes the star schema in %I; nothing was made.', schema) END,
+            HINT = CASE WHEN hint <> '' THEN hint
+                WHEN SQLSTATE IN ('42P06', '42P07', '42710') THEN 'Name another schema, or drop what is there.'
+                ELSE 'script_only => true returns the script, to be read or run piece by piece.' END;
+    END;
+    RETURN format('The star schema is in schema %I (its helpers in %I), fed by pipeline "%s".', schema, internal, coalesce(pipeline, schema || '_player_events'));
 END $$;
 COMMENT ON FUNCTION telemetry.create_game_model(text, text, text, text, jsonb, interval, integer, boolean, text, boolean, boolean) IS
-'Makes a star schema of a game with its KPIs, fed from a topic by a pipeline, as objects of the caller, and returns the script that does so; script_only: returns it only. '
+'Makes a star schema of a game with its KPIs, fed from a topic by a pipeline, as objects of the caller, and says where; script_only: makes nothing, and returns the script that would. '
 'time_zone: whose days are meant. fields: paths of the messages'' fields, of those that differ from player_id, game_id, action, timestamp, amount, currency, region, device, level. churn_days: days without an event after which a player is gone. exact: kpi_daily_active_users counts players exactly, which costs more, instead of by a sketch. pipeline: its name, SCHEMA_player_events if NULL. Helpers stand in schema SCHEMA_internal. '
 'Example: SELECT telemetry.create_game_model(server => ''game_kafka'', topic => ''player-events'', schema => ''game'', fields => ''{"player": "uid"}'')';
 
