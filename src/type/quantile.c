@@ -202,8 +202,8 @@ telemetry_quantile_error(PG_FUNCTION_ARGS)
 	struct varlena *value = stored(PG_GETARG_DATUM(0));
 	QuantileReader reader;
 
-	(void) quantile_open(&reader, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-	if (reader.bits == 0)
+	if (quantile_open(&reader, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)) != NULL ||
+		reader.bits == 0)
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(quantile_error_of(reader.bits));
 }

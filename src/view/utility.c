@@ -245,6 +245,7 @@ alter_followed(Utility *utility, Oid relation)
 {
 	AlterTableStmt *alter = (AlterTableStmt *) utility->statement->utilityStmt;
 	Oid attached = InvalidOid;
+	Oid detached = InvalidOid;
 	ListCell *cell;
 
 	foreach (cell, alter->cmds)
@@ -269,7 +270,10 @@ alter_followed(Utility *utility, Oid relation)
 									   "contributed, in the transaction that detaches it."),
 							 errhint("Use DETACH PARTITION without CONCURRENTLY.")));
 				if (compat_table_owner(relation, GetUserId()))
-					partition_goes(RangeVarGetRelid(partition->name, NoLock, false), false);
+				{
+					detached = RangeVarGetRelid(partition->name, NoLock, false);
+					partition_goes(detached, false);
+				}
 				break;
 			default:
 				break;
@@ -279,6 +283,12 @@ alter_followed(Utility *utility, Oid relation)
 	note_losses(alter, relation);
 	if (OidIsValid(attached))
 		partition_came(attached, true);
+	/* It feeds nothing any more; and early minor releases would not attach it again with them. */
+	if (OidIsValid(detached) && known_views(root_of(relation)) != NIL)
+	{
+		CommandCounterIncrement();
+		triggers_remove(detached);
+	}
 }
 
 static void
