@@ -16,6 +16,7 @@
 #include "decode/document.h"
 #include "decode/failure.h"
 #include "decode/json_scan.h"
+#include "decode/zone.h"
 #include "fmgr.h"
 
 typedef enum ConvertKind
@@ -53,6 +54,7 @@ struct Converter
 	const char *type_name; /* for errors, without typmod */
 	MemoryContext context; /* of the decoder: for what is kept between rows */
 	Document *document;    /* scratch, shared by all */
+	ZoneClock *zone;       /* CONVERT_DATE: the day of an instant in that zone; or NULL */
 
 	/* CONVERT_INPUT, CONVERT_ARRAY (from a string) */
 	FmgrInfo input;

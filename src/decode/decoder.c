@@ -85,8 +85,10 @@ check_column_type(const DecoderColumn *column, const Converter *converter, Decod
 			allowed = "bigint, numeric or text";
 			break;
 		case ORIGIN_TIMESTAMP:
-			fits = type == TIMESTAMPTZOID || type == INT8OID;
-			allowed = "timestamp with time zone, or bigint (milliseconds since 1970)";
+			fits = type == TIMESTAMPTZOID || type == INT8OID ||
+				   (type == DATEOID && column->time_zone != NULL);
+			allowed = "timestamp with time zone, bigint (milliseconds since 1970), or date with a "
+					  "time_zone";
 			break;
 		case ORIGIN_HEADERS:
 		case ORIGIN_REST:
@@ -99,6 +101,12 @@ check_column_type(const DecoderColumn *column, const Converter *converter, Decod
 						errmsg("column \"%s\" cannot be of type %s", column->name,
 							   format_type_be(column->type)),
 						errhint("What it takes from a message is %s.", allowed)));
+	if (column->time_zone != NULL && type != DATEOID)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("option \"time_zone\" cannot be given for column \"%s\" of type %s",
+						column->name, format_type_be(column->type)),
+				 errdetail("It is for columns of type date: the day of an instant in that zone.")));
 	if (format != FORMAT_JSON && (column->origin == ORIGIN_FIELD || column->origin == ORIGIN_REST))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_DEFINITION),
 						errmsg("column \"%s\" needs a message in format json", column->name),
@@ -127,6 +135,18 @@ decoder_check_path(const char *path)
 	(void) parse_path(path);
 }
 
+void
+decoder_check_time_zone(const char *name)
+{
+	ZoneClock clock;
+
+	if (!zone_clock_init(&clock, name))
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						errmsg("time zone \"%s\" not recognized", name),
+						errhint("Take a name of pg_timezone_names, such as Europe/Berlin; an "
+								"abbreviation will not do.")));
+}
+
 static void
 create_column(Decoder *decoder, Column *column, const DecoderColumn *source, PathNode *root,
 			  PathNode **node)
@@ -140,6 +160,12 @@ create_column(Decoder *decoder, Column *column, const DecoderColumn *source, Pat
 		column->converter->kind == CONVERT_DOMAIN ? column->converter->inner : column->converter;
 	*node = NULL;
 	check_column_type(source, column->converter, decoder->format);
+	if (source->time_zone != NULL)
+	{
+		decoder_check_time_zone(source->time_zone);
+		column->base->zone = palloc(sizeof(ZoneClock));
+		(void) zone_clock_init(column->base->zone, source->time_zone);
+	}
 
 	decoder->may_throw |= converter_may_throw(column->converter);
 	decoder->needs_headers |= source->origin == ORIGIN_HEADERS;
@@ -297,7 +323,17 @@ convert_message_time(Column *column, int64 timestamp_ms, Datum *value, bool *isn
 		!time_from_unix(timestamp_ms * 1000, column->base->typmod, &timestamp))
 		return decode_fail(error, ERRCODE_DATETIME_FIELD_OVERFLOW,
 						   "timestamp out of range: " INT64_FORMAT " ms", timestamp_ms);
-	*value = TimestampTzGetDatum(timestamp);
+	if (column->base->zone == NULL)
+		*value = TimestampTzGetDatum(timestamp);
+	else
+	{
+		DateADT day;
+
+		if (!zone_day(column->base->zone, timestamp, &day))
+			return decode_fail(error, ERRCODE_DATETIME_FIELD_OVERFLOW,
+							   "date out of range: " INT64_FORMAT " ms", timestamp_ms);
+		*value = DateADTGetDatum(day);
+	}
 	return true;
 }
 

@@ -75,6 +75,8 @@ typedef struct DecoderColumn
 	const char
 		*path; /* ORIGIN_FIELD: as written in the option; NULL: the column's name, verbatim */
 	TimestampFormat timestamp_format;
+	const char
+		*time_zone; /* of a date: the day of the instant in that zone; NULL: as it is written */
 } DecoderColumn;
 
 typedef struct DecoderSpec
@@ -102,6 +104,9 @@ extern Decoder *decoder_create(const DecoderSpec *spec, MemoryContext context);
 
 /* Checks the syntax of a path option: ereports with a hint if it cannot be parsed. */
 extern void decoder_check_path(const char *path);
+
+/* Checks that there is a time zone of that name: ereports with a hint if not. */
+extern void decoder_check_time_zone(const char *name);
 
 extern bool decoder_needs_headers(const Decoder *decoder);
 

@@ -171,7 +171,21 @@ time_failure(const Converter *converter, TimeVerdict verdict, const char *bytes,
 	}
 }
 
-/* A count of units since 1970 in UTC. date, time and timestamp show it in UTC. */
+static TimeVerdict
+time_in_zone(const Converter *converter, TimestampTz instant, Datum *value)
+{
+	DateADT day;
+
+	if (!zone_day(converter->zone, instant, &day))
+		return TIME_FIELD;
+	*value = DateADTGetDatum(day);
+	return TIME_OK;
+}
+
+/*
+ * A count of units since 1970 in UTC. date, time and timestamp show it in UTC, a date with a zone
+ * in that.
+ */
 static TimeVerdict
 time_from_epoch(const Converter *converter, const char *bytes, size_t length, Datum *value)
 {
@@ -199,6 +213,8 @@ time_from_epoch(const Converter *converter, const char *bytes, size_t length, Da
 		return TIME_OK;
 	}
 
+	if (converter->zone != NULL)
+		return time_in_zone(converter, timestamp, value);
 	days = timestamp / USECS_PER_DAY;
 	if (timestamp % USECS_PER_DAY < 0)
 		days--;
@@ -240,6 +256,11 @@ time_from_text(const Converter *converter, const char *bytes, size_t length, Dat
 			*value = TimestampGetDatum(timestamp);
 			return verdict;
 		case CONVERT_DATE:
+			if (converter->zone != NULL)
+			{
+				verdict = time_to_timestamptz(&fields, -1, &timestamp);
+				return verdict == TIME_OK ? time_in_zone(converter, timestamp, value) : verdict;
+			}
 			verdict = time_to_date(&fields, &date);
 			*value = DateADTGetDatum(date);
 			return verdict;

@@ -14,6 +14,7 @@
 #include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
@@ -27,6 +28,8 @@ typedef struct EncodeColumn
 	int index;
 	ColumnOrigin origin;
 	JsonWriter writer;
+	Decoder *day; /* a date with a time_zone, which is not written: tells the day of what is */
+	const char *time_zone;
 } EncodeColumn;
 
 /* A place in the document: an object, an array, or columns' values. */
@@ -53,6 +56,7 @@ struct Encoder
 	EncodeColumn *timestamp;
 	EncodeColumn *headers;
 	EncodeColumn *rest;
+	List *days; /* of EncodeColumn *: of the message's timestamp */
 };
 
 /* ---- making -------------------------------------------------------------------------------- */
@@ -138,6 +142,11 @@ encoder_add_metadata(Encoder *encoder, EncodeColumn *column)
 {
 	EncodeColumn **slot = encoder_slot(encoder, column->origin);
 
+	if (column->day != NULL)
+	{
+		encoder->days = lappend(encoder->days, column);
+		return;
+	}
 	if (*slot != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -145,6 +154,23 @@ encoder_add_metadata(Encoder *encoder, EncodeColumn *column)
 				 errdetail("Columns \"%s\" and \"%s\" both have metadata \"%s\".", (*slot)->name,
 						   column->name, options_origin_name(column->origin))));
 	*slot = column;
+}
+
+/* Reads the day back from what is written: its instant as the reader will see it. */
+static Decoder *
+day_decoder(ColumnOrigin origin, const ColumnOptions *options)
+{
+	DecoderColumn column = {
+		.name = "day",
+		.type = DATEOID,
+		.typmod = -1,
+		.origin = origin,
+		.timestamp_format = options->timestamp_format,
+		.time_zone = options->time_zone,
+	};
+	DecoderSpec spec = {.format = FORMAT_JSON, .natts = 1, .ncolumns = 1, .columns = &column};
+
+	return decoder_create(&spec, CurrentMemoryContext);
 }
 
 static void
@@ -201,6 +227,11 @@ encoder_create(Oid relid, TupleDesc desc, const TableOptions *table)
 							 "partition, offset, timestamp or headers.")));
 		json_writer_init(&column->writer, column->name, attribute->atttypid,
 						 options.has_timestamp_format, options.timestamp_format);
+		if (options.time_zone != NULL && column->writer.type == DATEOID)
+		{
+			column->day = day_decoder(options.origin, &options);
+			column->time_zone = options.time_zone;
+		}
 		if (options.origin == ORIGIN_FIELD)
 			encoder_add_field(encoder, column, &options);
 		else
@@ -215,18 +246,71 @@ encoder_create(Oid relid, TupleDesc desc, const TableOptions *table)
 
 static bool write_node(EncodeNode *node, TupleTableSlot *slot, StringInfo to);
 
+/* A day is no instant, so it is not written; but what is must give this day again. */
+static void
+check_day(EncodeColumn *column, TupleTableSlot *slot, const MessageView *written, const char *from)
+{
+	DecodeError error;
+	Datum day;
+	bool isnull;
+
+	if (slot->tts_isnull[column->index])
+		return;
+	if (from == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_ERROR),
+				 errmsg("column \"%s\" cannot be written by itself", column->name),
+				 errdetail("It is the day of an instant in time zone \"%s\".", column->time_zone),
+				 errhint("Give the instant, in a column of type timestamp with time zone.")));
+	if (!decoder_row(column->day, written, &day, &isnull, &error))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("column \"%s\" cannot be the day of column \"%s\"", column->name, from),
+				 errdetail_internal("%s", error.message)));
+	if (isnull || DatumGetDateADT(day) != DatumGetDateADT(slot->tts_values[column->index]))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("value %s of column \"%s\" is not the day of column \"%s\"",
+						OutputFunctionCall(&column->writer.output, slot->tts_values[column->index]),
+						column->name, from),
+				 isnull ? 0
+						: errdetail("In time zone \"%s\" that is %s.", column->time_zone,
+									OutputFunctionCall(&column->writer.output, day)),
+				 errhint("Leave the column out: readers compute it.")));
+}
+
+static void
+check_days(const EncodeNode *node, TupleTableSlot *slot, const char *from, const char *json)
+{
+	ListCell *cell;
+
+	foreach (cell, node->columns)
+	{
+		EncodeColumn *column = lfirst(cell);
+		char *message;
+
+		if (column->day == NULL || slot->tts_isnull[column->index])
+			continue;
+		message = psprintf("{\"day\":%s}", json);
+		message = pg_server_to_any(message, (int) strlen(message), PG_UTF8);
+		check_day(column, slot, &(MessageView){.value = message, .value_length = strlen(message)},
+				  from);
+	}
+}
+
 /* True if a column of the node has a value, which then is written. */
 static bool
 write_columns(EncodeNode *node, TupleTableSlot *slot, StringInfo to)
 {
 	EncodeColumn *written = NULL;
+	int start = to->len;
 	ListCell *cell;
 
 	foreach (cell, node->columns)
 	{
 		EncodeColumn *column = lfirst(cell);
 
-		if (slot->tts_isnull[column->index])
+		if (slot->tts_isnull[column->index] || column->day != NULL)
 			continue;
 		if (written != NULL)
 			ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
@@ -236,6 +320,7 @@ write_columns(EncodeNode *node, TupleTableSlot *slot, StringInfo to)
 		json_write(&column->writer, slot->tts_values[column->index], to);
 		written = column;
 	}
+	check_days(node, slot, written != NULL ? written->name : NULL, to->data + start);
 	return written != NULL;
 }
 
@@ -529,6 +614,8 @@ encode_headers(EncodeColumn *column, TupleTableSlot *slot, EncodedMessage *messa
 static void
 encode_message(Encoder *encoder, TupleTableSlot *slot, EncodedMessage *message)
 {
+	ListCell *cell;
+
 	if (column_given(encoder->offset, slot))
 		ereport(ERROR, (errcode(ERRCODE_GENERATED_ALWAYS),
 						errmsg("cannot insert a value into column \"%s\"", encoder->offset->name),
@@ -540,6 +627,9 @@ encode_message(Encoder *encoder, TupleTableSlot *slot, EncodedMessage *message)
 		message->partition = encode_partition(encoder->partition, slot);
 	if (column_given(encoder->timestamp, slot))
 		message->timestamp_ms = encode_timestamp(encoder->timestamp, slot);
+	foreach (cell, encoder->days)
+		check_day(lfirst(cell), slot, &(MessageView){.timestamp_ms = message->timestamp_ms},
+				  column_given(encoder->timestamp, slot) ? encoder->timestamp->name : NULL);
 	if (column_given(encoder->headers, slot))
 		encode_headers(encoder->headers, slot, message);
 	if (encoder->format == FORMAT_JSON)

@@ -50,7 +50,8 @@ static const Word timestamp_words[] = {
 
 static const char *const table_names[] = {"topic",   "format",     "on_error",
 										  "compact", "key_column", NULL};
-static const char *const column_names[] = {"path", "metadata", "timestamp_format", NULL};
+static const char *const column_names[] = {"path", "metadata", "timestamp_format", "time_zone",
+										   NULL};
 
 /* ---- hints --------------------------------------------------------------------------------- */
 
@@ -210,6 +211,11 @@ options_read_column(List *options, ColumnOptions *column)
 			column->timestamp_format = word_value("timestamp_format", value, timestamp_words);
 			column->has_timestamp_format = true;
 		}
+		else if (strcmp(option->defname, "time_zone") == 0)
+		{
+			decoder_check_time_zone(value);
+			column->time_zone = value;
+		}
 	}
 	if (column->origin != ORIGIN_FIELD && (column->path != NULL || column->has_timestamp_format))
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
@@ -217,6 +223,14 @@ options_read_column(List *options, ColumnOptions *column)
 							   column->path != NULL ? "path" : "timestamp_format",
 							   options_origin_name(column->origin)),
 						errdetail("It concerns a field of the message's value.")));
+	if (column->time_zone != NULL && column->origin != ORIGIN_FIELD &&
+		column->origin != ORIGIN_TIMESTAMP)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("option \"time_zone\" cannot be combined with metadata \"%s\"",
+					options_origin_name(column->origin)),
+			 errdetail("It concerns a field of the message's value, or the message's timestamp.")));
 }
 
 void

@@ -25,6 +25,7 @@ typedef struct ColumnOptions
 	ColumnOrigin origin;
 	bool has_timestamp_format;
 	TimestampFormat timestamp_format;
+	char *time_zone; /* or NULL */
 } ColumnOptions;
 
 /* From lists of DefElem that the validator has seen. */

@@ -76,6 +76,7 @@ source_read_columns(Source *source)
 		column->origin = options.origin;
 		column->path = options.path;
 		column->timestamp_format = options.timestamp_format;
+		column->time_zone = options.time_zone;
 		spec.ncolumns++;
 	}
 	source->decoder = decoder_create(&spec, source->context);

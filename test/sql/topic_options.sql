@@ -121,6 +121,11 @@ CREATE FOREIGN TABLE g (a int OPTIONS (metadata 'partition', path 'x')) SERVER t
 CREATE FOREIGN TABLE g (a timestamptz OPTIONS (metadata 'timestamp', timestamp_format 'epoch_ms')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a timestamptz OPTIONS (timestamp_format 'epoch')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a timestamptz OPTIONS (topic 'epoch')) SERVER t OPTIONS (topic 'x');
+CREATE FOREIGN TABLE g (a date OPTIONS (time_zone 'Europa/Berlin')) SERVER t OPTIONS (topic 'x');
+CREATE FOREIGN TABLE g (a date OPTIONS (time_zone 'CEST')) SERVER t OPTIONS (topic 'x');
+CREATE FOREIGN TABLE g (a date OPTIONS (time_zone '')) SERVER t OPTIONS (topic 'x');
+CREATE FOREIGN TABLE g (a date OPTIONS (time_zone 'UTC', metadata 'offset')) SERVER t OPTIONS (topic 'x');
+CREATE FOREIGN TABLE g (a date OPTIONS (timezone 'UTC')) SERVER t OPTIONS (topic 'x');
 
 -- What only shows when the table is used
 CREATE FOREIGN TABLE h1 (a int) SERVER t OPTIONS (topic 'x', format 'text');
@@ -137,6 +142,8 @@ CREATE FOREIGN TABLE h6 (a int OPTIONS (path 'x[0]'), b int OPTIONS (path 'x.y')
 INSERT INTO h6 VALUES (1, 2);
 CREATE FOREIGN TABLE h7 (a timestamptz[] OPTIONS (timestamp_format 'epoch_s')) SERVER t OPTIONS (topic 'x');
 INSERT INTO h7 VALUES ('{}');
+CREATE FOREIGN TABLE h9 (a timestamptz OPTIONS (time_zone 'Europe/Berlin')) SERVER t OPTIONS (topic 'x');
+SELECT * FROM h9;
 CREATE SERVER half FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers '127.0.0.1:1', security_protocol 'sasl_plaintext');
 CREATE FOREIGN TABLE h8 (a int) SERVER half OPTIONS (topic 'x');
 SELECT * FROM h8;

@@ -91,6 +91,33 @@ like(sql_error(q{INSERT INTO shape (rest) VALUES ('[1]')}), qr/must hold a JSON 
 like(sql_error(q{INSERT INTO shape (s) VALUES ('infinity')}), qr/infinite time/, 'an infinite number');
 is(scalar(values_of('shape')), 10, 'none of these was written');
 
+# ---- days of an instant --------------------------------------------------------------------------
+
+# Several columns from one path: the instant is written, its day in a zone is what readers compute.
+$kafka->create_topic('days', 1);
+sql(q{CREATE FOREIGN TABLE days (id int, at timestamptz OPTIONS (path 't'), day date OPTIONS (path 't', time_zone 'Europe/Berlin'),
+	far date OPTIONS (path 't', time_zone 'Pacific/Apia'), ms timestamptz OPTIONS (path 'u', timestamp_format 'epoch_ms'),
+	ms_day date OPTIONS (path 'u', timestamp_format 'epoch_ms', time_zone 'America/New_York'),
+	sent timestamptz OPTIONS (metadata 'timestamp'), sent_day date OPTIONS (metadata 'timestamp', time_zone 'Asia/Tokyo')) SERVER k OPTIONS (topic 'days');
+SET TimeZone = 'Asia/Kolkata'; SET DateStyle = 'German';
+INSERT INTO days (id, at, day, sent, sent_day) VALUES (0, '2024-03-30 23:00+00', '2024-03-31', '2024-05-01 15:00+00', '2024-05-02'), (0, 'infinity', 'infinity', NULL, NULL);
+INSERT INTO days (id, ms, ms_day) VALUES (0, '2024-03-10 04:59:59.999+00', '2024-03-09')});
+is(join("\n", values_of('days')), <<'OUT' =~ s/\n\z//r, 'a day is not written beside its instant');
+{"id":0,"t":"2024-03-31T04:30:00+05:30"}
+{"id":0,"t":"infinity"}
+{"id":0,"u":1710046799999}
+OUT
+is(sql('SELECT day, far, sent_day FROM days LIMIT 1'), '2024-03-31|2024-03-31|2024-05-02', '... and read again');
+like(sql_error(q{INSERT INTO days (id, at, day) VALUES (0, '2024-03-30 23:00+00', '2024-03-30')}), qr/value 2024-03-30 of column "day" is not the day of column "at"\nDETAIL:  In time zone "Europe\/Berlin" that is 2024-03-31/, 'another day is refused');
+like(sql_error(q{INSERT INTO days (id, day) VALUES (0, '2024-03-30')}), qr/column "day" cannot be written by itself/, '... and a day alone');
+like(sql_error(q{INSERT INTO days (id, sent, sent_day) VALUES (0, '2024-05-01 15:00+00', '2024-05-01')}), qr/value 2024-05-01 of column "sent_day" is not the day of column "sent"/, '... of the message itself, too');
+sql(q{CREATE FOREIGN TABLE days_text (t text, day date OPTIONS (path 't', time_zone 'Europe/Berlin')) SERVER k OPTIONS (topic 'days')});
+like(sql_error(q{INSERT INTO days_text VALUES ('today', '2024-03-31')}), qr/column "day" cannot be the day of column "t"\nDETAIL:  invalid input syntax for type date: "today"/, '... and the day of what is no time');
+# To and fro through the changes of 80 years, in one scan.
+sql(q{INSERT INTO days (id, at, ms) SELECT n, t, t FROM (SELECT n, '1960-01-01 00:00+00'::timestamptz + (n * 7919 % 4001) * interval '7 days 5 hours 11 minutes' AS t FROM generate_series(1, 4000) n) x});
+is(sql(q{SELECT count(*), count(*) FILTER (WHERE day <> (at AT TIME ZONE 'Europe/Berlin')::date OR far <> (at AT TIME ZONE 'Pacific/Apia')::date
+	OR ms_day <> (ms AT TIME ZONE 'America/New_York')::date OR sent_day <> (sent AT TIME ZONE 'Asia/Tokyo')::date) FROM days WHERE id > 0}), '4000|0', 'as AT TIME ZONE has them');
+
 # ---- keys, partitions, headers, timestamps -------------------------------------------------------
 
 # The old message below must not fall to retention.

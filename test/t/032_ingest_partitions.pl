@@ -8,7 +8,7 @@ use lib "$FindBin::RealBin/lib";
 use TelemetryTest;
 use Test::More;
 
-my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'one:1' ]);
+my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'one:1', 'zoned:1' ]);
 my $node = telemetry_node('main', extension => 1, conf => "fsync = off\n");
 create_server($node, 'kafka', $mock);
 
@@ -68,6 +68,23 @@ is(sql("SELECT p, (SELECT string_agg(\"offset\" || ' ' || sqlstate, ',' ORDER BY
 is(partitions('rest'), 'rest_default DEFAULT', 'none beside a default partition');
 $mock->produce('one', [ 0, undef, '{"id": 6, "ts": "2019-12-31T06:00:00Z"}' ]);
 wait_for('no partition is made that overlaps one: the row is bad', "SELECT count(*) = 1 FROM telemetry.dead_letter WHERE pipeline = 'narrow' AND \"offset\" = 6 AND sqlstate = '23514'");
+sql('SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline');
+
+# A day in a zone, beside the event's time from the same field: the key, and the watermark's column.
+sql(q{CREATE FOREIGN TABLE zoned (id int, ts timestamptz, day date OPTIONS (path 'ts', time_zone 'Europe/Berlin')) SERVER kafka OPTIONS (topic 'zoned')},
+	'CREATE TABLE by_zone (id int, ts timestamptz, day date) PARTITION BY RANGE (day)',
+	q{SELECT telemetry.create_pipeline('by_zone', 'zoned', 'by_zone', event_time_column => 'ts', create_partitions => 'day')});
+my $ahead = sql(q{SELECT to_char(now() AT TIME ZONE 'UTC' + interval '1 day', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')});
+$mock->produce('zoned', (map { [ 0, undef, "{\"id\": $_, \"ts\": \"$times[$_]\"}" ] } 0 .. $#times), [ 0, undef, '{"id": 5}' ], [ 0, undef, qq({"id": 6, "ts": "$ahead"}) ]);
+wait_for('by the day in a zone', 'SELECT sum(next_offset) = 7 FROM telemetry.partition_offset');
+is(partitions('by_zone'), <<"OUT" =~ s/\n\z//r, 'partitions by the day in a zone');
+by_zone_20000101 FOR VALUES FROM ('2000-01-01') TO ('2000-01-02')
+by_zone_20200101 FOR VALUES FROM ('2020-01-01') TO ('2020-01-02')
+by_zone_20200229 FOR VALUES FROM ('2020-02-29') TO ('2020-03-01')
+OUT
+is(sql(q{SELECT count(*), count(*) FILTER (WHERE day = (ts AT TIME ZONE 'Europe/Berlin')::date), max(ts AT TIME ZONE 'UTC') FROM by_zone}), '5|5|2020-02-29 13:00:00', '... hold what belongs there');
+is(sql(q{SELECT string_agg("offset" || ' ' || sqlstate || ' ' || coalesce(column_name, ''), ',' ORDER BY "offset") FROM telemetry.dead_letter WHERE pipeline = 'by_zone'}), '5 23514 ,6 22008 ts', '... and max_ahead is of the event time');
+is(sql(q{SELECT max_event_time AT TIME ZONE 'UTC' FROM telemetry.partition_offset}), '2020-02-29 13:00:00', '... as the watermark is');
 sql('SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline');
 
 # Two workers need the same new partitions at the same time; a foreign key makes the DDL lock more.

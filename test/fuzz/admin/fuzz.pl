@@ -115,7 +115,7 @@ my @settings = qw(bootstrap_servers bootstrap.servers client_id client.rack isol
   batch.num.messages message.max.bytes message.timeout.ms request.timeout.ms retry.backoff.ms partitioner sticky.partitioning.linger.ms
   group.id enable.auto.commit acks transactional.id auto.offset.reset);
 my @table_options = qw(topic format on_error compact key_column);
-my @column_options = qw(path metadata timestamp_format);
+my @column_options = qw(path metadata timestamp_format time_zone);
 
 sub option
 {

@@ -28,6 +28,7 @@
 #include "decode/path.h"
 #include "decode/text.h"
 #include "decode/time.h"
+#include "decode/zone.h"
 
 /* json_scan.c once more, compiled without SSE2 under this name. */
 extern const char *plain_scan_value(JsonScan *scan, const char *p, int depth, JsonToken *token);
@@ -73,6 +74,12 @@ static const DecoderColumn columns[] = {
 	FIELD("as", TEXTARRAYOID, -1),
 	FIELD("aj", JSONBARRAYOID, -1),
 	{.name = "e", .type = TIMESTAMPTZOID, .typmod = -1, .timestamp_format = TIMESTAMP_EPOCH_NS},
+	{.name = "e",
+	 .type = DATEOID,
+	 .typmod = -1,
+	 .timestamp_format = TIMESTAMP_EPOCH_NS,
+	 .time_zone = "Fuzz"},
+	{.name = "tz", .type = DATEOID, .typmod = -1, .time_zone = "Fuzz"},
 	{.name = "o1", .type = TEXTOID, .typmod = -1, .path = "o.p"},
 	{.name = "o2", .type = JSONBOID, .typmod = -1, .path = "o"},
 	{.name = "o3", .type = TEXTOID, .typmod = -1, .path = "o.q[1].r"},
@@ -272,6 +279,24 @@ test_number(const char *bytes, size_t length)
 		CHECK(VARSIZE(dest) <= NUMERIC_SIZE_BOUND(length)); /* and see AddressSanitizer */
 }
 
+/*
+ * The shim's zone is one hour ahead in odd multiples of 10,000,000 s. One clock sees all inputs, so
+ * that its stretches are walked through in every order.
+ */
+static void
+test_day(TimestampTz instant)
+{
+	static ZoneClock clock;
+	DateADT day;
+	int64 seconds = instant / USECS_PER_SEC - (instant % USECS_PER_SEC < 0);
+	int64 local = seconds + shim_zone_offset(seconds + INT64CONST(946684800));
+
+	if (clock.zone == NULL)
+		CHECK(zone_clock_init(&clock, "Fuzz"));
+	CHECK(zone_day(&clock, instant, &day));
+	CHECK(day == local / SECS_PER_DAY - (local % SECS_PER_DAY < 0));
+}
+
 static void
 test_time(const char *bytes, size_t length)
 {
@@ -295,6 +320,7 @@ test_time(const char *bytes, size_t length)
 
 		CHECK(timestamp == seconds * USECS_PER_SEC + fields.microsecond);
 		CHECK(time_to_date(&fields, &date) == TIME_OK);
+		test_day(timestamp);
 	}
 }
 

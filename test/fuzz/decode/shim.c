@@ -307,6 +307,47 @@ DetermineTimeZoneOffset(struct pg_tm *tm, pg_tz *zone)
 	return 0;
 }
 
+pg_tz *
+pg_tzset(const char *name)
+{
+	return strcmp(name, "Fuzz") == 0 ? (pg_tz *) &encoding : NULL;
+}
+
+bool
+pg_tz_acceptable(pg_tz *zone)
+{
+	return true;
+}
+
+static int64
+shim_zone_stretch(int64 time)
+{
+	return time / SHIM_STRETCH - (time % SHIM_STRETCH < 0);
+}
+
+long
+shim_zone_offset(int64 time)
+{
+	return shim_zone_stretch(time) % 2 != 0 ? SECS_PER_HOUR : 0;
+}
+
+struct pg_tm *
+pg_localtime(const pg_time_t *time, const pg_tz *zone)
+{
+	static struct pg_tm local;
+
+	local.tm_gmtoff = shim_zone_offset(*time);
+	return &local;
+}
+
+int
+pg_next_dst_boundary(const pg_time_t *time, long *before_offset, int *before_summer,
+					 pg_time_t *boundary, long *after_offset, int *after_summer, const pg_tz *zone)
+{
+	*boundary = (shim_zone_stretch(*time) + 1) * SHIM_STRETCH;
+	return 1;
+}
+
 bool
 parse_bool_with_len(const char *value, size_t length, bool *result)
 {
@@ -383,6 +424,12 @@ errcode(int code)
 
 int
 errmsg(const char *format, ...)
+{
+	abort();
+}
+
+int
+errdetail(const char *format, ...)
 {
 	abort();
 }

@@ -16,4 +16,8 @@ extern void shim_reset(void);
 /* UTF-8 (the default) or LATIN1. */
 extern void shim_set_encoding(int encoding);
 
+/* The time zone "Fuzz" changes every so many seconds since 1970 between these offsets. */
+#define SHIM_STRETCH INT64CONST(10000000)
+extern long shim_zone_offset(int64 time);
+
 #endif

@@ -1,8 +1,8 @@
 /*
  * The decoder as SQL functions, for tests and benchmarks only: no part of the product.
  *
- * A column is described as 'name|type|origin|path|timestamp_format'; what is left out has its
- * default (a JSON field under the column's name, ISO 8601).
+ * A column is described as 'name|type|origin|path|timestamp_format|time_zone'; what is left out has
+ * its default (a JSON field under the column's name, ISO 8601, a date as it is written).
  */
 #include "postgres.h"
 
@@ -85,6 +85,7 @@ parse_spec(ArrayType *columns, const char *format)
 		if (part != NULL)
 			result[i].timestamp_format =
 				name_index(part, timestamp_names, lengthof(timestamp_names));
+		result[i].time_zone = next_part(&p);
 	}
 	spec.format = name_index(format, format_names, lengthof(format_names));
 	spec.natts = n;

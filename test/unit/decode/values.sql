@@ -195,3 +195,35 @@ SELECT decode_test('{v|text|headers}', '{}');
 SELECT decode_test('{v|date|timestamp}', '{}');
 SELECT decode_test('{v|int|offset}', '{}');
 SELECT decode_test('{v|date|partition}', '{}');
+
+\echo == date of an instant in a time zone (session: New York)
+CREATE FUNCTION days(zone text, format text, VARIADIC documents text[])
+RETURNS TABLE (z text, document text, day text) LANGUAGE sql AS $$
+  SELECT zone, d, CASE WHEN r.sqlstate IS NOT NULL THEN r.sqlstate || ': ' || r.message ELSE coalesce(r."values"[1], 'NULL') END
+  FROM unnest(documents) WITH ORDINALITY AS u(d, n),
+       decode_test(ARRAY['v|date|||' || format || '|' || zone], convert_to('{"v":' || d || '}', 'UTF8')) AS r ORDER BY n
+$$;
+SELECT * FROM days('Europe/Berlin', '', '"2024-03-30T22:59:59.999999Z"', '"2024-03-30T23:00:00Z"', '"2024-03-31T21:59:59Z"', '"2024-03-31T22:00:00Z"', '"2024-10-27T22:59:59+00"', '"2024-10-27T23:00Z"',
+  '"2024-07-01T00:30:00+05:30"', '"2024-07-01 23:59:60Z"', '"2024-07-01"', '"2024-07-01 18:00"', '"infinity"', '"-infinity"', 'null', '20240701', '"now"', '"2024-01-01T10:00+16:00"');
+-- of a string without an offset, as of a timestamptz: the session's TimeZone; a day that there never was (Samoa), the range's ends
+SELECT * FROM days('Pacific/Apia', '', '"2011-12-30T09:59:59Z"', '"2011-12-30T10:00:00Z"', '"2011-12-31T09:59:59Z"');
+SELECT * FROM days('Asia/Tokyo', '', '"294276-12-31T23:59:59.999999Z"', '"294277-01-01T00:00:00Z"', '"4714-11-24 00:00:00+00 BC"', '"0001-12-31 20:00:00Z BC"');
+SELECT * FROM days('America/New_York', '', '"4714-11-24 00:00:00+00 BC"', '"294276-12-31T23:59:59.999999Z"');
+SELECT * FROM days('Europe/Berlin', 'epoch_s', '1711839599', '1711839600', '1711839599.9999996', '"1711839600"', '-7200', '-3600.000001', '1e30', '"2024-01-01"');
+SELECT * FROM days('Europe/Berlin', 'epoch_ms', '1711839599999', '1711839600000');
+SELECT * FROM days('Europe/Berlin', 'epoch_us', '1711839599999999', '1711839600000000');
+SELECT * FROM days('Europe/Berlin', 'epoch_ns', '1711839599999999400', '1711839599999999500');
+-- the message's own timestamp
+SELECT (decode_test('{d|date|timestamp|||Europe/Berlin}', '{}', message_timestamp => t)).* FROM unnest('{1711839599999,1711839600000,-1,9223372036854775807}'::bigint[]) t;
+CREATE DOMAIN late_day AS date CHECK (VALUE > '2024-03-30');
+SELECT (decode_test('{v|late_day||||Europe/Berlin}', '{"v":"2024-03-30T23:00:00Z"}')).*;
+SELECT (decode_test('{v|late_day||||Europe/Berlin}', '{"v":"2024-03-30T22:00:00Z"}')).*;
+SELECT decode_test('{v|timestamptz||||Europe/Berlin}', '{}');
+SELECT decode_test('{v|date[]||||Europe/Berlin}', '{}');
+SELECT decode_test('{v|date||||Europa/Berlin}', '{}');
+SELECT decode_test('{v|date||||CEST}', '{}');
+-- As AT TIME ZONE has it, in every zone, by 40 instants from 1850 to 2100 each.
+SELECT count(*) > 10000 AS enough, count(*) FILTER (WHERE (r."values"[1])::date IS DISTINCT FROM (i.instant AT TIME ZONE z.name)::date) AS differ
+FROM (SELECT name FROM pg_timezone_names WHERE name !~ '^posix' AND name <> 'localtime') z,
+  LATERAL (SELECT '1850-01-01'::timestamptz + n * 2281.73 * interval '1 day' + length(z.name) * interval '53 hours' AS instant FROM generate_series(0, 39) n) i,
+  LATERAL decode_test(ARRAY['d|date|||epoch_us|' || z.name], convert_to('{"d":' || (extract(epoch FROM i.instant) * 1000000)::bigint || '}', 'UTF8')) r;
