@@ -115,7 +115,16 @@ COMMENT ON EVENT TRIGGER telemetry_after_drop IS
 CREATE FUNCTION telemetry.finalized_until(view regclass) RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'telemetry_finalized_until' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION telemetry.finalized_until(regclass) IS
-'Event time up to which a continuous view is final: the least watermark of all pipelines into its target. A later event may still come and will be counted, but none is expected. NULL: no pipeline, or one that has no watermark yet. Needs SELECT on the view. Example: SELECT *, day + interval ''1 day'' <= telemetry.finalized_until(''game.daily_active_users'') AS is_final FROM game.daily_active_users';
+'Event time up to which a continuous view is final: the least watermark of all pipelines into its target (of a view over views: into the table below them). A later event may still come and will be counted, but none is expected. NULL: no pipeline, or one that has no watermark yet. Needs SELECT on the view. Example: SELECT *, day + interval ''1 day'' <= telemetry.finalized_until(''game.daily_active_users'') AS is_final FROM game.daily_active_users';
+
+CREATE FUNCTION telemetry.session_is_closed(view regclass, ended_at timestamptz, gap interval DEFAULT NULL) RETURNS boolean
+AS 'MODULE_PATHNAME', 'telemetry_session_is_closed' LANGUAGE C STABLE;
+COMMENT ON FUNCTION telemetry.session_is_closed(regclass, timestamptz, interval) IS
+'Whether no event is expected any more that belongs to a session whose last event was at ended_at: telemetry.finalized_until(view) is past ended_at + gap. False while there is no watermark, and for events without a time. gap: that of the view''s session_window() if it is NULL; needed for views over a view of sessions (42809: the view has no sessions; 0A000: their gaps differ by row). Needs SELECT on the view; the watermark is looked up once a statement. Example: SELECT *, telemetry.session_is_closed(''game.fact_player_sessions'', ended_at) AS is_closed FROM game.fact_player_sessions';
+CREATE FUNCTION telemetry.session_is_closed(view regclass, ended_at timestamp, gap interval DEFAULT NULL) RETURNS boolean
+AS 'MODULE_PATHNAME', 'telemetry_session_is_closed' LANGUAGE C STABLE;
+COMMENT ON FUNCTION telemetry.session_is_closed(regclass, timestamp, interval) IS
+'As session_is_closed(regclass, timestamptz, interval), for times without a zone, which are of UTC as the watermark is. Example: SELECT *, telemetry.session_is_closed(''reading_sessions'', ended_at) AS is_closed FROM reading_sessions';
 
 CREATE FUNCTION telemetry._view_counts(
     OUT view oid, OUT folds bigint, OUT rows bigint, OUT milliseconds double precision,

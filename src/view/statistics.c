@@ -2,18 +2,15 @@
 
 #include "base/compat.h"
 #include "base/spi.h"
-#include "catalog/pg_authid.h"
 #include "catalog/pg_type.h"
-#include "catalog/view.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
-#include "utils/acl.h"
 #include "utils/hsearch.h"
-#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
+#include "view/finalized.h"
 
 /* Views of all databases that have room; one that has none is not counted. */
 #define MAX_VIEWS 1024
@@ -132,72 +129,26 @@ telemetry_view_counts(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The row of a view that the caller may read, or watch. */
-static ViewRow *
-readable_view(Oid view, bool to_monitor)
-{
-	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
-	AclResult allowed;
-
-	if (row == NULL)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("\"%s\" is not a continuous view",
-							   get_rel_name(view) ? get_rel_name(view) : "?"),
-						errhint("telemetry.continuous_view lists those that are.")));
-	allowed = pg_class_aclcheck(view, GetUserId(), ACL_SELECT);
-	if (allowed != ACLCHECK_OK && !(to_monitor && has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
-		aclcheck_error(allowed, OBJECT_VIEW, get_rel_name(view));
-	return row;
-}
-
-/* The one value of a query on the target's OID. */
-static Datum
-ask(SPIPlanPtr *plan, const char *sql, Oid target, bool *isnull)
-{
-	Oid types[] = {OIDOID};
-	Datum values[] = {ObjectIdGetDatum(target)};
-	OwnSpi scope;
-	Datum answer;
-
-	own_spi_begin(&scope);
-	own_spi_run(plan, sql, 1, types, values, NULL);
-	/* What it answers is passed by value. */
-	answer = own_spi_datum(0, 1, isnull);
-	own_spi_end(&scope);
-	return answer;
-}
-
-/* The least watermark of all pipelines into the view's target; none if one of them has none yet. */
-PG_FUNCTION_INFO_V1(telemetry_finalized_until);
-Datum
-telemetry_finalized_until(PG_FUNCTION_ARGS)
-{
-	static SPIPlanPtr plan;
-	ViewRow *row = readable_view(PG_GETARG_OID(0), false);
-	bool isnull;
-	Datum watermark =
-		ask(&plan,
-			"SELECT CASE WHEN count(*) = count(w.watermark) THEN min(w.watermark) END "
-			"FROM telemetry.pipeline p LEFT JOIN telemetry.pipeline_watermark w "
-			"USING (pipeline_id) WHERE p.target = $1",
-			row->target, &isnull);
-
-	if (isnull)
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(watermark);
-}
-
+/* Of all pipelines into the table that the view is computed from. */
 PG_FUNCTION_INFO_V1(telemetry_view_late);
 Datum
 telemetry_view_late(PG_FUNCTION_ARGS)
 {
 	static SPIPlanPtr plan;
-	ViewRow *row = readable_view(PG_GETARG_OID(0), true);
+	Oid types[] = {OIDOID};
+	Datum values[] = {ObjectIdGetDatum(finalized_table(finalized_view(PG_GETARG_OID(0), true)))};
+	OwnSpi scope;
+	Datum late;
 	bool isnull;
 
-	PG_RETURN_DATUM(ask(&plan,
-						"SELECT coalesce(sum(o.late), 0)::bigint FROM telemetry.pipeline p "
-						"JOIN telemetry.partition_offset o USING (pipeline_id) "
-						"WHERE p.target = $1",
-						row->target, &isnull));
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"SELECT coalesce(sum(o.late), 0)::bigint FROM telemetry.pipeline p "
+				"JOIN telemetry.partition_offset o USING (pipeline_id) "
+				"WHERE p.target = $1",
+				1, types, values, NULL);
+	/* Passed by value. */
+	late = own_spi_datum(0, 1, &isnull);
+	own_spi_end(&scope);
+	PG_RETURN_DATUM(late);
 }

@@ -105,6 +105,14 @@ INSERT INTO plain VALUES ('c', '-1 hour', '2026-01-01 10:00');
 CREATE INDEX by_game ON s (game);
 SELECT tablename ~ 'earlier' AS earlier, indexname FROM pg_indexes WHERE indexname ~ 'by_game' ORDER BY 1;
 
+-- Closed by a watermark, which only pipelines make: t/044. The gap is the view's, if it has one.
+SELECT telemetry.session_is_closed('s', '2026-01-01'), telemetry.session_is_closed('by_row', '2026-01-01'::timestamp, '1 hour'),
+       telemetry.session_is_closed('s', NULL::timestamptz), telemetry.session_is_closed(NULL, '2026-01-01');
+SELECT telemetry.session_is_closed('by_row', '2026-01-01'::timestamp);
+SELECT telemetry.session_is_closed('per_day', '2026-01-01');
+SELECT telemetry.session_is_closed('s', '2026-01-01', '1 month');
+SELECT telemetry.session_is_closed('plain', '2026-01-01');
+
 -- TRUNCATE, and views that go with all their parts.
 TRUNCATE plain;
 SELECT * FROM by_row;

@@ -134,6 +134,44 @@ is(query($idle), '0 false, 1 false', 'while the broker hangs nothing is idle');
 $kafka->thaw;
 wait_for($idle, '0 true, 1 true', 'when it is back, silence counts again');
 
+# ---- closed sessions: the watermark is strictly past the last event and the gap
+create('played', q(idle_timeout => '2 seconds'));
+$node->safe_psql('postgres', <<'SQL');
+CREATE MATERIALIZED VIEW sessions WITH (telemetry.continuous) AS SELECT date_trunc('hour', at, 'UTC') AS hour, max(at) AS ended_at, count(*) AS events
+	FROM played GROUP BY 1, telemetry.session_window(at, '30 minutes');
+CREATE MATERIALIZED VIEW long_sessions WITH (telemetry.continuous) AS SELECT ended_at, events FROM sessions WHERE events > 1;
+SQL
+my $closed = q(SELECT string_agg(to_char(ended_at, 'HH24:MI ') || telemetry.session_is_closed('sessions', ended_at), ', ' ORDER BY ended_at) FROM sessions);
+produce('played', 0, '12:10:00', '12:20:00');
+wait_for($closed, '12:20 false', 'without a watermark no session is closed');
+poll_until(sub { produce('played', 1, '13:00:00'); sleep 0.3; return query(watermark('played')) eq '13:00:00'; },
+	'a partition that is silent to become idle while the other one speaks', 15);
+wait_for($closed, '12:20 true, 13:00 false', 'sessions are closed by the watermark without it');
+produce('played', 0, '12:30:00.000001');
+wait_for($closed, '12:30 false, 13:00 false', 'a late event opens its session again: now the watermark is a microsecond too early');
+produce('played', $_, '13:00:00.000001') for 0, 1;
+wait_for(q(SELECT watermark = '2024-01-01 13:00:00.000001+00' FROM telemetry.stat_pipeline WHERE pipeline = 'played'), 't', 'the watermark is where the gap ends');
+is(query($closed), '12:30 false, 13:00 false', 'at that very time an event could still belong to it');
+produce('played', $_, '13:00:00.000002') for 0, 1;
+wait_for($closed, '12:30 true, 13:00 false', 'a microsecond later it is closed');
+produce('played', 0, '12:05:00');
+wait_for(q(SELECT events FROM sessions WHERE ended_at < '2024-01-01 13:00+00'), 4, 'a late event within is counted');
+is(query($closed), '12:30 true, 13:00 false', 'and the session stays closed');
+is(query(q(SELECT string_agg(telemetry.session_is_closed('long_sessions', ended_at, '30 minutes')::text, ', ' ORDER BY ended_at) FROM long_sessions)),
+	'true, false', 'over a view over the view, with its gap named');
+# An expression of PL/pgSQL lives on while the watermark moves: each evaluation sees the present one.
+my (undef, undef, $messages) = $node->psql('postgres', <<'SQL');
+DO $$ DECLARE said text = ''; BEGIN
+	FOR second IN 0 .. 2 LOOP
+		UPDATE telemetry.pipeline_watermark SET watermark = '2024-01-01 13:29:59+00'::timestamptz + second * interval '1 second';
+		said := said || telemetry.session_is_closed('sessions', '2024-01-01 13:00+00');
+	END LOOP;
+	RAISE EXCEPTION '%', said;
+END $$
+SQL
+like($messages, qr/ERROR:  falsefalsetrue/, 'a call that outlives a statement asks anew');
+is(query(q(SELECT to_char(telemetry.finalized_until('sessions'), 'HH24:MI:SS.US'))), '13:00:00.000002', 'nothing of that stays');
+
 # ---- events ahead of the clock
 create('ahead', q(max_ahead => '1 hour', idle_timeout => '1 hour'));
 my ($soon, $far) = map { query("SELECT to_char(now() AT TIME ZONE 'UTC' + interval '$_', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')") } '30 minutes', '90 minutes';

@@ -1,0 +1,192 @@
+/*
+ * finalized_until(): the event time up to which no event is expected any more in a view, and
+ * session_is_closed(): whether that is past all that could still belong to a session.
+ */
+#include "view/finalized.h"
+
+#include "access/table.h"
+#include "base/compat.h"
+#include "base/spi.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_type.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "optimizer/optimizer.h"
+#include "rewrite/rewriteHandler.h"
+#include "session/session.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+#include "utils/timestamp.h"
+
+ViewRow *
+finalized_view(Oid view, bool to_monitor)
+{
+	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
+	AclResult allowed;
+
+	if (row == NULL)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"%s\" is not a continuous view",
+							   get_rel_name(view) ? get_rel_name(view) : "?"),
+						errhint("telemetry.continuous_view lists those that are.")));
+	allowed = pg_class_aclcheck(view, GetUserId(), ACL_SELECT);
+	if (allowed != ACLCHECK_OK && !(to_monitor && has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
+		aclcheck_error(allowed, OBJECT_VIEW, get_rel_name(view));
+	return row;
+}
+
+Oid
+finalized_table(const ViewRow *row)
+{
+	while (row && get_rel_relkind(row->target) == RELKIND_VIEW)
+	{
+		const ViewRow *below = view_by_oid(row->target, CurrentMemoryContext);
+
+		if (below == NULL)
+			break;
+		row = below;
+	}
+	return row->target;
+}
+
+/* The least watermark of all pipelines into a table; none if one of them has none yet. */
+static TimestampTz
+watermark_of(Oid table, bool *isnull)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {OIDOID};
+	Datum values[] = {ObjectIdGetDatum(table)};
+	OwnSpi scope;
+	Datum watermark;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"SELECT CASE WHEN count(*) = count(w.watermark) THEN min(w.watermark) END "
+				"FROM telemetry.pipeline p LEFT JOIN telemetry.pipeline_watermark w "
+				"USING (pipeline_id) WHERE p.target = $1",
+				1, types, values, NULL);
+	watermark = own_spi_datum(0, 1, isnull);
+	own_spi_end(&scope);
+	return *isnull ? 0 : DatumGetTimestampTz(watermark);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_finalized_until);
+Datum
+telemetry_finalized_until(PG_FUNCTION_ARGS)
+{
+	bool isnull;
+	TimestampTz watermark =
+		watermark_of(finalized_table(finalized_view(PG_GETARG_OID(0), false)), &isnull);
+
+	if (isnull)
+		PG_RETURN_NULL();
+	PG_RETURN_TIMESTAMPTZ(watermark);
+}
+
+/* ---- session_is_closed() ------------------------------------------------------------------------
+ */
+
+/*
+ * What all rows of a statement have in common, asked once. A call in PL/pgSQL outlives its
+ * statement: so it holds for one user, and for what one snapshot sees.
+ */
+typedef struct Closing
+{
+	Oid view; /* InvalidOid: nothing known yet */
+	Oid user;
+	SubTransactionId subxact;
+	CommandId command;
+	TransactionId xmin;
+	TransactionId xmax;
+	uint32 xcnt;
+	TransactionId *xip; /* with room for xcnt */
+	TimestampTz watermark;
+	bool no_watermark;
+	int64 gap; /* of the view; 0: not asked for yet */
+} Closing;
+
+static bool
+still_holds(const Closing *closing, Oid view)
+{
+	const SnapshotData *snapshot = GetActiveSnapshot();
+
+	return closing->view == view && closing->user == GetUserId() &&
+		   closing->subxact == GetCurrentSubTransactionId() &&
+		   closing->command == snapshot->curcid && closing->xmin == snapshot->xmin &&
+		   closing->xmax == snapshot->xmax && closing->xcnt == snapshot->xcnt &&
+		   memcmp(closing->xip, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt) == 0;
+}
+
+static void
+ask_anew(Closing *closing, Oid view, MemoryContext context)
+{
+	const SnapshotData *snapshot = GetActiveSnapshot();
+
+	closing->view = InvalidOid;
+	closing->watermark =
+		watermark_of(finalized_table(finalized_view(view, false)), &closing->no_watermark);
+	closing->gap = 0;
+	if (closing->xip)
+		pfree(closing->xip);
+	closing->xip =
+		MemoryContextAlloc(context, sizeof(TransactionId) * Max(snapshot->xcnt, 1));
+	memcpy(closing->xip, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt);
+	closing->xcnt = snapshot->xcnt;
+	closing->xmin = snapshot->xmin;
+	closing->xmax = snapshot->xmax;
+	closing->command = snapshot->curcid;
+	closing->subxact = GetCurrentSubTransactionId();
+	closing->user = GetUserId();
+	closing->view = view;
+}
+
+/* The gap that the view's query says, if it is the same for all rows. */
+static int64
+gap_of_view(Oid view)
+{
+	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
+	Relation relation = table_open(row->definition, AccessShareLock);
+	SessionWindow *session = session_window_of(copyObject(get_view_query(relation)), NULL);
+	Node *gap = session ? eval_const_expressions(NULL, (Node *) session->gap) : NULL;
+
+	table_close(relation, AccessShareLock);
+	if (gap == NULL)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("\"%s\" does not group by session_window()", get_rel_name(view)),
+						errhint("Give the gap of the sessions as the third argument.")));
+	if (!IsA(gap, Const) || ((Const *) gap)->constisnull)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the sessions of \"%s\" have no gap that is the same for all events",
+						get_rel_name(view)),
+				 errhint("Keep max(event_time + gap) as a column of the view: a session is closed "
+						 "when telemetry.finalized_until() is past that.")));
+	return session_length(DatumGetIntervalP(((Const *) gap)->constvalue), "gap");
+}
+
+/* For timestamp as well: both are microseconds, and the watermark is of UTC. */
+PG_FUNCTION_INFO_V1(telemetry_session_is_closed);
+Datum
+telemetry_session_is_closed(PG_FUNCTION_ARGS)
+{
+	Closing *closing = fcinfo->flinfo->fn_extra;
+	int64 gap;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	if (closing == NULL)
+	{
+		closing = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Closing));
+		fcinfo->flinfo->fn_extra = closing;
+	}
+	if (!still_holds(closing, PG_GETARG_OID(0)))
+		ask_anew(closing, PG_GETARG_OID(0), fcinfo->flinfo->fn_mcxt);
+	if (PG_ARGISNULL(2) && closing->gap == 0)
+		closing->gap = gap_of_view(closing->view);
+	gap = PG_ARGISNULL(2) ? closing->gap : session_length(PG_GETARG_INTERVAL_P(2), "gap");
+	PG_RETURN_BOOL(!PG_ARGISNULL(1) && !closing->no_watermark &&
+				   closing->watermark > session_reach(PG_GETARG_TIMESTAMPTZ(1), gap));
+}
