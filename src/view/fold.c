@@ -24,6 +24,7 @@
 #include "view/pending.h"
 #include "view/session_fold.h"
 #include "view/statistics.h"
+#include "view/unchanged.h"
 #include "view/upsert.h"
 
 static void
@@ -328,6 +329,9 @@ merge(KnownView *view, PendingView *pending, Change *change)
 	if (!minus && !change && !view->rows && !view->main &&
 		upsert_groups(view, pending->plus, gathered, NULL))
 		return;
+	if (!minus && change && !view->rows && !view->main &&
+		upsert_changing_groups(view, pending->plus, gathered, change->old, change->new))
+		return;
 	if (!minus && view->main && upsert_values(view, pending->plus, gathered, change->given))
 		return;
 	if (plus)
@@ -572,11 +576,15 @@ public_rows(KnownView *view, Tuplestorestate *state_rows)
 
 /* A child is given nothing by triggers: what the change of the view it follows gives is all. */
 static void
-give(List **folds, KnownView *child, const PendingView *from, Change *rows, bool or_break)
+give(List **folds, KnownView *child, const PendingView *from, const Change *change, bool or_break)
 {
 	Fold *fold = fold_of(folds, child, NULL);
 	Step step = {.view = child, .pending = fold->pending};
+	Change changed = *change;
+	Change *rows = &changed;
 
+	if (change->old && change->new && tuplestore_tuple_count(change->old) > 0)
+		unchanged_leave_out(child, change->old, change->new, &rows->old, &rows->new);
 	fold->pending->emptied |= from->emptied;
 	for (int minus = 0; minus <= 1; minus++)
 	{

@@ -593,3 +593,50 @@ upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered, Tuplestores
 	upsert_end(&upsert);
 	return true;
 }
+
+/* ---- with the groups as they were and as they are ----------------------------------------------
+ */
+
+typedef struct BeforeAndAfter
+{
+	Tuplestorestate *old;
+	Tuplestorestate *new;
+} BeforeAndAfter;
+
+static TupleTableSlot *
+merged_with_delta(Upsert *upsert)
+{
+	return upsert_merged(upsert, upsert->old, upsert->delta);
+}
+
+static TupleTableSlot *
+delta_alone(Upsert *upsert)
+{
+	return upsert->delta;
+}
+
+static void
+keep_both(Upsert *upsert, TupleTableSlot *row)
+{
+	BeforeAndAfter *change = upsert->argument;
+
+	if (!TupIsNull(upsert->old))
+		tuplestore_puttupleslot(change->old, upsert->old);
+	tuplestore_puttupleslot(change->new, row);
+}
+
+bool
+upsert_changing_groups(KnownView *view, Tuplestorestate *rows, bool gathered, Tuplestorestate *old,
+					   Tuplestorestate *new)
+{
+	static const UpsertRules rules = {
+		.change = merged_with_delta, .fresh = delta_alone, .done = keep_both};
+	BeforeAndAfter change = {.old = old, .new = new};
+	Upsert upsert = {.view = view, .rules = &rules, .argument = &change};
+
+	if (!upsert_begin(&upsert))
+		return false;
+	take_all(&upsert, rows, gathered);
+	upsert_end(&upsert);
+	return true;
+}

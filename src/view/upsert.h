@@ -17,4 +17,8 @@
 extern bool upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered,
 						  Tuplestorestate *inserted);
 
+/* The same, where the views over it want to know the groups as they were and as they are. */
+extern bool upsert_changing_groups(KnownView *view, Tuplestorestate *rows, bool gathered,
+								   Tuplestorestate *old, Tuplestorestate *new);
+
 #endif
