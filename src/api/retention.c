@@ -1,5 +1,5 @@
 /*
- * set_retention(), drop_retention(), apply_retention().
+ * set_retention(), drop_retention(), apply_retention(); set_partition_schema().
  */
 #include "postgres.h"
 
@@ -8,6 +8,7 @@
 #include "access/table.h"
 #include "api/pipeline.h"
 #include "base/compat.h"
+#include "catalog/partition_schema.h"
 #include "catalog/retention.h"
 #include "funcapi.h"
 #include "ingest/partitions.h"
@@ -24,6 +25,7 @@ PG_FUNCTION_INFO_V1(telemetry_set_retention);
 PG_FUNCTION_INFO_V1(telemetry_drop_retention);
 PG_FUNCTION_INFO_V1(telemetry_apply_retention);
 PG_FUNCTION_INFO_V1(telemetry_has_partition);
+PG_FUNCTION_INFO_V1(telemetry_set_partition_schema);
 
 static char *
 qualified_name(Oid relation)
@@ -158,4 +160,25 @@ telemetry_has_partition(PG_FUNCTION_ARGS)
 	if (!by_time)
 		PG_RETURN_NULL();
 	PG_RETURN_BOOL(exists);
+}
+
+Datum
+telemetry_set_partition_schema(PG_FUNCTION_ARGS)
+{
+	Oid schema = PG_ARGISNULL(1) ? InvalidOid : PG_GETARG_OID(1);
+	Oid target;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("the table of set_partition_schema() must not be NULL")));
+	target = PG_GETARG_OID(0);
+	check_owner(target);
+	if (get_rel_relkind(target) != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg("%s is not a partitioned table", qualified_name(target))));
+	if (OidIsValid(schema) && get_namespace_name(schema) == NULL)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_SCHEMA),
+						errmsg("schema with OID %u does not exist", schema)));
+	partition_schema_store(target, schema);
+	PG_RETURN_VOID();
 }

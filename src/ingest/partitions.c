@@ -8,6 +8,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/partition_schema.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "executor/spi.h"
@@ -188,10 +189,27 @@ has_room(Relation target, PartitionKey key, int64 from, int64 to)
 /* How a table is called in statements. */
 typedef struct TableName
 {
+	Oid oid;
 	char *schema;
 	char *table;
 	char *quoted; /* both */
 } TableName;
+
+/* Where its owner wants partitions to stand. */
+static char *
+schema_of_partitions(const TableName *target)
+{
+	Oid schema = partition_schema_of(target->oid);
+	char *name = OidIsValid(schema) ? get_namespace_name(schema) : target->schema;
+
+	if (name == NULL)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_UNDEFINED_SCHEMA),
+			 errmsg("the schema of partitions of %s does not exist any more", target->quoted),
+			 errhint("Name another by telemetry.set_partition_schema(); NULL: the table's own.")));
+	return name;
+}
 
 static void
 create_partition(const TableName *target, PartitionUnit unit, Oid type, int64 time)
@@ -204,10 +222,10 @@ create_partition(const TableName *target, PartitionUnit unit, Oid type, int64 ti
 	int result;
 
 	unit_bounds(unit, time, &from, &to, suffix, sizeof(suffix));
-	name = makeObjectName(target->table, suffix, NULL);
-	sql = psprintf("CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%s) TO (%s)",
-				   quote_qualified_identifier(target->schema, name), target->quoted,
-				   quote_literal_cstr(bound_literal(type, from)),
+	name = quote_qualified_identifier(schema_of_partitions(target),
+									  makeObjectName(target->table, suffix, NULL));
+	sql = psprintf("CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%s) TO (%s)", name,
+				   target->quoted, quote_literal_cstr(bound_literal(type, from)),
 				   quote_literal_cstr(bound_literal(type, to)));
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -215,8 +233,7 @@ create_partition(const TableName *target, PartitionUnit unit, Oid type, int64 ti
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 	SPI_finish();
-	ereport(LOG, (errmsg("telemetry created partition %s of %s",
-						 quote_qualified_identifier(target->schema, name), target->quoted)));
+	ereport(LOG, (errmsg("telemetry created partition %s of %s", name, target->quoted)));
 }
 
 /* A period that no partition covers, and a time in it. */
@@ -288,6 +305,7 @@ partitions_ensure(Ingest *ingest, const IngestRow *rows, int n)
 {
 	Missing *missing = palloc(sizeof(Missing) * NEW_PARTITIONS);
 	const TableName name = {
+		.oid = ingest->options.target,
 		.schema = ingest->target_schema,
 		.table = ingest->target_table,
 		.quoted = ingest->target_name,
@@ -357,6 +375,7 @@ partition_make(Oid target, PartitionUnit unit, int64 time)
 	key = RelationGetPartitionKey(relation);
 	type = key->parttypid[0];
 	room = has_room(relation, key, from, to);
+	name.oid = target;
 	name.schema = get_namespace_name(RelationGetNamespace(relation));
 	name.table = pstrdup(RelationGetRelationName(relation));
 	name.quoted = quote_qualified_identifier(name.schema, name.table);

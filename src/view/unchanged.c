@@ -18,7 +18,8 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-/* ---- what a view reads of the one it follows --------------------------------------------------- */
+/* ---- what a view reads of the one it follows ---------------------------------------------------
+ */
 
 typedef struct Reading
 {
@@ -87,7 +88,8 @@ columns_read(const KnownView *child, int natts)
 	return reading.columns;
 }
 
-/* ---- rows as bytes ------------------------------------------------------------------------------ */
+/* ---- rows as bytes ------------------------------------------------------------------------------
+ */
 
 typedef struct Image
 {
@@ -103,15 +105,16 @@ typedef struct ImageEntry
 	char status;
 } ImageEntry;
 
-#define SH_PREFIX image
-#define SH_ELEMENT_TYPE ImageEntry
-#define SH_KEY_TYPE Image
-#define SH_KEY image
+#define SH_PREFIX               image
+#define SH_ELEMENT_TYPE         ImageEntry
+#define SH_KEY_TYPE             Image
+#define SH_KEY                  image
 #define SH_HASH_KEY(table, key) hash_bytes((const unsigned char *) (key).bytes, (key).length)
-#define SH_EQUAL(table, a, b) ((a).length == (b).length && memcmp((a).bytes, (b).bytes, (a).length) == 0)
+#define SH_EQUAL(table, a, b)                                                                      \
+	((a).length == (b).length && memcmp((a).bytes, (b).bytes, (a).length) == 0)
 #define SH_STORE_HASH
 #define SH_GET_HASH(table, entry) ((entry)->hash)
-#define SH_SCOPE static inline
+#define SH_SCOPE                  static inline
 #define SH_DECLARE
 #define SH_DEFINE
 #include "lib/simplehash.h"

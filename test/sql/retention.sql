@@ -67,6 +67,27 @@ SELECT * FROM telemetry.apply_retention('retention.by_date');
 ROLLBACK;
 SELECT telemetry.drop_retention('retention.facts');
 
+-- Partitions that stand in another schema: what is refused, and NULL takes it back.
+RESET ROLE;
+CREATE SCHEMA retention_parts AUTHORIZATION retention_owner;
+SET ROLE retention_owner;
+SELECT telemetry.set_partition_schema('retention.plain', 'retention_parts');
+SELECT telemetry.set_partition_schema(NULL, 'retention_parts');
+SELECT telemetry.set_partition_schema('retention.by_date', '999999999');
+SET ROLE retention_other;
+SELECT telemetry.set_partition_schema('retention.by_date', 'retention_parts');
+SET ROLE retention_owner;
+BEGIN;
+SELECT telemetry.set_retention('retention.by_date', NULL, 'day', 1);
+SELECT telemetry.set_partition_schema('retention.by_date', 'public');
+SELECT telemetry.set_partition_schema('retention.by_date', 'retention_parts');
+SELECT * FROM telemetry.apply_retention('retention.by_date');
+SELECT telemetry.set_partition_schema('retention.by_date', NULL);
+SELECT telemetry.set_retention('retention.by_date', NULL, 'day', 2);
+SELECT * FROM telemetry.apply_retention('retention.by_date');
+SELECT relnamespace::regnamespace, count(*) FROM pg_class WHERE oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'retention.by_date'::regclass) GROUP BY 1 ORDER BY 1;
+ROLLBACK;
+
 -- Others do not see it; pg_monitor does.
 BEGIN;
 SELECT telemetry.set_retention('retention.facts', '10 years');
@@ -76,5 +97,5 @@ SELECT * FROM telemetry._retention;
 ROLLBACK;
 RESET ROLE;
 SET client_min_messages = warning;
-DROP SCHEMA retention CASCADE;
+DROP SCHEMA retention, retention_parts CASCADE;
 DROP ROLE retention_owner, retention_other;

@@ -125,4 +125,22 @@ like(sql("SELECT pause_reason FROM telemetry.pipeline WHERE name = 'tree'"), qr/
 sql('ALTER TABLE tree_rest DROP CONSTRAINT leaf_later', "SELECT telemetry.resume_pipeline('tree')");
 wait_for('it goes on without it', 'SELECT count(*) = 8 FROM tree');
 
+# Partitions in a schema of their own.
+sql('CREATE SCHEMA parts', 'CREATE TABLE apart (id int, ts timestamptz) PARTITION BY RANGE (ts)', "SELECT telemetry.set_partition_schema('apart', 'parts')",
+	"SELECT telemetry.create_pipeline('apart', 'one', 'apart', create_partitions => 'month')");
+wait_for('the fact whose partitions stand elsewhere', 'SELECT count(*) = 7 FROM apart');
+is(sql("SELECT DISTINCT relnamespace::regnamespace FROM pg_class WHERE oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'apart'::regclass)"), 'parts', 'all in that schema');
+$mock->produce('one', [ 0, undef, '{"id": 6, "ts": "2021-01-01T00:00:00Z"}' ]);
+wait_for('one more month', 'SELECT count(*) = 8 FROM apart');
+sql('ALTER TABLE parts.apart_202101 SET SCHEMA public', 'ALTER SCHEMA parts RENAME TO moved');
+$mock->produce('one', [ 0, undef, '{"id": 6, "ts": "2022-01-01T00:00:00Z"}' ]);
+wait_for('in a schema that was renamed', "SELECT to_regclass('moved.apart_202201') IS NOT NULL");
+sql('DROP SCHEMA moved CASCADE');
+$mock->produce('one', [ 0, undef, '{"id": 6, "ts": "2023-01-01T00:00:00Z"}' ]);
+wait_for('without the schema the pipeline pauses', "SELECT paused FROM telemetry.pipeline WHERE name = 'apart'");
+is(sql("SELECT pause_reason FROM telemetry.pipeline WHERE name = 'apart'"), 'the schema of partitions of public.apart does not exist any more', 'and the reason says so');
+sql("SELECT telemetry.set_partition_schema('apart', NULL)", "SELECT telemetry.resume_pipeline('apart')");
+wait_for('in its own it goes on', "SELECT to_regclass('apart_202301') IS NOT NULL");
+sql("SELECT telemetry.drop_pipeline('apart')", 'DROP TABLE apart');
+
 done_testing();

@@ -1,0 +1,15 @@
+/*
+ * telemetry._partition_schema: where partitions of a table stand that telemetry makes.
+ */
+#ifndef TELEMETRY_CATALOG_PARTITION_SCHEMA_H
+#define TELEMETRY_CATALOG_PARTITION_SCHEMA_H
+
+#include "postgres.h"
+
+/* InvalidOid: the table's own. It may have been dropped since. */
+extern Oid partition_schema_of(Oid target);
+
+/* InvalidOid as schema: the table's own again. */
+extern void partition_schema_store(Oid target, Oid schema);
+
+#endif
