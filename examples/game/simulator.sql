@@ -93,7 +93,8 @@ BEGIN ATOMIC
         WHERE p.begins >= from_time AND p.begins + p.seconds * interval '1 second' <= to_time
         WINDOW w AS (ORDER BY p.session)
     )
-    SELECT s.player, s.player_id, s.region, s.country, s.zone, s.currency,
+    SELECT s.player, s.player_id, s.region, s.country, s.zone,
+           CASE WHEN game.draw(seed, 18, s.session) < 0.1 THEN 'USD' ELSE s.currency END,
            CASE WHEN game.draw(seed, 16, s.session) < 0.1 THEN 'pc' ELSE s.device END,
            CASE WHEN game.draw(seed, 17, s.session) < 0.1 THEN 'farm-story' ELSE s.game_id END,
            s.spends, s.begins,
