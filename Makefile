@@ -78,6 +78,21 @@ build/test/%: test/brokers/%.c
 	$(CC) -std=gnu99 -O2 -Wall -Wextra $(WERROR) $< -o $@ $(shell pkg-config --cflags --libs rdkafka)
 
 # Needs root: another major version lives in a Debian of its own.
-.PHONY: test-majors
+.PHONY: test-majors deb test-deb image test-image
 test-majors:
 	tools/test_majors
+
+# Debian packages in build/deb, made in a Debian of a folder; SYSTEM=trixie for PostgreSQL 17.
+SYSTEM = bookworm
+deb:
+	tools/make_deb build $(SYSTEM)
+
+test-deb:
+	tools/make_deb test $(SYSTEM)
+
+# The container image, without a container engine.
+image:
+	tools/image build
+
+test-image: image
+	tools/image test
