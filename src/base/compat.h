@@ -217,6 +217,17 @@ compat_update_row(ResultRelInfo *rri, EState *estate, ItemPointer row, TupleTabl
 	ExecCheckIndexConstraints(rri, slot, estate, row, NIL)
 #endif
 
+/* 18 knows constraints that are not enforced, and generated columns that are not stored. */
+#if PG_VERSION_NUM >= 180000
+#define compat_check_is_enforced(check)  ((check)->ccenforced)
+#define compat_key_is_enforced(info)     ((info)->conenforced)
+#define compat_has_virtual_columns(desc) ((desc)->constr && (desc)->constr->has_generated_virtual)
+#else
+#define compat_check_is_enforced(check)  ((check)->ccbin != NULL)
+#define compat_key_is_enforced(info)     true
+#define compat_has_virtual_columns(desc) false
+#endif
+
 /* 18 counts what a scan does. */
 #if PG_VERSION_NUM >= 180000
 #define compat_index_beginscan(table, index, snapshot, nkeys)                                      \

@@ -7,10 +7,12 @@
  * the size of the batch, and rows that are bad only beside earlier ones (a key twice in a batch)
  * are found.
  *
- * The most common error, a key that is there already, costs no chunk: the fast path leaves such
- * rows out, and each is tried alone when the others are in. They come out as they would one after
- * the other: no row that stays in depends on one that was left out (fast.c), and those are tried in
- * order. Should anything else fail in such a chunk, it is written again with nothing left out.
+ * The most common errors, a key that is there already and a NULL or CHECK of the row, cost no
+ * chunk: the fast path leaves such rows out, and each is tried alone when the others are in. They
+ * come out as they would one after the other: no row that stays in depends on one that was left out
+ * (fast.c), and those are tried in order. Should anything else fail in such a chunk, it is written
+ * again with nothing left out. A whole batch is written so as well, as long as such rows are few:
+ * then nothing is written in vain.
  *
  * Chunks are as large as the rows between bad ones lately allow: where all are bad, each is tried
  * alone, since the rows of a failed chunk were written for nothing (and stay as dead tuples).
@@ -29,6 +31,10 @@
 #define SUBTRANSACTIONS 60
 #define FIRST_CHUNK     64
 #define LAST_CHUNK      1000 /* of the fast path, too: it writes no more at once */
+
+/* One row in so many may be left out of a batch; and what counts as of late, in rows. */
+#define ASIDE_SHARE 10
+#define RECENT_ROWS 20000
 
 static DecodeError
 copy_error(const ErrorData *error, MemoryContext context)
@@ -107,9 +113,9 @@ typedef struct Careful
 
 /* Remembers how far apart bad rows are: the happy path is only tried where it is likely to do. */
 static void
-note_bad(Ingest *ingest, int bad)
+note_bad(Ingest *ingest)
 {
-	int64 gap = ingest->since_bad / bad + 1;
+	int64 gap = ingest->since_bad + 1;
 
 	ingest->bad_gap = ingest->bad_gap > 0 ? (ingest->bad_gap + gap) / 2 : gap;
 	ingest->since_bad = 0;
@@ -131,13 +137,33 @@ compare_numbers(const void *a, const void *b)
 	return *(const int *) a - *(const int *) b;
 }
 
+bool
+aside_too_often(const Ingest *ingest)
+{
+	return ingest->recent_aside > SUBTRANSACTIONS &&
+		   ingest->recent_aside * (ASIDE_SHARE + 2) > ingest->recent_rows;
+}
+
+/* Of rows that were written, how many were left out at first. */
+static void
+note_aside(Ingest *ingest, int rows, int aside)
+{
+	ingest->recent_rows += rows;
+	ingest->recent_aside += aside;
+	while (ingest->recent_rows > RECENT_ROWS)
+	{
+		ingest->recent_rows /= 2;
+		ingest->recent_aside /= 2;
+	}
+	ingest->since_bad += rows;
+}
+
 /* Tries each row that the chunk before careful->done left out, in order. */
 static void
 try_aside(Careful *careful, int first)
 {
 	Ingest *ingest = careful->ingest;
 	int n = ingest->naside;
-	int bad = 0;
 
 	/* Each leaf gave its own. */
 	qsort(ingest->aside, n, sizeof(int), compare_numbers);
@@ -145,25 +171,25 @@ try_aside(Careful *careful, int first)
 	for (int i = 0; i < n; i++)
 	{
 		int row = first + ingest->aside[i];
-		ErrorData *error =
-			try_chunk(ingest, careful->rows + row, 1, careful->chunk_context, careful->written);
+		ErrorData *error;
+
+		/* With that many the batch is for chunks. */
+		if (careful->released > SUBTRANSACTIONS)
+			ereport(ERROR, (errcode(ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION),
+							errmsg("too many rows of a batch wait for others")));
+		error = try_chunk(ingest, careful->rows + row, 1, careful->chunk_context, careful->written);
 
 		ingest->current = -1;
 		if (error && !sqlstate_is_data_error(error->sqlerrcode))
 			ReThrowError(error);
 		if (error)
-		{
 			condemn(careful, row, error);
-			bad++;
-		}
 		else
 		{
 			(*careful->handed)++;
 			careful->released++;
 		}
 	}
-	if (bad > 0)
-		note_bad(ingest, bad);
 	ingest->naside = 0;
 }
 
@@ -174,11 +200,41 @@ keep_chunk(Careful *careful, int size)
 	Ingest *ingest = careful->ingest;
 
 	*careful->handed += size - ingest->naside;
-	ingest->since_bad += size;
+	note_aside(ingest, size, ingest->naside);
 	careful->done += size;
 	careful->released++;
 	if (ingest->naside > 0)
 		try_aside(careful, careful->done - size);
+}
+
+void
+hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
+			   MemoryContext result_context, int64 *written, int64 *handed)
+{
+	Careful careful = {
+		.ingest = ingest,
+		.messages = messages,
+		.rows = rows,
+		.result_context = result_context,
+		.written = written,
+		.handed = handed,
+	};
+
+	ingest->naside = 0;
+	ingest->aside_room = ingest->fast ? n / ASIDE_SHARE + 1 : 0;
+	ingest->aside = palloc(sizeof(int) * Max(ingest->aside_room, 1));
+	*written += insert_rows(ingest, rows, n);
+	*handed += n - ingest->naside;
+	note_aside(ingest, n, ingest->naside);
+	if (ingest->naside > 0)
+	{
+		ingest->screens = true;
+		careful.chunk_context = AllocSetContextCreate(
+			CurrentMemoryContext, "telemetry careful chunk", ALLOCSET_DEFAULT_SIZES);
+		try_aside(&careful, 0);
+		MemoryContextDelete(careful.chunk_context);
+	}
+	ingest->aside_room = 0;
 }
 
 int
@@ -220,9 +276,14 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		prefix = 0;
 		if (error == NULL)
 		{
+			int aside = ingest->naside;
+
 			keep_chunk(&careful, size);
 			if (suspect <= careful.done && careful.done - last_bad > gap * 2)
 				chunk = Min(chunk * 2, LAST_CHUNK);
+			/* The next one shall have room for what it leaves out. */
+			if (aside > 0)
+				chunk = Max(Min(chunk, size * (SUBTRANSACTIONS / 3) / aside), 1);
 			continue;
 		}
 		if (!sqlstate_is_data_error(error->sqlerrcode))
@@ -252,7 +313,7 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			continue;
 		}
 		condemn(&careful, done + culprit, error);
-		note_bad(ingest, 1);
+		note_bad(ingest);
 		gap = (gap + done + culprit - last_bad - 1) / 2;
 		last_bad = done + culprit;
 		/* The dead row is dealt with; those before it come first once more, and alone. */

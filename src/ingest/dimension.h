@@ -107,6 +107,9 @@ extern bool dimensions_guard(struct Ingest *ingest);
 /* Locks the dimensions till the end of the transaction; true if they could have changed before. */
 extern bool dimensions_lock(const struct Ingest *ingest);
 
+/* Whether the rows of a foreign key, the target root's, are true by themselves. */
+extern bool dimensions_resolve_key(const struct Ingest *ingest, Oid constraint);
+
 /* Switches the checks off that resolved keys do not need. triggers is the executor's own copy. */
 extern void dimensions_skip_checks(const struct Ingest *ingest, TriggerDesc *triggers);
 

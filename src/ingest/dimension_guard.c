@@ -235,13 +235,11 @@ root_constraint(Oid constraint)
 	}
 }
 
-static bool
-is_resolved(const Ingest *ingest, Oid constraint)
+bool
+dimensions_resolve_key(const Ingest *ingest, Oid constraint)
 {
-	Oid root = root_constraint(constraint);
-
 	for (int i = 0; i < ingest->ndimensions; i++)
-		if (ingest->dimensions[i].constraint == root)
+		if (ingest->dimensions[i].constraint == constraint)
 			return true;
 	return false;
 }
@@ -261,7 +259,7 @@ dimensions_skip_checks(const Ingest *ingest, TriggerDesc *triggers)
 			!TRIGGER_FOR_INSERT(trigger->tgtype))
 			continue;
 		if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_FK &&
-			is_resolved(ingest, trigger->tgconstraint))
+			dimensions_resolve_key(ingest, root_constraint(trigger->tgconstraint)))
 			trigger->tgenabled = TRIGGER_DISABLED;
 		else
 			others = true;

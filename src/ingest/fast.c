@@ -40,7 +40,8 @@ typedef struct Leaf
 	bool after_row; /* row triggers, or transition tables, want each row */
 	bool generated;
 	bool checked;
-	bool lenient; /* rows may be set aside */
+	Screen *screen; /* made when it is needed */
+	bool lenient;   /* rows that are in the table may leave it again */
 	int n;
 	List **recheck; /* careful: deferrable unique indexes that each row is to be checked by again */
 	TupleTableSlot *slots[LEAF_ROWS];
@@ -74,7 +75,8 @@ typedef struct FastInsert
 	List *leaves;
 	HTAB *index; /* of leaves, by their ResultRelInfo */
 	Leaf *last;
-	List *aside; /* of Aside */
+	List *aside;     /* of Aside */
+	KeyHints *hints; /* about foreign keys */
 	int buffered;
 	bool bulk;
 	bool careful; /* no row is let go before all are in, and AFTER triggers fire row by row */
@@ -211,11 +213,23 @@ find_leaf(FastInsert *insert, ResultRelInfo *rri)
 	return insert->last = entry->leaf;
 }
 
+/* The row is left out, to be tried alone afterwards, when PostgreSQL says for certain. */
+static void
+leave_out(Ingest *ingest, int row)
+{
+	ingest->aside[ingest->naside++] = row;
+}
+
+static bool
+may_leave_out(const Ingest *ingest)
+{
+	return ingest->naside < ingest->aside_room;
+}
+
 /*
- * A row whose key a unique index may have already: it is left out, to be tried alone afterwards,
- * when PostgreSQL says for certain. Its entries stay in the indexes until all rows of the chunk are
- * in, so that any later row that could depend on it is left out as well: those that are not come
- * out as if they had been inserted one after the other.
+ * A row whose key a unique index may have already: it is left out. Its entries stay in the indexes
+ * until all rows of the chunk are in, so that any later row that could depend on it is left out as
+ * well: those that are not come out as if they had been inserted one after the other.
  */
 static void
 set_aside(FastInsert *insert, Leaf *leaf, int i)
@@ -226,7 +240,7 @@ set_aside(FastInsert *insert, Leaf *leaf, int i)
 	aside->relation = leaf->rri->ri_RelationDesc;
 	aside->tid = leaf->slots[i]->tts_tid;
 	insert->aside = lappend(insert->aside, aside);
-	insert->ingest->aside[insert->ingest->naside++] = leaf->rows[i];
+	leave_out(insert->ingest, leaf->rows[i]);
 	leaf->rows[i] = -1;
 	MemoryContextSwitchTo(old);
 }
@@ -264,7 +278,7 @@ finish_row(FastInsert *insert, Leaf *leaf, int i)
 
 	if (leaf->rri->ri_NumIndices > 0)
 	{
-		bool lenient = insert->ingest->naside < insert->ingest->aside_room && leaf->lenient;
+		bool lenient = leaf->lenient && may_leave_out(insert->ingest);
 
 		/* Index expressions read the slot; what they allocate goes with the per-tuple context. */
 		recheck =
@@ -399,6 +413,30 @@ place_row(FastInsert *insert, Leaf *leaf)
 	return ExecStoreVirtualTuple(slot);
 }
 
+/* Whether NOT NULL and CHECK would refuse the row, asked only where it may be left out. */
+static bool
+is_refused(FastInsert *insert, Leaf *leaf, TupleTableSlot *slot)
+{
+	if (!may_leave_out(insert->ingest))
+		return false;
+	if (leaf->screen == NULL)
+		leaf->screen = screen_make(leaf->rri, insert->estate);
+	return screen_refuses(leaf->screen, slot, insert->estate, insert->ingest->screens);
+}
+
+/* Whether a foreign key of the row would be refused; the same. */
+static bool
+lacks_key(FastInsert *insert)
+{
+	Ingest *ingest = insert->ingest;
+
+	if (ingest->foreign_keys == NULL || !may_leave_out(ingest))
+		return false;
+	if (insert->hints == NULL)
+		insert->hints = foreign_keys_begin(insert->estate->es_query_cxt);
+	return foreign_keys_refuse(ingest->foreign_keys, insert->hints, insert->slot);
+}
+
 static void
 add_row(FastInsert *insert, const IngestRow *row, int index)
 {
@@ -409,6 +447,11 @@ add_row(FastInsert *insert, const IngestRow *row, int index)
 
 	insert->ingest->current = index;
 	project_row(insert->ingest, row, insert->slot);
+	if (lacks_key(insert))
+	{
+		leave_out(insert->ingest, index);
+		return;
+	}
 	if (insert->routing)
 		rri =
 			ExecFindPartition(insert->mtstate, insert->root, insert->routing, insert->slot, estate);
@@ -418,7 +461,14 @@ add_row(FastInsert *insert, const IngestRow *row, int index)
 	if (leaf->generated)
 		ExecComputeStoredGenerated(rri, estate, slot, CMD_INSERT);
 	if (leaf->checked)
+	{
+		if (is_refused(insert, leaf, slot))
+		{
+			leave_out(insert->ingest, index);
+			return;
+		}
 		ExecConstraints(rri, slot, estate);
+	}
 	/* Routing proves it, unless the target is itself a partition. */
 	if (rri == insert->root && rri->ri_RelationDesc->rd_rel->relispartition)
 		ExecPartitionCheck(rri, slot, estate, true);

@@ -198,6 +198,8 @@ ingest_needs_care(const Ingest *ingest, int n)
 {
 	int64 gap = Max(ingest->bad_gap, ingest->since_bad);
 
+	if (aside_too_often(ingest))
+		return true;
 	return ingest->bad_gap > 0 && (int64) n * n > COST_OF_CARE * gap;
 }
 
@@ -226,8 +228,8 @@ enter(Ingest *ingest, OwnerScope *scope)
 	owner_check_rights(ingest);
 }
 
-static void
-forget_prepared(Ingest *ingest)
+void
+ingest_forget(Ingest *ingest)
 {
 	ingest->prepared.messages = NULL;
 	MemoryContextReset(ingest->prepared.context);
@@ -255,9 +257,10 @@ prepare(Ingest *ingest, int n, IngestMessage *messages)
 		memcpy(messages, prepared->messages, sizeof(IngestMessage) * n);
 		return;
 	}
-	forget_prepared(ingest);
+	ingest_forget(ingest);
 	old = MemoryContextSwitchTo(prepared->context);
 	prepared->n = n;
+	prepared->at = 0;
 	prepared->resolved = false;
 	prepared->rows = decode(ingest, n, messages, &prepared->nrows);
 	prepared->messages = MemoryContextAllocHuge(prepared->context, sizeof(IngestMessage) * n);
@@ -290,13 +293,67 @@ ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful
 	return made;
 }
 
+/*
+ * The rows of messages[0..n) out of what was prepared, of which these messages are a part; NULL:
+ * they are not. A copy, since care reorders them. Calls for one batch go forward only.
+ */
+static IngestRow *
+prepared_part(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
+{
+	Prepared *prepared = &ingest->prepared;
+	IngestRow *rows;
+	int row = 0;
+
+	if (prepared->messages == NULL)
+		return NULL;
+	while (prepared->at < prepared->n && prepared->messages[prepared->at].view != messages[0].view)
+		prepared->at++;
+	if (prepared->at + n > prepared->n)
+		return NULL;
+	memcpy(messages, prepared->messages + prepared->at, sizeof(IngestMessage) * n);
+	for (int end = prepared->nrows; row < end;)
+	{
+		int middle = row + (end - row) / 2;
+
+		if (prepared->rows[middle].message < prepared->at)
+			row = middle + 1;
+		else
+			end = middle;
+	}
+	rows = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(IngestRow) * n);
+	for (*nrows = 0; row < prepared->nrows && prepared->rows[row].message < prepared->at + n; row++)
+	{
+		rows[*nrows] = prepared->rows[row];
+		rows[(*nrows)++].message -= prepared->at;
+	}
+	return rows;
+}
+
+/* The same of a target without dimensions: what is decoded for the happy path serves care, too. */
+static IngestRow *
+take_plain_rows(Ingest *ingest, int n, IngestMessage *messages, bool careful, int *nrows)
+{
+	IngestRow *rows;
+
+	if (!careful)
+	{
+		prepare(ingest, n, messages);
+		*nrows = ingest->prepared.nrows;
+		return ingest->prepared.rows;
+	}
+	rows = prepared_part(ingest, n, messages, nrows);
+	return rows ? rows : decode(ingest, n, messages, nrows);
+}
+
 /* The rows of messages[0..n), decoded and resolved, now or before. */
 static IngestRow *
-take_rows(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
+take_rows(Ingest *ingest, int n, IngestMessage *messages, bool careful, int *nrows)
 {
 	Prepared *prepared = &ingest->prepared;
 	IngestRow *rows;
 
+	if (ingest->ndimensions == 0)
+		return take_plain_rows(ingest, n, messages, careful, nrows);
 	if (is_prepared(ingest, n, messages) && prepared->resolved)
 	{
 		memcpy(messages, prepared->messages, sizeof(IngestMessage) * n);
@@ -306,7 +363,7 @@ take_rows(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
 		return prepared->rows;
 	}
 	rows = decode(ingest, n, messages, nrows);
-	if (ingest->ndimensions > 0 && *nrows > 0)
+	if (*nrows > 0)
 		(void) dimensions_resolve(ingest, messages, rows, nrows, false);
 	return rows;
 }
@@ -326,13 +383,10 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 	enter(ingest, &scope);
 	ingest->careful = careful;
 	ingest->aside_room = 0; /* an error may have left it */
-	rows = take_rows(ingest, n, messages, &nrows);
+	ingest->screens |= careful;
+	rows = take_rows(ingest, n, messages, careful, &nrows);
 	if (nrows > 0 && !careful)
-	{
-		written = insert_rows(ingest, rows, nrows);
-		handed = nrows;
-		ingest->since_bad += nrows;
-	}
+		hopeful_insert(ingest, messages, rows, nrows, CurrentMemoryContext, &written, &handed);
 	else if (nrows > 0)
 	{
 		int dealt =

@@ -54,10 +54,14 @@ typedef struct Prepared
 	MemoryContext context;
 	IngestMessage *messages; /* with their verdicts; NULL: nothing is prepared */
 	int n;
+	int at; /* up to here they are written */
 	IngestRow *rows;
 	int nrows;
 	bool resolved;
 } Prepared;
+
+typedef struct ForeignKeys ForeignKeys;
+typedef struct KeyHints KeyHints;
 
 struct Ingest
 {
@@ -86,6 +90,7 @@ struct Ingest
 	Dimension *dimensions;
 	Dimension **by_oid; /* in the order of locks */
 	int ndimensions;
+	ForeignKeys *foreign_keys; /* NULL: none that can be asked beforehand */
 	Prepared prepared;
 	bool valid;
 	bool domains;       /* it holds compiled constraints of a domain */
@@ -94,9 +99,12 @@ struct Ingest
 	int careful_gap;    /* the same, of bad rows that a chunk was rolled back for */
 	int careful_chunk;  /* rows to write at once; 0: not known yet */
 	int careful_window; /* messages that the next careful call looks at; 0: the first */
-	int *aside;         /* numbers of rows that the chunk at hand left out, in order */
+	int *aside;         /* numbers of rows that the chunk at hand left out */
 	int naside;
-	int aside_room;      /* how many it may; 0: a key that is there already is an error */
+	int aside_room;    /* how many it may; 0: what would be left out is an error */
+	int64 recent_rows; /* rows of late, and how many of them were left out */
+	int64 recent_aside;
+	bool screens;        /* CHECK constraints are looked at beforehand: bad rows have been seen */
 	bool careful;        /* row triggers fire row by row, so that an error is some row's */
 	int current;         /* row being worked on, when an error would be its fault; else -1 */
 	struct Ingest *next; /* list of the open ones, for invalidation */
@@ -137,8 +145,9 @@ extern Datum project_column(Ingest *ingest, const IngestRow *row, AttrNumber col
 /*
  * ---- fast.c, executor.c: write rows; return how many the target took ----
  *
- * fast_insert() leaves up to ingest->aside_room rows out whose key a unique index may have already,
- * and puts their numbers into ingest->aside: the caller tries each alone.
+ * fast_insert() leaves up to ingest->aside_room rows out that PostgreSQL is going to refuse, for a
+ * key that is there already or by a constraint of the row, and puts their numbers into
+ * ingest->aside: the caller tries each alone.
  */
 extern int64 fast_insert(Ingest *ingest, const IngestRow *rows, int n);
 extern int64 executor_insert(Ingest *ingest, const IngestRow *rows, int n);
@@ -150,7 +159,39 @@ extern void partitions_check(Ingest *ingest, Relation target);
 /* Makes the partitions that the rows lack. */
 extern void partitions_ensure(Ingest *ingest, const IngestRow *rows, int n);
 
+/* ---- screen.c ---- */
+/* What a table's rows have to fulfil, to be asked without an error. */
+typedef struct Screen Screen;
+
+/* NULL: it cannot be asked. Lives in the EState's memory. */
+extern Screen *screen_make(ResultRelInfo *rri, EState *estate);
+
+/* Whether NOT NULL or, if asked for, CHECK constraints refuse the row, which has its tableoid. */
+extern bool screen_refuses(Screen *screen, TupleTableSlot *slot, EState *estate, bool checks);
+
+/* ---- foreign_key.c ---- */
+/* The target's foreign keys that can be asked beforehand, into ingest->foreign_keys. As the owner.
+ */
+extern void foreign_keys_find(Ingest *ingest, Relation target);
+extern void foreign_keys_forget(ForeignKeys *keys);
+
+/* What a batch learns of keys. */
+extern KeyHints *foreign_keys_begin(MemoryContext context);
+
+/* Whether the row, in the root's layout, refers to what is not there, as far as a hint can say. */
+extern bool foreign_keys_refuse(ForeignKeys *keys, KeyHints *hints, const TupleTableSlot *slot);
+
 /* ---- careful.c ---- */
+/*
+ * Writes rows in one go, without a subtransaction for those that are good. Rows that are known to
+ * be refused are tried alone afterwards, and their messages become dead; any other error is thrown.
+ */
+extern void hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
+						   MemoryContext result_context, int64 *written, int64 *handed);
+
+/* True if so many rows were left out of late that they should be few at a time. */
+extern bool aside_too_often(const Ingest *ingest);
+
 /*
  * Writes rows by chunks in subtransactions, and finds the bad ones: their messages become dead.
  * Returns how many rows are dealt with; adds what the target took to *stored.

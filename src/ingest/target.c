@@ -99,6 +99,7 @@ let_go(void *arg)
 
 	if (ingest->insert_plan)
 		SPI_freeplan(ingest->insert_plan);
+	foreign_keys_forget(ingest->foreign_keys);
 	for (Ingest **link = &open_ingests; *link; link = &(*link)->next)
 		if (*link == ingest)
 		{
@@ -526,6 +527,8 @@ open_once(const IngestOptions *options, MemoryContext parent)
 	target_map(ingest, target);
 	order_dimensions(ingest);
 	path_choose(ingest, target);
+	if (ingest->fast)
+		foreign_keys_find(ingest, target);
 	describe_batch(ingest);
 	if (options->create_partitions != PARTITIONS_BY_HAND)
 		partitions_check(ingest, target);

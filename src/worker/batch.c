@@ -404,6 +404,7 @@ batch_commit(IngestWorker *worker)
 		if (error && writing.done == writing.n && writing.n == 0)
 			return; /* offsets alone: the next batch takes them along */
 	} while (writing.done < writing.n);
+	ingest_forget(worker->ingest);
 	report_batch(worker, &writing, started);
 	publish(worker);
 	MemoryContextSwitchTo(worker->context);
