@@ -14,6 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "view/located.h"
 
 /* One table's views. An entry without views spares the next statement the look into the catalog. */
 typedef struct KnownTarget
@@ -122,6 +123,7 @@ free_folds(void *argument)
 {
 	KnownView *view = argument;
 
+	located_forget(view);
 	for (size_t i = 0; i < lengthof(view->folds); i++)
 		if (view->folds[i])
 			SPI_freeplan(view->folds[i]);
@@ -265,6 +267,26 @@ read_target(KnownTarget *entry)
 	entry->views = views;
 }
 
+/* Vacuum makes what is known of a view old, but not what is known of its rows' places. */
+static void
+pass_on_places(const List *old, const List *new)
+{
+	ListCell *one;
+	ListCell *other;
+
+	foreach (one, old)
+		foreach (other, new)
+		{
+			KnownView *from = lfirst(one);
+			KnownView *to = lfirst(other);
+
+			if (from->row.state != to->row.state || to->located)
+				continue;
+			to->located = from->located;
+			from->located = NULL;
+		}
+}
+
 List *
 known_views(Oid target)
 {
@@ -288,8 +310,11 @@ known_views(Oid target)
 	}
 	if (!entry->valid)
 	{
+		const List *old = entry->views;
+
 		forget(entry);
 		read_target(entry);
+		pass_on_places(old, entry->views);
 	}
 	return entry->views;
 }

@@ -40,6 +40,7 @@ typedef struct KnownView
 	bool looks_up;     /* reads other tables beside the delta, so its plan is not kept */
 	Bitmapset *reads;  /* columns of what it follows, from 1 on; NULL: not known yet, or none */
 	List *merges;      /* target entries that upsert.c merges by; NIL: not made yet */
+	struct Located *located; /* where rows of the state lie; NULL: of none is known */
 	/* By what they take, 1 plus, 2 minus; and 4 if the rows are wanted, 8 if they are gathered. */
 	SPIPlanPtr folds[16];
 } KnownView;

@@ -73,7 +73,8 @@ pending_store(PendingView *pending, bool minus)
 		ResourceOwner owner = CurrentResourceOwner;
 
 		CurrentResourceOwner = TopTransactionResourceOwner;
-		*store = tuplestore_begin_heap(false, false, work_mem);
+		/* Rows that are in memory are put in order there, see sorted.c. */
+		*store = tuplestore_begin_heap(false, false, Max(work_mem, maintenance_work_mem / 4));
 		CurrentResourceOwner = owner;
 		MemoryContextSwitchTo(old);
 	}

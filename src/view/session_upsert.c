@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/timestamp.h"
+#include "view/sorted.h"
 #include "view/upsert_internal.h"
 
 typedef struct Newcomers
@@ -149,7 +150,7 @@ done(Upsert *upsert, TupleTableSlot *row)
 
 /* All that come for one key: the first is in delta, the next key's first will be in next. */
 static void
-take_key(Upsert *upsert, Tuplesortstate *sorted, TupleTableSlot *next, ExprState *same,
+take_key(Upsert *upsert, SortedRows *sorted, TupleTableSlot *next, ExprState *same,
 		 ExprContext *context)
 {
 	Newcomers *sessions = upsert->argument;
@@ -157,8 +158,7 @@ take_key(Upsert *upsert, Tuplesortstate *sorted, TupleTableSlot *next, ExprState
 	sessions->several = false;
 	context->ecxt_outertuple = upsert->delta;
 	context->ecxt_innertuple = next;
-	while (tuplesort_gettupleslot(sorted, true, false, next, NULL) &&
-		   ExecQualAndReset(same, context))
+	while (sorted_next(sorted, next) && ExecQualAndReset(same, context))
 	{
 		if (!sessions->several)
 			keep(upsert->view, upsert->delta, sessions->result->otherwise);
@@ -175,16 +175,16 @@ take_all(Upsert *upsert, Tuplestorestate *plus)
 		ExecInitExtraTupleSlot(upsert->estate, upsert->view->desc, &TTSOpsMinimalTuple);
 	ExprContext *context = CreateExprContext(upsert->estate);
 	ExprState *same = upsert_same_group(upsert);
-	Tuplesortstate *sorted = upsert_sort(upsert, plus, next);
+	SortedRows *sorted = sorted_begin(upsert->view, plus, next);
 
-	if (tuplesort_gettupleslot(sorted, true, false, next, NULL))
+	if (sorted_next(sorted, next))
 		while (!TupIsNull(next))
 		{
 			ExecCopySlot(upsert->delta, next);
 			take_key(upsert, sorted, next, same, context);
 		}
 	ExecClearTuple(upsert->delta);
-	tuplesort_end(sorted);
+	sorted_end(sorted);
 }
 
 static TupleDesc

@@ -23,7 +23,6 @@
 #include "base/compat.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_collation.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -32,13 +31,16 @@
 #include "parser/analyze.h"
 #include "parser/parse_oper.h"
 #include "parser/parser.h"
+#include "storage/bufmgr.h"
+#include "storage/bufpage.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-#include "utils/tuplesort.h"
 #include "view/generate.h"
+#include "view/located.h"
+#include "view/sorted.h"
 #include "view/upsert_internal.h"
 
 /* After so many groups in a row that were new, the next is inserted without a look for it. */
@@ -220,9 +222,8 @@ look_anew(Upsert *upsert)
 		index_endscan(upsert->scan);
 	if (upsert->snapshot)
 		UnregisterSnapshot(upsert->snapshot);
+	upsert->scan = NULL;
 	upsert->snapshot = RegisterSnapshot(GetLatestSnapshot());
-	upsert->scan = compat_index_beginscan(upsert->state, upsert->index, upsert->snapshot,
-										  upsert->view->row.nkeys);
 }
 
 static void
@@ -238,7 +239,7 @@ begin(Upsert *upsert)
 	upsert->merge =
 		ExecBuildProjectionInfo(upsert->view->merges, context,
 								ExecInitExtraTupleSlot(estate, desc, &TTSOpsVirtual), NULL, NULL);
-	upsert->keys = make_keys(upsert->index, upsert->view->row.nkeys);
+	upsert->nblocks = RelationGetNumberOfBlocks(upsert->state);
 	CheckCmdReplicaIdentity(upsert->state, CMD_UPDATE);
 	look_anew(upsert);
 }
@@ -256,11 +257,59 @@ upsert_merged(Upsert *upsert, TupleTableSlot *one, TupleTableSlot *other)
 	return ExecProject(upsert->merge);
 }
 
+/*
+ * Updates of many batches go into the room that a page has before it is pruned once: readers of the
+ * index prune a page that is fuller than its fillfactor, which is each time that we come by.
+ */
+static bool
+prune_if_full(Upsert *upsert)
+{
+	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) upsert->old;
+	Size needed = slot->base.tuple->t_len + slot->base.tuple->t_len / 4 + 64;
+	Buffer buffer = slot->buffer;
+
+	/* Unlocked, as PostgreSQL looks at it, too: it is about speed alone. */
+	if (PageGetHeapFreeSpace(BufferGetPage(buffer)) >= needed)
+		return false;
+	IncrBufferRefCount(buffer);
+	ExecClearTuple(upsert->old);
+	heap_page_prune_opt(upsert->state, buffer);
+	ReleaseBuffer(buffer);
+	return true;
+}
+
+/* The row is looked for where this session saw it last. */
+static bool
+find_located(Upsert *upsert)
+{
+	ItemPointerData row;
+
+	if (!located_find(upsert->view, upsert->hash, &row) ||
+		ItemPointerGetBlockNumber(&row) >= upsert->nblocks)
+		return false;
+	if (!table_tuple_fetch_row_version(upsert->state, &row, upsert->snapshot, upsert->old))
+		return false;
+	if (!located_same(upsert->view, upsert->old, upsert->delta))
+	{
+		ExecClearTuple(upsert->old);
+		return false;
+	}
+	return !prune_if_full(upsert) ||
+		   table_tuple_fetch_row_version(upsert->state, &row, upsert->snapshot, upsert->old);
+}
+
 static bool
 find(Upsert *upsert)
 {
 	int nkeys = upsert->view->row.nkeys;
 
+	if (find_located(upsert))
+		return true;
+	if (upsert->keys == NULL)
+		upsert->keys = make_keys(upsert->index, nkeys);
+	if (upsert->scan == NULL)
+		upsert->scan =
+			compat_index_beginscan(upsert->state, upsert->index, upsert->snapshot, nkeys);
 	for (int i = 0; i < nkeys; i++)
 	{
 		bool isnull;
@@ -304,6 +353,8 @@ update(Upsert *upsert)
 	if (row)
 		result = compat_update_row(upsert->rri, upsert->estate, &upsert->old->tts_tid, row,
 								   upsert->command, upsert->snapshot, &failure);
+	if (result == TM_Ok && row)
+		located_keep(upsert->view, upsert->hash, &row->tts_tid);
 	if (result == TM_Ok && upsert->rules)
 		upsert->rules->done(upsert, row);
 	return result;
@@ -338,9 +389,12 @@ insert(Upsert *upsert, TupleTableSlot *row)
 	list_free(compat_insert_index_tuples(upsert->rri, row, upsert->estate, &conflict));
 	table_tuple_complete_speculative(upsert->state, row, token, !conflict);
 	SpeculativeInsertionLockRelease(mine);
-	if (!conflict && upsert->rules)
+	if (conflict)
+		return false;
+	located_keep(upsert->view, upsert->hash, &row->tts_tid);
+	if (upsert->rules)
 		upsert->rules->done(upsert, row);
-	return !conflict;
+	return true;
 }
 
 /* The row that is in the way of an insertion, once its transaction is over. False: there is none.
@@ -358,6 +412,7 @@ update_in_the_way(Upsert *upsert, TupleTableSlot *row)
 static void
 merge_delta(Upsert *upsert)
 {
+	upsert->hash = located_hash(upsert->view, upsert->delta);
 	for (;;)
 	{
 		TupleTableSlot *fresh;
@@ -404,46 +459,6 @@ upsert_take(Upsert *upsert)
 /* ---- all of them --------------------------------------------------------------------------------
  */
 
-/* By which operators and collations keys are ordered, as append_order_by() of statement.c has it.
- */
-static void
-order_of(const KnownView *view, int key, Oid *less, Oid *equal, Oid *collation)
-{
-	Form_pg_attribute attribute = TupleDescAttr(view->desc, key);
-
-	*collation = attribute->attcollation;
-	if (OidIsValid(*collation) && get_collation_isdeterministic(*collation))
-		*collation = C_COLLATION_OID;
-	get_sort_group_operators(attribute->atttypid, true, true, false, less, equal, NULL, NULL);
-}
-
-Tuplesortstate *
-upsert_sort(const Upsert *upsert, Tuplestorestate *rows, TupleTableSlot *slot)
-{
-	const KnownView *view = upsert->view;
-	int nkeys = view->row.nkeys;
-	AttrNumber *columns = palloc(sizeof(AttrNumber) * nkeys);
-	Oid *operators = palloc(sizeof(Oid) * nkeys);
-	Oid *collations = palloc(sizeof(Oid) * nkeys);
-	bool *nulls_first = palloc0(sizeof(bool) * nkeys);
-	Tuplesortstate *sorted;
-
-	for (int i = 0; i < nkeys; i++)
-	{
-		Oid equal;
-
-		columns[i] = i + 1;
-		order_of(view, i, &operators[i], &equal, &collations[i]);
-	}
-	sorted = tuplesort_begin_heap(view->desc, nkeys, columns, operators, collations, nulls_first,
-								  maintenance_work_mem, NULL, TUPLESORT_NONE);
-	tuplestore_rescan(rows);
-	while (tuplestore_gettupleslot(rows, true, false, slot))
-		tuplesort_puttupleslot(sorted, slot);
-	tuplesort_performsort(sorted);
-	return sorted;
-}
-
 ExprState *
 upsert_same_group(const Upsert *upsert)
 {
@@ -457,15 +472,15 @@ upsert_same_group(const Upsert *upsert)
 		Oid less;
 
 		columns[i] = i + 1;
-		order_of(upsert->view, i, &less, &equals[i], &collations[i]);
+		sorted_order_of(upsert->view, i, &less, &equals[i], &collations[i]);
 	}
 	return execTuplesMatchPrepare(upsert->view->desc, nkeys, columns, equals, collations, NULL);
 }
 
 static void
-take_sorted(Upsert *upsert, Tuplesortstate *sorted)
+take_sorted(Upsert *upsert, SortedRows *sorted)
 {
-	while (tuplesort_gettupleslot(sorted, true, false, upsert->delta, NULL))
+	while (sorted_next(sorted, upsert->delta))
 		upsert_take(upsert);
 }
 
@@ -479,7 +494,7 @@ take_copy(Upsert *upsert, TupleTableSlot *row)
 
 /* Rows of the same group, which come one after the other, are one row. */
 static void
-take_gathering(Upsert *upsert, Tuplesortstate *sorted)
+take_gathering(Upsert *upsert, SortedRows *sorted)
 {
 	TupleTableSlot *next =
 		ExecInitExtraTupleSlot(upsert->estate, upsert->view->desc, &TTSOpsMinimalTuple);
@@ -488,7 +503,7 @@ take_gathering(Upsert *upsert, Tuplesortstate *sorted)
 	ExprContext *context = CreateExprContext(upsert->estate);
 	ExprState *same = upsert_same_group(upsert);
 
-	while (tuplesort_gettupleslot(sorted, true, false, next, NULL))
+	while (sorted_next(sorted, next))
 	{
 		context->ecxt_outertuple = group;
 		context->ecxt_innertuple = next;
@@ -512,7 +527,7 @@ take_gathering(Upsert *upsert, Tuplesortstate *sorted)
 static void
 take_all(Upsert *upsert, Tuplestorestate *rows, bool gathered)
 {
-	Tuplesortstate *sorted;
+	SortedRows *sorted;
 
 	tuplestore_rescan(rows);
 	if (tuplestore_tuple_count(rows) == 1)
@@ -521,13 +536,13 @@ take_all(Upsert *upsert, Tuplestorestate *rows, bool gathered)
 			upsert_take(upsert);
 		return;
 	}
-	sorted = upsert_sort(upsert, rows, upsert->delta);
+	sorted = sorted_begin(upsert->view, rows, upsert->delta);
 	if (gathered)
 		take_sorted(upsert, sorted);
 	else
 		take_gathering(upsert, sorted);
 	ExecClearTuple(upsert->delta);
-	tuplesort_end(sorted);
+	sorted_end(sorted);
 }
 
 /* The expressions are kept for as long as what is known of the view. */
@@ -575,7 +590,8 @@ upsert_begin(Upsert *upsert)
 void
 upsert_end(Upsert *upsert)
 {
-	index_endscan(upsert->scan);
+	if (upsert->scan)
+		index_endscan(upsert->scan);
 	UnregisterSnapshot(upsert->snapshot);
 	close_state(upsert);
 	table_close(upsert->state, NoLock);

@@ -8,7 +8,6 @@
 
 #include "access/genam.h"
 #include "nodes/execnodes.h"
-#include "utils/tuplesort.h"
 #include "view/known.h"
 
 typedef struct Upsert Upsert;
@@ -34,13 +33,15 @@ struct Upsert
 	Relation index; /* over the keys */
 	CommandId command;
 	Snapshot snapshot;
-	IndexScanDesc scan;
+	IndexScanDesc scan;  /* NULL: nothing was looked up in the index by now */
+	BlockNumber nblocks; /* of the state, at the beginning */
 	ScanKey keys;
 	TupleTableSlot *delta;     /* the row that is merged into the state */
 	TupleTableSlot *old;       /* the group as it is there */
 	ProjectionInfo *merge;     /* of old and delta */
 	Tuplestorestate *inserted; /* gets the rows of new groups; or NULL */
 	int new_in_a_row;
+	uint32 hash; /* of delta's keys */
 };
 
 /* False if it is not to be done in this way: then it is not begun. */
@@ -52,10 +53,6 @@ extern TupleTableSlot *upsert_merged(Upsert *upsert, TupleTableSlot *one, TupleT
 
 /* The row of delta, which must be ordered as sorted rows are. */
 extern void upsert_take(Upsert *upsert);
-
-/* Rows by their keys, in the order that all writers take. */
-extern Tuplesortstate *upsert_sort(const Upsert *upsert, Tuplestorestate *rows,
-								   TupleTableSlot *slot);
 
 /* Are outer and inner row of the context of the same group? */
 extern ExprState *upsert_same_group(const Upsert *upsert);
