@@ -11,6 +11,11 @@
 #error "telemetry needs PostgreSQL 15 or later"
 #endif
 
+/* Elsewhere int8 and timestamptz are pointers in a Datum, and sums have no 128-bit integers to be exact in. */
+#if SIZEOF_VOID_P < 8 || !defined(__SIZEOF_INT128__)
+#error "telemetry needs a 64-bit machine"
+#endif
+
 /* 16 took the macros of variable-length values (SET_VARSIZE, ...) out of postgres.h. */
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"

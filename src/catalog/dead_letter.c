@@ -2,6 +2,7 @@
 
 #include "catalog/pg_type.h"
 #include "base/spi.h"
+#include "decode/text.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -20,14 +21,21 @@ bytes_datum(const char *bytes, size_t length)
 	return PointerGetDatum(result);
 }
 
-/* A header's name is text to Kafka, but nobody enforces it: what is no text is shown as bytes. */
+/*
+ * A header's name is text to Kafka, but nobody enforces it: what is no text, or none that the
+ * database's encoding has, is shown as bytes. An error here would stop the pipeline at its message.
+ */
 static Datum
 header_name_datum(const char *name)
 {
+	const char *text;
+	size_t length;
 	Datum hex;
 
-	if (pg_verify_mbstr(PG_UTF8, name, strlen(name), true))
-		return CStringGetTextDatum(pg_any_to_server(name, strlen(name), PG_UTF8));
+	text_init();
+	if (pg_verify_mbstr(PG_UTF8, name, strlen(name), true) &&
+		text_fits_server(name, strlen(name), &text, &length))
+		return text_datum(text, length);
 	hex = DirectFunctionCall1(byteaout, bytes_datum(name, strlen(name)));
 	return CStringGetTextDatum(DatumGetCString(hex));
 }

@@ -17,6 +17,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#ifndef __SIZEOF_INT128__
+#error "exact sums need 128-bit integers, which compilers for 64-bit machines have"
+#endif
 __extension__ typedef unsigned __int128 ExactWide;
 
 /*
