@@ -75,18 +75,24 @@ start_servers()
 	make -s stage test-tools
 	[ "${KAFKA:-}" != real ] || test/brokers/kafka fetch
 
-	headline "Starting a PostgreSQL cluster and a broker of our own"
-	dir=$(mktemp -d "${TMPDIR:-/tmp}/telemetry-XXXXXX")
-	variables=$(tools/cluster start -d "$dir")
-	eval "$variables"
-	server=$(head -n 1 "$dir/data/postmaster.pid")
+	# The broker lives as long as the process $server does.
+	if [ "${SERVER:-}" = given ]; then
+		headline "Starting a broker of our own"
+		server=$$
+	else
+		headline "Starting a PostgreSQL cluster and a broker of our own"
+		dir=$(mktemp -d "${TMPDIR:-/tmp}/telemetry-XXXXXX")
+		variables=$(tools/cluster start -d "$dir")
+		eval "$variables"
+		server=$(head -n 1 "$dir/data/postmaster.pid")
+	fi
 	broker_dir=$(mktemp -d "${TMPDIR:-/tmp}/telemetry-broker-XXXXXX")
 	if [ "${KAFKA:-}" = real ]; then
 		start_kafka "$topic"
 	else
 		start_mock "$topic"
 	fi
-	echo "  $(value 'SELECT version()' | cut -d' ' -f 1-2) in $dir, $([ "${KAFKA:-}" = real ] && echo 'Apache Kafka' || echo 'an embedded broker') at $broker"
+	echo "  $(value 'SELECT version()' | cut -d' ' -f 1-2) in ${dir:-$PGHOST}, $([ "${KAFKA:-}" = real ] && echo 'Apache Kafka' || echo 'an embedded broker') at $broker"
 }
 
 # One line, rewritten in place, until a pipeline has read all that was sent: what became of the messages, the lag that

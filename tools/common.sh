@@ -32,10 +32,15 @@ free_port()
 	die "no free port found"
 }
 
-# The folder with initdb and postgres of the installation we build against.
+# The folder with initdb and postgres of the installation we build against; in a container, which builds
+# nothing, that of psql.
 pg_bindir()
 {
-	"${PG_CONFIG:-pg_config}" --bindir
+	if have "${PG_CONFIG:-pg_config}" || ! have psql; then
+		"${PG_CONFIG:-pg_config}" --bindir
+	else
+		dirname "$(command -v psql)"
+	fi
 }
 
 pg_major()
