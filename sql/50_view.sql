@@ -35,6 +35,30 @@ SELECT pg_catalog.pg_extension_config_dump('telemetry._view', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry._view_view_id_seq', '');
 REVOKE ALL ON telemetry._view FROM PUBLIC;
 
+CREATE TABLE telemetry._suspension (target regclass);
+COMMENT ON TABLE telemetry._suspension IS
+'What telemetry.suspend() covers: tables, and the views over them; NULL stands for the whole database.';
+SELECT pg_catalog.pg_extension_config_dump('telemetry._suspension', '');
+REVOKE ALL ON telemetry._suspension FROM PUBLIC;
+
+CREATE FUNCTION telemetry._views_restored() RETURNS trigger
+AS 'MODULE_PATHNAME', 'telemetry_views_restored' LANGUAGE C;
+COMMENT ON FUNCTION telemetry._views_restored() IS
+'Refuses rows of telemetry._view from a dump of data alone, unless telemetry.suspend() was called before.';
+
+CREATE TRIGGER views_restored AFTER INSERT ON telemetry._view
+FOR EACH STATEMENT EXECUTE FUNCTION telemetry._views_restored();
+
+CREATE FUNCTION telemetry.suspend(target regclass DEFAULT NULL) RETURNS void
+AS 'MODULE_PATHNAME', 'telemetry_suspend' LANGUAGE C;
+COMMENT ON FUNCTION telemetry.suspend(regclass) IS
+'From now on, what is written into a table is not for the continuous views over it, until telemetry.resume(): for a restore of data alone, and for bulk loads. NULL: of all tables, for the owner of the extension; else for the owner of the table. Waits for writers of the table and builds of its views. Errors: wrong_object_type, object_not_in_prerequisite_state (the transaction has written). Example: SELECT telemetry.suspend(''game.fact_player_events'')';
+
+CREATE FUNCTION telemetry.resume(target regclass DEFAULT NULL, states text DEFAULT 'rebuild') RETURNS void
+AS 'MODULE_PATHNAME', 'telemetry_resume' LANGUAGE C;
+COMMENT ON FUNCTION telemetry.resume(regclass, text) IS
+'Ends telemetry.suspend() with the same argument. states says what becomes of the views that are live but for it: rebuild computes them anew, now; restored declares that what they hold came along with the tables'' rows (telemetry.verify() checks it); stale leaves them stale, to be built by telemetry.build() while writers go on. Errors: object_not_in_prerequisite_state (not suspended, a trigger of ours is disabled), invalid_parameter_value. Example: SELECT telemetry.resume(''game.fact_player_events'', states => ''stale'')';
+
 CREATE FUNCTION telemetry._collect_changes() RETURNS trigger
 AS 'MODULE_PATHNAME', 'telemetry_collect_changes' LANGUAGE C;
 COMMENT ON FUNCTION telemetry._collect_changes() IS
@@ -52,12 +76,15 @@ COMMENT ON FUNCTION telemetry._is_building(integer) IS
 
 CREATE VIEW telemetry.continuous_view AS
 SELECT v.view, v.target, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
-       CASE WHEN b.interrupted THEN 'unbuilt' ELSE v.status END AS status,
+       CASE WHEN b.interrupted THEN 'unbuilt' WHEN b.suspended THEN 'suspended' ELSE v.status END AS status,
        CASE WHEN b.interrupted THEN 'its build was interrupted' ELSE v.status_reason END AS status_reason,
        pg_catalog.pg_get_viewdef(v.definition) AS definition, v.state, v.created_at,
        telemetry._maintenance_sql(v.view) AS maintenance_sql
 FROM telemetry._view v JOIN pg_catalog.pg_class c ON c.oid = v.view,
-     LATERAL (SELECT v.status = 'building' AND NOT telemetry._is_building(v.view_id) AS interrupted) AS b
+     LATERAL (
+    SELECT v.status = 'building' AND NOT telemetry._is_building(v.view_id) AS interrupted,
+           v.status = 'live' AND EXISTS (SELECT FROM telemetry._suspension s
+                                         WHERE s.target IS NULL OR s.target = v.target) AS suspended) AS b
 WHERE v.feeds IS NULL
   AND (pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.has_table_privilege(v.view, 'SELECT'));
 COMMENT ON VIEW telemetry.continuous_view IS
@@ -66,7 +93,7 @@ COMMENT ON COLUMN telemetry.continuous_view.view IS 'the view as users read it';
 COMMENT ON COLUMN telemetry.continuous_view.target IS 'table whose rows it aggregates';
 COMMENT ON COLUMN telemetry.continuous_view.owner IS 'role as which it is maintained';
 COMMENT ON COLUMN telemetry.continuous_view.status IS
-'live: equals its query after every commit; unbuilt: made WITH NO DATA, or its build was interrupted; building: telemetry.progress_build shows how far; stale: a change was missed; broken: its maintenance failed. telemetry.build() and REFRESH MATERIALIZED VIEW make it live';
+'live: equals its query after every commit; unbuilt: made WITH NO DATA, or its build was interrupted; building: telemetry.progress_build shows how far; suspended: telemetry.suspend() is in force; stale: a change was missed; broken: its maintenance failed. telemetry.build() and REFRESH MATERIALIZED VIEW make it live';
 COMMENT ON COLUMN telemetry.continuous_view.status_reason IS 'why it is not live';
 COMMENT ON COLUMN telemetry.continuous_view.definition IS 'the query that the view equals';
 COMMENT ON COLUMN telemetry.continuous_view.state IS 'table with one row per group';
@@ -139,7 +166,7 @@ COMMENT ON FUNCTION telemetry._late(regclass) IS
 
 CREATE VIEW telemetry.stat_view WITH (security_barrier) AS
 SELECT v.view, v.target,
-       CASE WHEN b.interrupted THEN 'unbuilt' ELSE v.status END AS status,
+       CASE WHEN b.interrupted THEN 'unbuilt' WHEN b.suspended THEN 'suspended' ELSE v.status END AS status,
        CASE WHEN b.interrupted THEN 'its build was interrupted' ELSE v.status_reason END AS status_reason,
        coalesce(s.folds, 0) AS folds, coalesce(s.rows, 0) AS rows_folded,
        coalesce(s.milliseconds, 0) AS milliseconds, s.last_fold_at,
@@ -147,7 +174,10 @@ SELECT v.view, v.target,
 FROM telemetry._view v
 JOIN pg_catalog.pg_class c ON c.oid = v.view
 LEFT JOIN telemetry._view_counts() s ON s.view = v.view
-CROSS JOIN LATERAL (SELECT v.status = 'building' AND NOT telemetry._is_building(v.view_id) AS interrupted) AS b
+CROSS JOIN LATERAL (
+    SELECT v.status = 'building' AND NOT telemetry._is_building(v.view_id) AS interrupted,
+           v.status = 'live' AND EXISTS (SELECT FROM telemetry._suspension s
+                                         WHERE s.target IS NULL OR s.target = v.target) AS suspended) AS b
 WHERE v.feeds IS NULL
   AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(c.relowner, 'USAGE'));
 COMMENT ON VIEW telemetry.stat_view IS

@@ -98,8 +98,10 @@ WITH pipelines AS (
     WHERE NOT active OR error IS NOT NULL OR partitions_ahead < ahead OR next_run_at < clock_timestamp() - interval '5 minutes'
     UNION ALL
     -- Continuous views.
-    SELECT CASE status WHEN 'unbuilt' THEN 2 ELSE 1 END, 'view ' || view::text, concat_ws(': ', status, status_reason),
-           format(CASE status WHEN 'unbuilt' THEN 'CALL telemetry.build(%L);' ELSE 'REFRESH MATERIALIZED VIEW %s;' END, view)
+    SELECT CASE WHEN status IN ('unbuilt', 'suspended') THEN 2 ELSE 1 END, 'view ' || view::text, concat_ws(': ', status, status_reason),
+           CASE status WHEN 'unbuilt' THEN format('CALL telemetry.build(%L);', view)
+                       WHEN 'suspended' THEN format('SELECT telemetry.resume(%L); -- resume() if suspend() named no table', target)
+                       ELSE format('REFRESH MATERIALIZED VIEW %s;', view) END
     FROM telemetry.stat_view WHERE status NOT IN ('live', 'building')
     UNION ALL
     SELECT 1, 'table ' || t.tgrelid::regclass::text, format('trigger %I, which feeds continuous views, is disabled', t.tgname),

@@ -9,7 +9,8 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-static const char *const status_names[] = {"live", "unbuilt", "stale", "broken", "building"};
+static const char *const status_names[] = {"live",   "unbuilt",  "stale",
+										   "broken", "building", "suspended"};
 
 /*
  * Views with many keys come first: their groups are many, so that two writers rarely meet on one.
@@ -18,8 +19,10 @@ static const char *const status_names[] = {"live", "unbuilt", "stale", "broken",
  */
 static const char select_view[] =
 	"SELECT view_id, view::oid, target::oid, state::oid, definition::oid, partial::oid, "
-	"expired::oid, keys, components, status, coalesce(feeds, 0), feeds_columns[1], "
-	"feeds_columns[2], coalesce(earlier, 0)::oid, source::oid FROM telemetry._view "
+	"expired::oid, keys, components, CASE WHEN status = 'live' AND EXISTS (SELECT FROM "
+	"telemetry._suspension s WHERE s.target IS NULL OR s.target = _view.target) THEN 'suspended' "
+	"ELSE status END, coalesce(feeds, 0), feeds_columns[1], feeds_columns[2], "
+	"coalesce(earlier, 0)::oid, source::oid FROM telemetry._view "
 	"WHERE ($1 = 0::oid OR view = $1) AND ($2 = 0::oid OR target = $2) "
 	"ORDER BY keys DESC, view_id";
 
@@ -67,6 +70,14 @@ invalidate(Oid target)
 		CacheInvalidateRelcacheByRelid(target);
 }
 
+static bool inserting;
+
+bool
+view_insert_is_ours(void)
+{
+	return inserting;
+}
+
 void
 view_insert(const ViewRow *row)
 {
@@ -98,15 +109,25 @@ view_insert(const ViewRow *row)
 	nulls[12] = row->feeds_sum ? ' ' : 'n';
 
 	own_spi_begin(&scope);
-	own_spi_run(&plan,
-				"INSERT INTO telemetry._view (view_id, view, target, state, definition, partial, "
-				"expired, keys, components, status, feeds, feeds_columns, earlier, source) "
-				"OVERRIDING SYSTEM VALUE "
-				"VALUES ($1, $2::oid::regclass, $3::oid::regclass, $4::oid::regclass, "
-				"$5::oid::regclass, $6::oid::regclass, $7::oid::regclass, $8, $9, $10, "
-				"nullif($11, 0), CASE WHEN $11 <> 0 THEN ARRAY[$12, $13] END, "
-				"nullif($14, 0::oid)::regclass, $15::oid::regclass)",
-				lengthof(types), types, values, nulls);
+	inserting = true;
+	PG_TRY();
+	{
+		own_spi_run(
+			&plan,
+			"INSERT INTO telemetry._view (view_id, view, target, state, definition, partial, "
+			"expired, keys, components, status, feeds, feeds_columns, earlier, source) "
+			"OVERRIDING SYSTEM VALUE "
+			"VALUES ($1, $2::oid::regclass, $3::oid::regclass, $4::oid::regclass, "
+			"$5::oid::regclass, $6::oid::regclass, $7::oid::regclass, $8, $9, $10, "
+			"nullif($11, 0), CASE WHEN $11 <> 0 THEN ARRAY[$12, $13] END, "
+			"nullif($14, 0::oid)::regclass, $15::oid::regclass)",
+			lengthof(types), types, values, nulls);
+	}
+	PG_FINALLY();
+	{
+		inserting = false;
+	}
+	PG_END_TRY();
 	own_spi_end(&scope);
 	invalidate(row->target);
 }

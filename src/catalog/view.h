@@ -10,11 +10,12 @@
 
 typedef enum ViewStatus
 {
-	VIEW_LIVE,    /* equals its query after every commit */
-	VIEW_UNBUILT, /* made WITH NO DATA, and holds nothing yet */
-	VIEW_STALE,   /* a change was missed */
-	VIEW_BROKEN,  /* its maintenance failed */
-	VIEW_BUILDING /* online, by a session that progress.c knows; without one: unbuilt */
+	VIEW_LIVE,     /* equals its query after every commit */
+	VIEW_UNBUILT,  /* made WITH NO DATA, and holds nothing yet */
+	VIEW_STALE,    /* a change was missed */
+	VIEW_BROKEN,   /* its maintenance failed */
+	VIEW_BUILDING, /* online, by a session that progress.c knows; without one: unbuilt */
+	VIEW_SUSPENDED /* live but for telemetry.suspend(); never in the table */
 } ViewStatus;
 
 typedef struct ViewRow
@@ -40,6 +41,8 @@ typedef struct ViewRow
 extern int view_next_id(void);
 
 extern void view_insert(const ViewRow *row);
+/* For the table's trigger: true within view_insert(). */
+extern bool view_insert_is_ours(void);
 extern void view_delete(int id);
 /* Of the view and its helpers. */
 extern void view_set_status(int id, ViewStatus status, const char *reason);

@@ -48,6 +48,7 @@
 #include "view/handover.h"
 #include "view/journal.h"
 #include "view/progress.h"
+#include "view/suspend.h"
 #include "view/trigger.h"
 #include "view/view.h"
 
@@ -91,6 +92,7 @@ base_of(Oid target)
 							errhint("Build that one first.")));
 		target = below->target;
 	}
+	suspend_refuse_building(target);
 	return target;
 }
 

@@ -328,8 +328,8 @@ in_layout_of(Oid target, Relation relation, Tuplestorestate *rows)
 	return converted;
 }
 
-void
-collect_rows(List *views, Relation relation, Tuplestorestate *rows, bool minus)
+static void
+collect_for(List *views, Relation relation, Tuplestorestate *rows, bool minus, bool all)
 {
 	Oid target;
 	Tuplestorestate *ready;
@@ -343,7 +343,7 @@ collect_rows(List *views, Relation relation, Tuplestorestate *rows, bool minus)
 	{
 		KnownView *view = lfirst(cell);
 
-		if (build_follows(view) && collect_allowed(view))
+		if ((all || build_follows(view)) && collect_allowed(view))
 		{
 			PendingView *pending = pending_view(view->row.view, target, view->desc);
 
@@ -353,4 +353,16 @@ collect_rows(List *views, Relation relation, Tuplestorestate *rows, bool minus)
 	}
 	if (ready != rows)
 		tuplestore_end(ready);
+}
+
+void
+collect_rows(List *views, Relation relation, Tuplestorestate *rows, bool minus)
+{
+	collect_for(views, relation, rows, minus, false);
+}
+
+void
+collect_rows_for(List *views, Relation relation, Tuplestorestate *rows, bool minus)
+{
+	collect_for(views, relation, rows, minus, true);
 }

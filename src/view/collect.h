@@ -16,6 +16,9 @@
  */
 extern void collect_rows(List *views, Relation relation, Tuplestorestate *rows, bool minus);
 
+/* The same for views that do not follow the table now, too. */
+extern void collect_rows_for(List *views, Relation relation, Tuplestorestate *rows, bool minus);
+
 /* Runs a view's query over rows of the target's layout; partial rows go to store. */
 extern void collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store);
 

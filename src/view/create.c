@@ -32,6 +32,7 @@
 #include "view/pending.h"
 #include "view/session_index.h"
 #include "view/shape.h"
+#include "view/suspend.h"
 #include "view/trigger.h"
 #include "view/utility.h"
 #include "view/view.h"
@@ -322,6 +323,7 @@ hold_writers_off(Oid target)
 		target = below->target;
 	}
 	LockRelationOid(target, ShareRowExclusiveLock);
+	suspend_refuse_building(target);
 }
 
 static void
@@ -418,10 +420,16 @@ refresh(ViewRow *row, bool with_data)
 void
 view_refresh(Oid view, bool with_data)
 {
-	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
-
 	if (!compat_table_owner(view, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(view));
+	view_rebuild(view, with_data);
+}
+
+void
+view_rebuild(Oid view, bool with_data)
+{
+	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
+
 	build_exclude(view);
 	hold_writers_off(row->target);
 	if (get_rel_relkind(row->target) != RELKIND_VIEW)

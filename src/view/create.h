@@ -17,6 +17,9 @@ extern void view_create(CreateTableAsStmt *stmt, const char *source_text);
 /* Computes all of it anew. with_data false: empties it, and no longer follows the target. */
 extern void view_refresh(Oid view, bool with_data);
 
+/* The same, whoever the user is. */
+extern void view_rebuild(Oid view, bool with_data);
+
 /* The same in transactions of its own, while the table is written. Only at top level. */
 extern void view_refresh_concurrently(Oid view);
 

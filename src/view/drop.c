@@ -8,6 +8,7 @@
 #include "base/spi.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "catalog/suspension.h"
 #include "catalog/view.h"
 #include "commands/event_trigger.h"
 #include "utils/builtins.h"
@@ -112,6 +113,7 @@ after_drop(void)
 	ListCell *cell;
 
 	partition_check_dropped();
+	suspension_forget_dropped();
 	foreach (cell, rows)
 	{
 		const ViewRow *row = lfirst(cell);

@@ -146,6 +146,17 @@ insert_expired(const KnownView *view, Oid partition, Tuplestorestate *rows)
 	owner_end(&scope);
 }
 
+/*
+ * One that does not follow the table now will be computed anew, of the rows that are left and of
+ * what expired. One that was never built has nothing to keep.
+ */
+static bool
+keeps_expired(const KnownView *view)
+{
+	return build_follows(view) || view->row.status == VIEW_STALE ||
+		   view->row.status == VIEW_SUSPENDED;
+}
+
 void
 partition_goes(Oid partition, bool dropped)
 {
@@ -168,7 +179,7 @@ partition_goes(Oid partition, bool dropped)
 		PendingView *pending;
 		Aside aside;
 
-		if (!build_follows(view))
+		if (!keeps_expired(view))
 			continue;
 		pending = pending_view(view->row.view, root, view->desc);
 		aside.plus = pending->plus;
@@ -191,7 +202,7 @@ partition_goes(Oid partition, bool dropped)
 static void
 take_back(KnownView *view, Oid partition)
 {
-	PendingView *pending = pending_view(view->row.view, view->row.target, view->desc);
+	PendingView *pending = NULL;
 	Oid types[] = {OIDOID};
 	Datum values[] = {ObjectIdGetDatum(partition)};
 	OwnerScope scope;
@@ -206,7 +217,10 @@ take_back(KnownView *view, Oid partition)
 		elog(ERROR, "SPI_connect failed");
 	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) < 0)
 		elog(ERROR, "could not take back what a partition contributed");
-	for (uint64 i = 0; i < SPI_processed; i++)
+	/* Else it is computed anew, without them. */
+	if (build_follows(view))
+		pending = pending_view(view->row.view, view->row.target, view->desc);
+	for (uint64 i = 0; pending && i < SPI_processed; i++)
 	{
 		Datum *columns = palloc(sizeof(Datum) * view->ncolumns);
 		bool *nulls = palloc(sizeof(bool) * view->ncolumns);
@@ -223,6 +237,7 @@ partition_came(Oid partition, bool with_rows)
 {
 	Oid root = root_of(partition);
 	List *views = known_views(root);
+	List *following = NIL;
 	ListCell *cell;
 
 	if (views == NIL)
@@ -231,7 +246,13 @@ partition_came(Oid partition, bool with_rows)
 	if (!with_rows)
 		return;
 	foreach (cell, views)
-		if (build_follows(lfirst(cell)))
-			take_back(lfirst(cell), partition);
-	collect_relation(views, partition, false);
+	{
+		KnownView *view = lfirst(cell);
+
+		if (keeps_expired(view))
+			take_back(view, partition);
+		if (build_follows(view))
+			following = lappend(following, view);
+	}
+	collect_relation(following, partition, false);
 }

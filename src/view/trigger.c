@@ -71,6 +71,23 @@ run(const char *sql)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 }
 
+/* How ALTER TABLE ... ENABLE ... TRIGGER says when it fires. */
+static const char *
+way_of(const char *trigger)
+{
+	return trigger_is_for_replica(trigger)    ? "REPLICA "
+		   : trigger_is_for_truncate(trigger) ? "ALWAYS "
+											  : "";
+}
+
+static char
+mode_of(const char *trigger)
+{
+	return trigger_is_for_replica(trigger)    ? TRIGGER_FIRES_ON_REPLICA
+		   : trigger_is_for_truncate(trigger) ? TRIGGER_FIRES_ALWAYS
+											  : TRIGGER_FIRES_ON_ORIGIN;
+}
+
 static void
 install_one(Oid relation, bool is_root)
 {
@@ -92,10 +109,8 @@ install_one(Oid relation, bool is_root)
 		appendStringInfo(&sql, triggers[i].when, name);
 		appendStringInfoString(&sql, " EXECUTE FUNCTION telemetry._collect_changes()");
 		run(sql.data);
-		if (triggers[i].root_only)
-			run(psprintf("ALTER TABLE %s ENABLE REPLICA TRIGGER %s", name, triggers[i].name));
-		else if (trigger_is_for_truncate(triggers[i].name))
-			run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER %s", name, triggers[i].name));
+		run(psprintf("ALTER TABLE %s ENABLE %sTRIGGER %s", name, way_of(triggers[i].name),
+					 triggers[i].name));
 	}
 }
 
@@ -160,30 +175,61 @@ check_one(Relation relation)
 	for (int i = 0; desc && i < desc->numtriggers; i++)
 	{
 		const Trigger *trigger = &desc->triggers[i];
-		bool replica = trigger_is_for_replica(trigger->tgname);
-		bool always = trigger_is_for_truncate(trigger->tgname);
 
 		if (!trigger_is_ours(trigger->tgname))
 			continue;
-		if (trigger->tgenabled != (replica  ? TRIGGER_FIRES_ON_REPLICA
-								   : always ? TRIGGER_FIRES_ALWAYS
-											: TRIGGER_FIRES_ON_ORIGIN))
+		if (trigger->tgenabled != mode_of(trigger->tgname))
 			ereport(
 				ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("trigger %s of table \"%s\" is not as the continuous views need it",
 						trigger->tgname, RelationGetRelationName(relation)),
 				 errhint("ALTER TABLE %s ENABLE %sTRIGGER %s.", RelationGetRelationName(relation),
-						 replica  ? "REPLICA "
-						 : always ? "ALWAYS "
-								  : "",
-						 trigger->tgname)));
+						 way_of(trigger->tgname), trigger->tgname)));
 		found++;
 	}
 	if (found < (int) lengthof(triggers))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("table \"%s\" lacks triggers that the continuous views need",
 							   RelationGetRelationName(relation))));
+}
+
+static void
+mend_one(Oid relation)
+{
+	Relation table = table_open(relation, NoLock);
+	TriggerDesc *desc = table->trigdesc;
+	List *wrong = NIL;
+	ListCell *cell;
+
+	for (int i = 0; desc && i < desc->numtriggers; i++)
+	{
+		const Trigger *trigger = &desc->triggers[i];
+
+		if (trigger_is_ours(trigger->tgname) && trigger->tgenabled != TRIGGER_DISABLED &&
+			trigger->tgenabled != mode_of(trigger->tgname))
+			wrong = lappend(wrong, pstrdup(trigger->tgname));
+	}
+	/* It may not be open while it is altered. */
+	table_close(table, NoLock);
+	foreach (cell, wrong)
+		run(psprintf("ALTER TABLE ONLY %s ENABLE %sTRIGGER %s", qualified(relation),
+					 way_of(lfirst(cell)), (char *) lfirst(cell)));
+}
+
+void
+triggers_mend(Oid relation)
+{
+	List *relations;
+	ListCell *cell;
+	OwnSpi scope;
+
+	CommandCounterIncrement();
+	own_spi_begin(&scope);
+	relations = find_all_inheritors(relation, ShareRowExclusiveLock, NULL);
+	foreach (cell, relations)
+		mend_one(lfirst_oid(cell));
+	own_spi_end(&scope);
 }
 
 void
@@ -221,7 +267,7 @@ collect_leaf(List *views, Oid relation, bool minus)
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	ExecDropSingleTupleTableSlot(slot);
-	collect_rows(views, table, rows, minus);
+	collect_rows_for(views, table, rows, minus);
 	tuplestore_end(rows);
 	table_close(table, NoLock);
 }

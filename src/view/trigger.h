@@ -14,6 +14,9 @@ extern void triggers_install(Oid relation);
 /* From all of them. */
 extern void triggers_remove(Oid relation);
 
+/* Those that are enabled fire when they must: who enables them may not say so. */
+extern void triggers_mend(Oid relation);
+
 /* ereports if one was disabled, on the table or a partition. */
 extern void triggers_check(Oid relation);
 
@@ -27,7 +30,8 @@ extern Oid root_of(Oid relation);
 
 /*
  * Puts all rows of a table without partitions, or of all partitions below it, where collect_rows()
- * would put them. The caller holds a lock that keeps writers off.
+ * would put them, whether the views follow the table now or not. The caller holds a lock that keeps
+ * writers off.
  */
 extern void collect_relation(List *views, Oid relation, bool minus);
 

@@ -24,6 +24,7 @@
 #include "view/create.h"
 #include "view/known.h"
 #include "view/partition.h"
+#include "view/suspend.h"
 #include "view/trigger.h"
 #include "view/utility.h"
 #include "view/view.h"
@@ -175,7 +176,7 @@ follow_owner(Oid view)
 }
 
 static void
-mark_stale(Oid relation, const char *reason)
+mark_stale(Oid relation, const char *reason, bool suspended)
 {
 	ListCell *cell;
 
@@ -183,7 +184,8 @@ mark_stale(Oid relation, const char *reason)
 	{
 		const KnownView *view = lfirst(cell);
 
-		if (!build_follows(view) || view->main)
+		if (view->main ||
+			!(build_follows(view) || (suspended && view->row.status == VIEW_SUSPENDED)))
 			continue;
 		ereport(WARNING, (errmsg("continuous view %s is stale from now on: %s", view->name, reason),
 						  errhint("Undo it, and then REFRESH MATERIALIZED VIEW %s.", view->name)));
@@ -191,53 +193,61 @@ mark_stale(Oid relation, const char *reason)
 	}
 }
 
-/* What of an ALTER TABLE keeps changes of the table's rows from us. */
-static const char *
-loses_changes(const AlterTableCmd *command)
+/* What of an ALTER TABLE keeps changes of the table's rows from us, until it is undone. */
+static bool
+disables_triggers(const AlterTableCmd *command)
 {
 	switch (command->subtype)
 	{
 		case AT_DisableTrigAll:
 		case AT_DisableTrigUser:
-			return "its triggers were disabled";
+			return true;
+		case AT_DisableTrig:
+			return trigger_is_ours(command->name);
+		default:
+			return false;
+	}
+}
+
+static bool
+enables_triggers(const AlterTableCmd *command)
+{
+	switch (command->subtype)
+	{
 		case AT_EnableTrigAll:
 		case AT_EnableTrigUser:
-			return "its triggers were enabled in another way";
-		case AT_DisableTrig:
-			return trigger_is_ours(command->name) ? "its triggers were altered" : NULL;
-		case AT_EnableAlwaysTrig:
-			return trigger_is_ours(command->name) && !trigger_is_for_truncate(command->name)
-					   ? "its triggers were altered"
-					   : NULL;
+			return true;
 		case AT_EnableTrig:
-			return trigger_is_for_replica(command->name) || trigger_is_for_truncate(command->name)
-					   ? "its triggers were altered"
-					   : NULL;
+		case AT_EnableAlwaysTrig:
 		case AT_EnableReplicaTrig:
-			return trigger_is_ours(command->name) && !trigger_is_for_replica(command->name)
-					   ? "its triggers were altered"
-					   : NULL;
-		case AT_SetUnLogged:
-			return "the table is unlogged, and empty after a crash";
-		case AT_AddInherit:
-			return "the table inherits from another";
+			return trigger_is_ours(command->name);
 		default:
-			return NULL;
+			return false;
 	}
 }
 
 static void
 note_losses(const AlterTableStmt *alter, Oid relation)
 {
+	bool mend = false;
 	ListCell *cell;
 
 	foreach (cell, alter->cmds)
 	{
-		const char *reason = loses_changes(lfirst(cell));
+		const AlterTableCmd *command = lfirst(cell);
 
-		if (reason)
-			mark_stale(relation, reason);
+		/* Whoever suspended the views resumes them, and says then what becomes of them. */
+		if (disables_triggers(command))
+			mark_stale(relation, "its triggers were disabled", false);
+		else if (command->subtype == AT_SetUnLogged)
+			mark_stale(relation, "the table is unlogged, and empty after a crash", true);
+		else if (command->subtype == AT_AddInherit)
+			mark_stale(relation, "the table inherits from another", true);
+		mend = mend || enables_triggers(command);
 	}
+	/* Each fires when it must, whatever the statement says; pg_restore says the same of all. */
+	if (mend && known_views(root_of(relation)) != NIL)
+		triggers_mend(relation);
 }
 
 static void
@@ -297,6 +307,7 @@ alter_table(Utility *utility)
 	AlterTableStmt *alter = (AlterTableStmt *) utility->statement->utilityStmt;
 	Oid relation = RangeVarGetRelid(alter->relation, NoLock, true);
 	char kind = OidIsValid(relation) ? get_rel_relkind(relation) : 0;
+	ListCell *cell;
 
 	if (kind == RELKIND_VIEW && continuous(alter->relation))
 	{
@@ -308,6 +319,9 @@ alter_table(Utility *utility)
 	}
 	else if (kind == RELKIND_RELATION && alter->objtype == OBJECT_TABLE)
 	{
+		foreach (cell, alter->cmds)
+			if (disables_triggers(lfirst(cell)))
+				suspend_guard(relation);
 		run(utility);
 		note_losses(alter, relation);
 	}
