@@ -99,22 +99,23 @@ start_servers()
 # is left, and how fast it goes. Every look is a line of the file: milliseconds, facts, dead letters, messages left.
 watch_lag()
 {
-	local pipeline=$1 sent=$2 looks=$3 began now shown=0 stored dead state error
+	local pipeline=$1 sent=$2 looks=$3 began now shown=0 stored dead twice read state error
 	began=$(date +%s%N)
 	: >"$looks"
 	while :; do
 		# The worker's own lag is what the broker told it last; here it is known what was sent.
-		IFS='|' read -r stored dead state error < <(sql -A -t -v pipeline="$pipeline" -f examples/progress.sql)
+		IFS='|' read -r stored dead twice state error < <(sql -A -t -v pipeline="$pipeline" -f examples/progress.sql)
 		now=$(date +%s%N)
-		echo "$(((now - began) / 1000000)),$stored,$dead,$((sent - stored - dead))" >>"$looks"
-		if [ -t 1 ] || [ $((stored + dead)) -ge "$sent" ] || [ $((now - shown)) -gt 500000000 ]; then
+		read=$((stored + dead + twice))
+		echo "$(((now - began) / 1000000)),$stored,$dead,$((sent - read))" >>"$looks"
+		if [ -t 1 ] || [ "$read" -ge "$sent" ] || [ $((now - shown)) -gt 500000000 ]; then
 			[ ! -t 1 ] || printf '\r'
-			printf '  %9d facts  %6d dead letters  lag %9d  after %5.1f s ' "$stored" "$dead" $((sent - stored - dead)) \
+			printf '  %9d facts  %6d dead letters  lag %9d  after %5.1f s ' "$stored" "$dead" $((sent - read)) \
 				"$(((now - began) / 1000000))e-3"
 			[ -t 1 ] || echo
 			shown=$now
 		fi
-		[ $((stored + dead)) -lt "$sent" ] || break
+		[ "$read" -lt "$sent" ] || break
 		[ "$state" != paused ] || die "the pipeline paused: $error"
 		[ $((now - began)) -lt 120000000000 ] || die "the pipeline does not come to its end: $state $error"
 		sleep 0.05
@@ -127,7 +128,7 @@ watch_lag()
 # The last line of check.sql must say that nothing was lost or repeated.
 check_exactly_once()
 {
-	local arrived repeated lost
+	local sent arrived repeated lost
 	IFS='|' read -r sent arrived repeated lost < <(sql -A -t -f "$1" | tail -n 1)
 	[ "$repeated $lost" = "0 0" ] || die "of $sent messages $arrived arrived, $lost are lost and $repeated repeated"
 }
