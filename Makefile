@@ -68,6 +68,11 @@ lint:
 format:
 	clang-format -i $(shell git ls-files 'src/*.c' 'src/*.h' 'test/*.c' 'bench/*.c')
 
+# Superset in a browser, dbt, and Microsoft's parser of Power BI's models: 1 GB into build/ at the first time.
+.PHONY: test-bi
+test-bi:
+	test/bi/run
+
 # Helpers of the tests: an embedded broker, and what administers a broker quickly.
 TEST_TOOLS = $(patsubst test/brokers/%.c,build/test/%,$(wildcard test/brokers/*.c))
 .PHONY: test-tools
