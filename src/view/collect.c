@@ -20,10 +20,14 @@
 #include "view/build.h"
 #include "view/generate.h"
 #include "view/pending.h"
+#include "view/together.h"
 
 /* An index row ends at a third of a page; a key that would not fit is refused before, row by row.
  */
 #define MAX_KEY_BYTES 2600
+
+/* For fewer changed rows each view is collected alone, whose errors then name the one at fault. */
+#define ROWS_FOR_TOGETHER 100
 
 /* What the view's query gives goes to the store, after a look at its keys. */
 typedef struct KeyCheck
@@ -78,14 +82,14 @@ destroy(DestReceiver *self)
  * never have heard of the view, and of a dead letter no more than the message is kept.
  */
 static void
-rethrow_with_name(const KnownView *view, MemoryContext context)
+rethrow_with_name(const char *views, MemoryContext context)
 {
 	ErrorData *error;
 
 	MemoryContextSwitchTo(context);
 	error = CopyErrorData();
 	FlushErrorState();
-	error->message = psprintf("continuous view %s: %s", view->name, error->message);
+	error->message = psprintf("continuous %s: %s", views, error->message);
 	ReThrowError(error);
 }
 
@@ -253,7 +257,7 @@ collect(KnownView *view, Query *query, EphemeralNamedRelation rows, Tuplestorest
 	}
 	PG_CATCH();
 	{
-		rethrow_with_name(view, old);
+		rethrow_with_name(psprintf("view %s", view->name), old);
 	}
 	PG_END_TRY();
 	PopActiveSnapshot();
@@ -328,11 +332,192 @@ in_layout_of(Oid target, Relation relation, Tuplestorestate *rows)
 	return converted;
 }
 
+/* ---- several views in one pass ------------------------------------------------------------------
+ */
+
+/* Those of which a plan is made, so that theirs cannot fail; of one whose plan is not kept none is.
+ */
+static bool
+may_be_together(const KnownView *view)
+{
+	return view->plan && !view->rows && !view->earlier;
+}
+
+static ViewSet *
+make_set(KnownView *first, const List *views)
+{
+	Query *query = query_over(first->row.partial, first->row.target);
+	Query *joined = copyObject(query);
+	ViewSet *set = palloc0(sizeof(ViewSet));
+	ListCell *cell;
+
+	set->columns = palloc(sizeof(int *) * list_length(views));
+	foreach (cell, views)
+	{
+		KnownView *view = lfirst(cell);
+		Query *other;
+
+		if (view->set_known || !may_be_together(view))
+			continue;
+		other = view == first ? query : query_over(view->row.partial, view->row.target);
+		if (!together_fit(first, query, view, other))
+			continue;
+		set->columns[list_length(set->views)] = together_join(joined, other, first->row.nkeys);
+		set->views = lappend(set->views, view);
+	}
+	if (list_length(set->views) > 1)
+		set->plan = plan_query(joined);
+	return set;
+}
+
+/* Kept with what is known of the table's views. */
+static void
+keep_set(KnownView *first, const ViewSet *set)
+{
+	MemoryContext old = MemoryContextSwitchTo(first->context);
+	ViewSet *kept = NULL;
+	ListCell *cell;
+	int n = list_length(set->views);
+
+	if (n > 1)
+	{
+		kept = palloc0(sizeof(ViewSet));
+		kept->views = list_copy(set->views);
+		kept->plan = copyObject(set->plan);
+		kept->columns = palloc(sizeof(int *) * n);
+		for (int i = 0; i < n; i++)
+		{
+			Size bytes = sizeof(int) * ((KnownView *) list_nth(set->views, i))->ncolumns;
+
+			kept->columns[i] = memcpy(palloc(bytes), set->columns[i], bytes);
+		}
+	}
+	/* A query that does not fit any is not in a set of its own either. */
+	first->set_known = true;
+	foreach (cell, set->views)
+	{
+		((KnownView *) lfirst(cell))->set = kept;
+		((KnownView *) lfirst(cell))->set_known = true;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* The views that this one is collected with, if all of them are to be. */
+static const ViewSet *
+set_of(KnownView *view, const List *views)
+{
+	ListCell *cell;
+
+	if (!view->set_known && may_be_together(view))
+	{
+		OwnerScope scope;
+
+		owner_begin(&scope, view->owner);
+		PushActiveSnapshot(GetTransactionSnapshot());
+		keep_set(view, make_set(view, views));
+		PopActiveSnapshot();
+		owner_end(&scope);
+	}
+	if (view->set)
+		foreach (cell, view->set->views)
+			if (!list_member_ptr(views, lfirst(cell)))
+				return NULL;
+	return view->set;
+}
+
+static char *
+names_of(const List *views)
+{
+	StringInfoData names;
+	ListCell *cell;
+
+	initStringInfo(&names);
+	foreach (cell, views)
+		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "views ",
+						 ((KnownView *) lfirst(cell))->name);
+	return names.data;
+}
+
+static void
+collect_set(const ViewSet *set, Tuplestorestate *rows, Tuplestorestate **stores)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry views collect",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	const KnownView *first = linitial(set->views);
+	EphemeralNamedRelationData delta = named_rows(DELTA_ROWS, rows, first->row.target, NULL);
+	KeyCheck check = {
+		.receiver = {.receiveSlot = check_and_store,
+					 .rStartup = startup,
+					 .rShutdown = shutdown,
+					 .rDestroy = destroy,
+					 .mydest = DestNone},
+		.store = together_receiver(set, stores, context),
+		.view = first,
+	};
+	OwnerScope scope;
+
+	owner_begin(&scope, first->owner);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	PG_TRY();
+	{
+		run(set->plan, &delta, &check.receiver);
+	}
+	PG_CATCH();
+	{
+		rethrow_with_name(names_of(set->views), old);
+	}
+	PG_END_TRY();
+	PopActiveSnapshot();
+	owner_end(&scope);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+static Tuplestorestate *
+store_of(const KnownView *view, bool minus)
+{
+	PendingView *pending = pending_view(view->row.view, view->row.target, view->desc);
+
+	pending->collected++;
+	return pending_store(pending, minus);
+}
+
+static void
+collect_together(const ViewSet *set, Tuplestorestate *rows, bool minus)
+{
+	Tuplestorestate **stores = palloc(sizeof(Tuplestorestate *) * list_length(set->views));
+
+	for (int i = 0; i < list_length(set->views); i++)
+		stores[i] = store_of(list_nth(set->views, i), minus);
+	collect_set(set, rows, stores);
+	pfree(stores);
+}
+
+static void
+collect_views(const List *views, Tuplestorestate *rows, bool minus)
+{
+	bool many = tuplestore_tuple_count(rows) >= ROWS_FOR_TOGETHER && list_length(views) > 1;
+	ListCell *cell;
+
+	foreach (cell, views)
+	{
+		KnownView *view = lfirst(cell);
+		const ViewSet *set = many ? set_of(view, views) : NULL;
+
+		if (set == NULL)
+			collect_run(view, rows, store_of(view, minus));
+		else if (view == linitial(set->views))
+			collect_together(set, rows, minus);
+	}
+}
+
 static void
 collect_for(List *views, Relation relation, Tuplestorestate *rows, bool minus, bool all)
 {
 	Oid target;
 	Tuplestorestate *ready;
+	List *live = NIL;
 	ListCell *cell;
 
 	if (views == NIL || tuplestore_tuple_count(rows) == 0)
@@ -340,17 +525,10 @@ collect_for(List *views, Relation relation, Tuplestorestate *rows, bool minus, b
 	target = ((KnownView *) linitial(views))->row.target;
 	ready = target == RelationGetRelid(relation) ? rows : in_layout_of(target, relation, rows);
 	foreach (cell, views)
-	{
-		KnownView *view = lfirst(cell);
-
-		if ((all || build_follows(view)) && collect_allowed(view))
-		{
-			PendingView *pending = pending_view(view->row.view, target, view->desc);
-
-			collect_run(view, ready, pending_store(pending, minus));
-			pending->collected++;
-		}
-	}
+		if ((all || build_follows(lfirst(cell))) && collect_allowed(lfirst(cell)))
+			live = lappend(live, lfirst(cell));
+	collect_views(live, ready, minus);
+	list_free(live);
 	if (ready != rows)
 		tuplestore_end(ready);
 }
