@@ -117,6 +117,20 @@ obstacle(const Ingest *ingest, Relation dimension)
 	return NULL;
 }
 
+/* Whether the source's values are stored as they come. */
+static bool
+same_type(const Ingest *ingest, const DimensionColumn *column, Form_pg_attribute attribute)
+{
+	Form_pg_attribute from = TupleDescAttr(ingest->source_desc, column->source - 1);
+	Oid type = getBaseType(attribute->atttypid);
+
+	if (!IsBinaryCoercible(getBaseType(from->atttypid), type))
+		return false;
+	/* varchar(n) refuses what is too long; others would round, and never be found again. */
+	return attribute->atttypmod == -1 || attribute->atttypmod == from->atttypmod ||
+		   type == VARCHAROID;
+}
+
 /* false: the source's type does not fit. */
 static bool
 describe_column(const Ingest *ingest, DimensionColumn *column, Form_pg_attribute attribute,
@@ -139,16 +153,60 @@ describe_column(const Ingest *ingest, DimensionColumn *column, Form_pg_attribute
 	get_typlenbyvalalign(column->type, &column->length, &column->byval, &column->align);
 	if (!natural)
 		return can_coerce_type(1, &source, &attribute->atttypid, COERCION_ASSIGNMENT);
-	if (!IsBinaryCoercible(source, column->type))
-		return false;
-	/* varchar(n) refuses what is too long; others would round, and never be found again. */
-	if (attribute->atttypmod != -1 && attribute->atttypmod != from->atttypmod &&
-		column->type != VARCHAROID)
+	if (!same_type(ingest, column, attribute))
 		return false;
 	entry = lookup_type_cache(column->type, TYPECACHE_HASH_PROC_FINFO | TYPECACHE_EQ_OPR_FINFO);
 	fmgr_info_cxt(entry->hash_proc_finfo.fn_oid, &column->hash, ingest->context);
 	fmgr_info_cxt(entry->eq_opr_finfo.fn_oid, &column->equal, ingest->context);
 	column->collation = attribute->attcollation;
+	return true;
+}
+
+static char *
+name_of_time(const char *attribute)
+{
+	return psprintf("%s_at", attribute);
+}
+
+/*
+ * An attribute follows the newest event when a column beside it, NAME_at of type timestamptz, can
+ * say of when it is.
+ */
+static bool
+follows(const Ingest *ingest, Relation dimension, Form_pg_attribute attribute)
+{
+	char *name = name_of_time(NameStr(attribute->attname));
+	AttrNumber number = target_find_column(RelationGetDescr(dimension), name);
+	Form_pg_attribute at;
+	Oid relation = RelationGetRelid(dimension);
+	Oid owner = ingest->options.owner;
+
+	if (ingest->event_time == InvalidAttrNumber || number == InvalidAttrNumber ||
+		target_find_column(ingest->source_desc, name) != InvalidAttrNumber)
+		return false;
+	at = TupleDescAttr(RelationGetDescr(dimension), number - 1);
+	if (at->atttypid != TIMESTAMPTZOID || at->atttypmod != -1 || at->attnotnull ||
+		at->attgenerated || at->attidentity)
+		return false;
+	return pg_class_aclcheck(relation, owner, ACL_UPDATE) == ACLCHECK_OK ||
+		   (pg_attribute_aclcheck(relation, attribute->attnum, owner, ACL_UPDATE) == ACLCHECK_OK &&
+			pg_attribute_aclcheck(relation, number, owner, ACL_UPDATE) == ACLCHECK_OK);
+}
+
+/* false: the source's type does not fit. */
+static bool
+describe_followed(const Ingest *ingest, FollowedColumn *followed, Form_pg_attribute attribute)
+{
+	Oid output;
+	bool varlena;
+
+	followed->at_name = name_of_time(NameStr(attribute->attname));
+	/* As a natural key: values that rounding makes equal would come out in the order they came. */
+	if (!describe_column(ingest, &followed->value, attribute, false) ||
+		!same_type(ingest, &followed->value, attribute))
+		return false;
+	getTypeOutputInfo(followed->value.type, &output, &varlena);
+	fmgr_info_cxt(output, &followed->output, ingest->context);
 	return true;
 }
 
@@ -163,6 +221,7 @@ describe_columns(const Ingest *ingest, Dimension *dimension, Relation relation, 
 
 	dimension->nkeys = n;
 	dimension->columns = palloc0(sizeof(DimensionColumn) * (desc->natts + n));
+	dimension->followed = palloc0(sizeof(FollowedColumn) * desc->natts);
 	for (int i = 0; i < n; i++)
 		if (!describe_column(ingest, &dimension->columns[i],
 							 TupleDescAttr(desc, form->indkey.values[i] - 1), true))
@@ -184,6 +243,22 @@ describe_columns(const Ingest *ingest, Dimension *dimension, Relation relation, 
 			taken |= form->indkey.values[k] == attribute->attnum;
 		if (taken)
 			continue;
+		if (follows(ingest, relation, attribute))
+		{
+			FollowedColumn *followed = &dimension->followed[dimension->nfollowed++];
+
+			if (!describe_followed(ingest, followed, attribute))
+			{
+				target_misfit(misfits,
+							  "column \"%s\" has another type in the source than in dimension %s, "
+							  "where \"%s\" makes it follow the newest event",
+							  followed->value.name, dimension->name, followed->at_name);
+				return false;
+			}
+			/* A member is made without it, and then updated as by any event. */
+			if (!attribute->attnotnull)
+				continue;
+		}
 		if (!describe_column(ingest, &dimension->columns[n], attribute, false))
 		{
 			target_misfit(misfits, "column \"%s\" of the source cannot be assigned to dimension %s",
@@ -213,6 +288,15 @@ unnest(const Dimension *dimension, int n, const char *ordinality)
 	return sql.data;
 }
 
+static char *
+operator_name(Oid operator)
+{
+	Oid namespace = get_func_namespace(get_opcode(operator));
+
+	return psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(namespace)),
+					get_opname(operator));
+}
+
 static void
 compose_sql(Dimension *dimension, Relation index)
 {
@@ -233,18 +317,16 @@ compose_sql(Dimension *dimension, Relation index)
 	{
 		const char *comma = i > 0 ? ", " : "";
 		const char *name = quote_identifier(dimension->columns[i].name);
-		Oid operator;
 
 		appendStringInfo(&names, "%s%s", comma, name);
 		appendStringInfo(&values, "%su.c%d", comma, i);
 		if (i >= dimension->nkeys)
 			continue;
-		operator= get_opfamily_member(index->rd_opfamily[i], index->rd_opcintype[i],
-									  index->rd_opcintype[i], BTEqualStrategyNumber);
 		appendStringInfo(
-			&where, "%sd.%s OPERATOR(%s.%s) u.c%d", i > 0 ? " AND " : "", name,
-			quote_identifier(get_namespace_name(get_func_namespace(get_opcode(operator)))),
-			get_opname(operator), i);
+			&where, "%sd.%s %s u.c%d", i > 0 ? " AND " : "", name,
+			operator_name(get_opfamily_member(index->rd_opfamily[i], index->rd_opcintype[i],
+											  index->rd_opcintype[i], BTEqualStrategyNumber)),
+			i);
 		appendStringInfo(&natural, "%s%s", comma, name);
 		appendStringInfo(&order, "%su.c%d", comma, i);
 	}
@@ -277,6 +359,7 @@ add_dimension(Ingest *ingest, Form_pg_attribute to, const ForeignKeyCacheInfo *k
 	dimension->constraint = key->conoid;
 	dimension->key = referred->attnum;
 	dimension->key_name = pstrdup(NameStr(referred->attname));
+	dimension->key_operator = operator_name(key->conpfeqop[0]);
 	dimension->key_type = to->atttypid;
 	dimension->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
 												 RelationGetRelationName(relation));
@@ -294,6 +377,7 @@ add_dimension(Ingest *ingest, Form_pg_attribute to, const ForeignKeyCacheInfo *k
 	if (!describe_columns(ingest, dimension, relation, index, misfits))
 		return -1;
 	compose_sql(dimension, index);
+	dimension_follow_compose(dimension);
 	dimension->cache_context = AllocSetContextCreate(ingest->context, "telemetry dimension members",
 													 ALLOCSET_DEFAULT_SIZES);
 	dimension_cache_trim(dimension);
@@ -334,6 +418,9 @@ dimensions_describe(const Ingest *ingest, StringInfo text)
 		for (int k = 0; k < dimension->nkeys; k++)
 			appendStringInfo(text, "%s%s", k > 0 ? ", " : "",
 							 quote_identifier(dimension->columns[k].name));
+		for (int k = 0; k < dimension->nfollowed; k++)
+			appendStringInfo(text, "%s%s", k > 0 ? ", " : "; newest ",
+							 quote_identifier(dimension->followed[k].value.name));
 		appendStringInfo(text, ")%s", dimension->may_insert ? "" : " looked up only");
 	}
 }

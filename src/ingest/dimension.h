@@ -41,6 +41,8 @@ typedef struct Member
 	uint64 round; /* when it was last sought */
 	int newest;   /* its newest event's row in the batch, while it is sought */
 	TimestampTz newest_at;
+	uint64 followed; /* the round in which slot was given */
+	int slot;
 	DecodeError error;
 } Member;
 
@@ -60,6 +62,14 @@ typedef struct DimensionColumn
 	FmgrInfo equal;
 } DimensionColumn;
 
+/* An attribute that follows the newest event, and the column that says of when that was. */
+typedef struct FollowedColumn
+{
+	DimensionColumn value;
+	FmgrInfo output; /* ties are broken by the values' text */
+	char *at_name;
+} FollowedColumn;
+
 struct member_hash;
 
 typedef struct Dimension
@@ -70,7 +80,8 @@ typedef struct Dimension
 	char *name;     /* quoted, with schema */
 	char *target_column;
 	char *key_name;
-	Oid key_type; /* of the target's column */
+	char *key_operator; /* of the foreign key: the dimension's column to the target's */
+	Oid key_type;       /* of the target's column */
 	int16 key_length;
 	bool key_byval;
 	bool has_unknown; /* key -1 can be: its type is a number */
@@ -81,6 +92,11 @@ typedef struct Dimension
 	char *select_sql;
 	char *insert_sql;
 	char *unknown_sql;
+	int nfollowed;
+	FollowedColumn *followed;
+	char *lock_sql;
+	char *follow_sql;
+	uint64 follow_round;
 	MemoryContext cache_context;
 	struct member_hash *cache;
 	uint64 round;
@@ -130,5 +146,25 @@ extern Member *dimension_cache_member(Dimension *dimension, Datum *natural);
  */
 extern bool dimensions_resolve(struct Ingest *ingest, IngestMessage *messages,
 							   struct IngestRow *rows, int *n, bool own_transaction);
+
+/* ---- dimension_follow.c ---- */
+/* Composes the statements of a dimension that has followed columns. */
+extern void dimension_follow_compose(Dimension *dimension);
+
+/* True if some dimension has attributes that follow. */
+extern bool dimensions_follow(const struct Ingest *ingest);
+
+/*
+ * Locks the members that these events may change, in the order of their keys, before they are
+ * changed by more than one dimensions_update().
+ */
+extern void dimensions_lock_members(const struct Ingest *ingest, const struct IngestRow *rows,
+									int n);
+
+/*
+ * Brings attributes to their newest value among these events, which are stored; not those in
+ * ingest->aside.
+ */
+extern void dimensions_update(const struct Ingest *ingest, const struct IngestRow *rows, int n);
 
 #endif

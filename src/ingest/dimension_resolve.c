@@ -277,6 +277,8 @@ give_keys(Lookup *lookup, Member **members, int number, int n, IngestMessage *me
 		IngestRow *row = &lookup->rows[i];
 
 		row->member_isnull[number] = false;
+		if (row->found)
+			row->found[number] = members[i];
 		if (member && member->state == MEMBER_REFUSED)
 		{
 			messages[row->message].verdict = INGEST_DEAD;
@@ -331,11 +333,15 @@ dimensions_resolve(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int
 	int nd = ingest->ndimensions;
 	Datum *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * nd * Max(*n, 1));
 	bool *nulls = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(bool) * nd * Max(*n, 1));
+	Member **found = NULL;
 	bool made = false;
 	int left = 0;
 
+	if (dimensions_follow(ingest))
+		found = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Member *) * nd * Max(*n, 1));
 	for (int i = 0; i < *n; i++)
 	{
+		rows[i].found = found ? found + (Size) i * nd : NULL;
 		rows[i].members = keys + (Size) i * nd;
 		rows[i].member_isnull = nulls + (Size) i * nd;
 	}

@@ -137,6 +137,8 @@ write_rows(Ingest *ingest, const IngestRow *rows, int n)
 	if (ingest->options.create_partitions != PARTITIONS_BY_HAND)
 		partitions_ensure(ingest, rows, n);
 	written = ingest->fast ? fast_insert(ingest, rows, n) : executor_insert(ingest, rows, n);
+	ingest->current = -1;
+	dimensions_update(ingest, rows, n);
 	return written;
 }
 
@@ -389,7 +391,10 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 		hopeful_insert(ingest, messages, rows, nrows, CurrentMemoryContext, &written, &handed);
 	else if (nrows > 0)
 	{
-		int dealt =
+		int dealt;
+
+		dimensions_lock_members(ingest, rows, nrows);
+		dealt =
 			careful_insert(ingest, messages, rows, nrows, CurrentMemoryContext, &written, &handed);
 
 		if (dealt < nrows)

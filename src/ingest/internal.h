@@ -46,6 +46,7 @@ typedef struct IngestRow
 	TimestampTz event_time; /* DT_NOBEGIN: none */
 	Datum *members;         /* keys, by number of the dimension */
 	bool *member_isnull;
+	Member **found; /* by number of the dimension; NULL: none, or no dimension follows */
 } IngestRow;
 
 /* Messages that were decoded, and resolved, for the write that follows. */

@@ -307,6 +307,7 @@ target_map(Ingest *ingest, Relation target)
 	int mapped = 0;
 
 	initStringInfo(&misfits);
+	find_event_time(ingest, &misfits); /* dimensions ask for it */
 	for (int i = 0; i < ingest->desc->natts; i++)
 	{
 		Form_pg_attribute to = TupleDescAttr(ingest->desc, i);
@@ -333,7 +334,6 @@ target_map(Ingest *ingest, Relation target)
 		target_misfit(&misfits,
 					  "no column of the source has a column of the same name in the target");
 	check_leftover(ingest, &misfits);
-	find_event_time(ingest, &misfits);
 	if (misfits.len > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),

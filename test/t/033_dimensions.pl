@@ -11,7 +11,7 @@ use IPC::Run ();
 use Test::More;
 
 my $kafka = TelemetryTest::Kafka->new;
-my $node = telemetry_node('main', extension => 1, conf => "restart_after_crash = on\ndeadlock_timeout = '100ms'\n");
+my $node = telemetry_node('main', extension => 1, conf => "restart_after_crash = on\ndeadlock_timeout = '100ms'\nmax_worker_processes = 20\n");
 create_server($node, 'kafka', $kafka);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
@@ -27,8 +27,8 @@ sub settled
 {
 	my ($pipeline, $n) = @_;
 	return poll_until(sub {
-		sql("SELECT coalesce(stored + dead, 0) FROM telemetry.stat_pipeline WHERE pipeline = '$pipeline'") >= $n;
-	});
+		sql("SELECT coalesce(stored + dead + duplicates, 0) FROM telemetry.stat_pipeline WHERE pipeline = '$pipeline'") >= $n;
+	}, "$n messages of $pipeline", 90);
 }
 
 # Facts without a member; with the foreign key checked by PostgreSQL itself, from scratch.
@@ -88,6 +88,78 @@ SQL
 	is(sql("SELECT stored, dead FROM telemetry.retry_dead_letters('$path')"), '2|2', "$path: retried");
 	is(sql("SELECT count(*) FROM $path.fact f JOIN $path.player p USING (player_key) WHERE p.player_id = 'bad'"), 2, "$path: with the member made in that transaction");
 }
+
+sql("SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline");
+
+# ---- attributes that follow the newest event -----------------------------------------------------
+# The same events in two orders, in batches of three sizes, over both paths, by two workers with the same
+# members, two pipelines on one dimension, with bad events among them, kills, and another writer beside:
+# each dimension is what a query over its facts gives.
+my @events;
+my $random = 12345;
+my $below = sub { $random = ($random * 1103515245 + 12345) & 0x7fffffff; return ($random >> 8) % $_[0]; };
+for my $id (1 .. 2000)
+{
+	push @events, [ 'q' . $below->(60), event(id => $below->(50) == 0 ? $id - 1 : $id, player_id => 'q' . $below->(60), region => $below->(3) ? 'r' . $below->(9) : undef,
+		level => $below->(4) ? $below->(400) == 0 ? 5000 : $below->(70) - 2 : undef, device => 'd' . $below->(5),
+		event_time => $below->(40) ? sprintf('2026-01-%02dT%02d:00:00Z', 1 + $below->(20), $below->(24)) : undef) ];
+}
+my %orders = (there => \@events, back => [ reverse @events ]);
+for my $order (keys %orders)
+{
+	my $n = 0;
+	$kafka->create_topic($order, 2);
+	$kafka->produce($order, map { [ $n++ % 2, 'k', $_->[1] ] } @{ $orders{$order} });
+}
+my %following = (
+	follow_small => { order => 'there', options => "workers => 2, batch_rows => 7" },
+	follow_large => { order => 'back', options => "workers => 1" },
+	follow_executor => { order => 'back', options => "workers => 2, batch_rows => 90" },
+	follow_shared => { order => 'back', options => "workers => 2, batch_rows => 40", dimension => 'follow_small' });
+for my $name (sort { ($following{$a}{dimension} // '') cmp ($following{$b}{dimension} // '') } keys %following)
+{
+	my $dimension = $following{$name}{dimension} // $name;
+	sql("CREATE SCHEMA $name");
+	sql(<<SQL) if $dimension eq $name;
+CREATE TABLE $name.player (player_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, player_id text NOT NULL UNIQUE,
+    region varchar(20), region_at timestamptz, level int CHECK (level < 1000), level_at timestamptz, device text, note int DEFAULT 0) WITH (fillfactor = 60);
+SQL
+	sql(<<SQL);
+CREATE TABLE $name.fact (id bigint UNIQUE, player_key bigint REFERENCES $dimension.player, player_id text, region text,
+    level int CHECK (level >= 0), device text, event_time timestamptz);
+CREATE FOREIGN TABLE $name.topic (id bigint, player_id text, region text, level int, device text, event_time timestamptz) SERVER kafka OPTIONS (topic '$following{$name}{order}');
+SQL
+}
+# A row trigger makes it the executor's.
+sql('CREATE FUNCTION same() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$; CREATE TRIGGER same BEFORE INSERT ON follow_executor.fact FOR EACH ROW EXECUTE FUNCTION same()');
+sql("SELECT telemetry.create_pipeline('$_', '$_.topic', '$_.fact', event_time_column => 'event_time', $following{$_}{options})") for sort keys %following;
+for my $round (1 .. 30)
+{
+	# Locks members in another order: a deadlock is tried again.
+	$node->psql('postgres', "BEGIN; UPDATE follow_small.player SET note = note + 1 WHERE player_key = $_; UPDATE follow_small.player SET note = note + 1 WHERE player_key = " . (60 - $_) . '; COMMIT') for map { $round * 7 % 59 + $_ % 2 } 1 .. 2;
+	next if $round % 10;
+	my $pid = sql("SELECT max(pid) FROM telemetry.stat_worker WHERE pipeline = 'follow_small'");
+	TelemetryTest::crash($node, $pid) if $pid;
+}
+for my $name (sort keys %following)
+{
+	settled($name, scalar(@events));
+	is(sql("SELECT dimensions FROM telemetry.stat_pipeline WHERE pipeline = '$name'"), 'player_key: ' . ($following{$name}{dimension} // $name) . '.player (player_id; newest region, level)', "$name: what follows is shown");
+	next if $following{$name}{dimension};
+	my $facts = join ' UNION ALL ', map { "SELECT * FROM $_.fact" } grep { ($following{$_}{dimension} // $_) eq $name } keys %following;
+	my $newest = join ' LEFT JOIN ', '(SELECT DISTINCT player_key, player_id FROM f) m', map { my $a = $_;
+		"(SELECT DISTINCT ON (player_key) player_key, $a, coalesce(event_time, '-infinity') AS ${a}_at FROM f WHERE $a IS NOT NULL
+		ORDER BY player_key, coalesce(event_time, '-infinity') DESC, format('%s', $a) COLLATE \"C\" DESC) $a USING (player_key)" } qw(region level);
+	my $columns = 'player_key, player_id, region, region_at, level, level_at';
+	is(sql("WITH f AS MATERIALIZED ($facts), q AS MATERIALIZED (SELECT $columns FROM $newest), p AS (SELECT $columns FROM $name.player)
+		SELECT count(*) FROM ((TABLE p EXCEPT TABLE q) UNION ALL (TABLE q EXCEPT TABLE p)) x"), 0, "$name: the dimension is what a query over its facts gives");
+	cmp_ok(sql("WITH f AS ($facts) SELECT count(*) FROM f"), '>', 1200, '... of many facts');
+	is(sql("SELECT count(*) - count(device) FROM $name.player"), 0, '... and what does not follow was filled once');
+}
+is(sql("SELECT string_agg(DISTINCT constraint_name, ',' ORDER BY constraint_name) FROM telemetry.dead_letter WHERE pipeline ~ 'follow'"),
+	'fact_id_key,fact_level_check,player_level_check', 'an attribute that the dimension refuses is a dead letter of its event');
+is(sql("SELECT string_agg(path, ',' ORDER BY pipeline) FROM telemetry.stat_pipeline"), 'executor,fast,fast,fast', 'over both paths');
+sql("SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline");
 
 # ---- who may not make members looks them up alone ------------------------------------------------
 sql(<<'SQL');
