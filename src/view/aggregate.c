@@ -53,6 +53,14 @@ static const ComponentKind kinds[] = {
 	 "CASE WHEN {bt} IS NULL OR {at} > {bt} THEN {a} WHEN {at} IS NULL OR {bt} > {at} THEN {b} "
 	 "ELSE GREATEST({a}, {b}) END",
 	 "telemetry.last({a}, {at})", NULL, NULL},
+	/* Where events end sessions: the last one's time, in the next column, if that event does. */
+	{"session_reach",
+	 "CASE WHEN {at} IS NULL THEN {b} WHEN {bt} IS NULL THEN {a} "
+	 "WHEN {a} = {at} AND {at} >= {bt} OR {b} = {bt} AND {bt} >= {at} THEN GREATEST({at}, {bt}) "
+	 "ELSE GREATEST({a}, {b}) END",
+	 "CASE WHEN pg_catalog.max({at}) FILTER (WHERE {a} = {at}) = pg_catalog.max({at}) "
+	 "THEN pg_catalog.max({at}) ELSE pg_catalog.max({a}) END",
+	 NULL, NULL},
 	/* Fed by a helper: distinct.c. */
 	{"distinct", "{a} + {b}", "COALESCE(pg_catalog.sum({a})::bigint, 0)", "- {a}", NULL},
 	{"distinct_sum_bigint", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})::bigint", "- {a}",
@@ -409,11 +417,31 @@ final_of_extreme_by_time(ViewShape *shape, Aggref *aggref, const char *name)
 	return psprintf("s.%s", quote_identifier(column->name));
 }
 
+/* CASE WHEN bool_or(end_when) THEN last ELSE reach END */
+static Expr *
+reach_or_end(const ViewShape *shape, Expr *last, Expr *reach)
+{
+	const Aggref any = {0};
+	CaseExpr *choice = makeNode(CaseExpr);
+	CaseWhen *ended = makeNode(CaseWhen);
+
+	ended->expr = (Expr *) aggregate_over(&any, "pg_catalog", "bool_or",
+										  list_make1(copyObject(shape->session->end_when)));
+	ended->result = last;
+	ended->location = -1;
+	choice->casetype = exprType((Node *) last);
+	choice->args = list_make1(ended);
+	choice->defresult = reach;
+	choice->location = -1;
+	return (Expr *) choice;
+}
+
 void
 aggregate_add_session(ViewShape *shape)
 {
 	const Aggref any = {0};
 	Expr *time = shape->session->event_time;
+	Expr *last = (Expr *) aggregate_over(&any, "pg_catalog", "max", list_make1(copyObject(time)));
 	Expr *gap = shape->session->gap;
 	Oid types[] = {exprType((Node *) time), INTERVALOID};
 	Oid reach = find_function("telemetry", "_session_reach", 2, types);
@@ -425,9 +453,15 @@ aggregate_add_session(ViewShape *shape)
 		shape, "combine",
 		(Expr *) aggregate_over(&any, "pg_catalog", "min", list_make1(copyObject(time))))
 		->name = "_start";
-	shape_component(shape, "combine",
-					(Expr *) aggregate_over(&any, "pg_catalog", "max", list_make1(reached)))
-		->name = "_reach";
+	reached = (Expr *) aggregate_over(&any, "pg_catalog", "max", list_make1(reached));
+	if (shape->session->end_when == NULL)
+	{
+		shape_component(shape, "combine", reached)->name = "_reach";
+		return;
+	}
+	shape_component(shape, "session_reach", reach_or_end(shape, copyObject(last), reached))->name =
+		"_reach";
+	shape_component(shape, "combine", last)->name = "_last";
 }
 
 /*

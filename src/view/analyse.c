@@ -325,9 +325,10 @@ find_session(ViewShape *shape)
 		refuse(shape, "session_window() within another expression of GROUP BY",
 			   "Group by session_window() itself, and compute from it in the select list.",
 			   session->call->location);
-	if (session->end_when || session->max_length)
-		refuse(shape, "sessions that end by a condition or a length",
-			   "Leave end_when and max_length out; an ordinary view can have them.",
+	if (session->max_length)
+		refuse(shape, "sessions that end by a length",
+			   "Leave max_length out: a late event may move the borders of all that follow. An "
+			   "ordinary view can have it.",
 			   session->call->location);
 	shape->session = session;
 	gap = eval_const_expressions(NULL, copyObject((Node *) session->gap));

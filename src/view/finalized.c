@@ -131,8 +131,7 @@ ask_anew(Closing *closing, Oid view, MemoryContext context)
 	closing->gap = 0;
 	if (closing->xip)
 		pfree(closing->xip);
-	closing->xip =
-		MemoryContextAlloc(context, sizeof(TransactionId) * Max(snapshot->xcnt, 1));
+	closing->xip = MemoryContextAlloc(context, sizeof(TransactionId) * Max(snapshot->xcnt, 1));
 	memcpy(closing->xip, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt);
 	closing->xcnt = snapshot->xcnt;
 	closing->xmin = snapshot->xmin;

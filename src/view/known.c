@@ -182,9 +182,10 @@ read_columns(KnownView *view)
 				n++;
 				continue;
 			}
-			if (!IsA(entry->expr, Aggref))
+			if (IsA(entry->expr, Aggref))
+				column->aggregate = ((Aggref *) entry->expr)->aggfnoid;
+			else if (column->kind->merge == NULL)
 				elog(ERROR, "parts of continuous view %s do not fit", view->name);
-			column->aggregate = ((Aggref *) entry->expr)->aggfnoid;
 			if (column->kind->negate == NULL)
 				view->invertible = false;
 		}

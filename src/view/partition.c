@@ -26,6 +26,7 @@
 #include "view/generate.h"
 #include "view/known.h"
 #include "view/pending.h"
+#include "view/session_statement.h"
 #include "view/trigger.h"
 
 /* Partitions that this transaction drops: those that were read before, and all, with their roots.
@@ -157,6 +158,21 @@ keeps_expired(const KnownView *view)
 		   view->row.status == VIEW_SUSPENDED;
 }
 
+/*
+ * Where events can end sessions, what is frozen does not split any more, and may join what did not
+ * belong to it before: the sessions that had the partition's events are computed anew.
+ */
+static void
+freeze(PendingView *pending, const KnownView *view, Tuplestorestate *rows)
+{
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(view->desc, &TTSOpsMinimalTuple);
+
+	tuplestore_rescan(rows);
+	while (tuplestore_gettupleslot(rows, true, false, slot))
+		tuplestore_puttupleslot(pending_store(pending, true), slot);
+	ExecDropSingleTupleTableSlot(slot);
+}
+
 void
 partition_goes(Oid partition, bool dropped)
 {
@@ -189,6 +205,8 @@ partition_goes(Oid partition, bool dropped)
 		if (pending->plus)
 		{
 			insert_expired(view, dropped ? InvalidOid : partition, pending->plus);
+			if (session_ends(view) && build_follows(view))
+				freeze(pending, view, pending->plus);
 			tuplestore_end(pending->plus);
 		}
 		pending->plus = aside.plus;

@@ -88,24 +88,38 @@ lock(KnownView *view, bool plus, bool minus)
 	return heads;
 }
 
-static void
-merge(KnownView *view, Heads heads, Tuplestorestate *old, Tuplestorestate *new)
+/* What a session became, or was; NULL: nobody wants to know. */
+typedef struct Outcome
 {
-	bool wanted = old != NULL;
+	Tuplestorestate *old;
+	Tuplestorestate *new;
+	Tuplestorestate *torn; /* has to be computed anew; NULL: is kept as it was merged, in new */
+} Outcome;
+
+static void
+merge(KnownView *view, Heads heads, const Outcome *outcome)
+{
+	bool wanted = outcome->old != NULL;
 
 	hand_over_many(HEAD_ROWS, heads.rows, heads.desc);
 	execute_kept(&view->folds[PLAN_MERGE + (wanted ? 1 : 0)], session_merge(view, wanted));
 	hand_back(HEAD_ROWS);
-	if (!wanted)
+	if (!wanted && !session_ends(view))
 		return;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		SPITupleTable row = *SPI_tuptable;
-		bool isnull;
+		Tuplestorestate *store;
+		bool torn;
+		bool is_new;
 
 		row.vals += i;
-		keep(view, &row, 1, 1,
-			 DatumGetBool(SPI_getbinval(row.vals[0], row.tupdesc, 1, &isnull)) ? new : old);
+		is_new = DatumGetBool(SPI_getbinval(row.vals[0], row.tupdesc, 1, &torn));
+		store = torn && outcome->torn ? outcome->torn
+				: torn || is_new      ? outcome->new
+									  : outcome->old;
+		if (store)
+			keep(view, &row, 1, 1, store);
 	}
 }
 
@@ -114,27 +128,27 @@ merge(KnownView *view, Heads heads, Tuplestorestate *old, Tuplestorestate *new)
 
 /* Keys are locked, and all that comes is merged with what it meets. */
 static void
-add_by_statement(KnownView *view, Tuplestorestate *plus, Tuplestorestate *old, Tuplestorestate *new)
+add_by_statement(KnownView *view, Tuplestorestate *plus, const Outcome *outcome)
 {
 	Heads heads;
 
 	tuplestore_rescan(plus);
 	hand_over_many(PLUS_ROWS, plus, view->desc);
 	heads = lock(view, true, false);
-	merge(view, heads, old, new);
+	merge(view, heads, outcome);
 	tuplestore_end(heads.rows);
 	hand_back(PLUS_ROWS);
 }
 
 /* Nearly all that comes extends the newest session of its key, or follows it. */
 static void
-add(KnownView *view, Tuplestorestate *plus, Tuplestorestate *old, Tuplestorestate *new)
+add(KnownView *view, Tuplestorestate *plus, const Outcome *outcome)
 {
-	SessionUpsert upsert = {.old = old, .new = new};
+	SessionUpsert upsert = {.old = outcome->old, .new = outcome->new};
 
 	if (!session_upsert(view, plus, &upsert))
 	{
-		add_by_statement(view, plus, old, new);
+		add_by_statement(view, plus, outcome);
 		return;
 	}
 	if (tuplestore_tuple_count(upsert.replaced) > 0)
@@ -144,7 +158,7 @@ add(KnownView *view, Tuplestorestate *plus, Tuplestorestate *old, Tuplestorestat
 		hand_back(REPLACED_ROWS);
 	}
 	if (tuplestore_tuple_count(upsert.otherwise) > 0)
-		add_by_statement(view, upsert.otherwise, old, new);
+		add_by_statement(view, upsert.otherwise, outcome);
 	tuplestore_end(upsert.replaced);
 	tuplestore_end(upsert.otherwise);
 }
@@ -208,10 +222,14 @@ copy_rows(const KnownView *view, Tuplestorestate *from, Tuplestorestate *to)
  * The sessions that events went from are taken out, and what is left of them, by the target's rows
  * and by expired partitions, is put in again. The rows are read under a snapshot taken after the
  * keys were locked: it sees the rows of all who have folded into them, and no more can.
+ *
+ * The same for sessions that are torn, which nobody has been told of. What is put in does not
+ * overlap what is there, but for frozen parts of expired partitions: what looks torn then, stays.
  */
 static void
-take_away(KnownView *view, Tuplestorestate *minus, Tuplestorestate *old, Tuplestorestate *new)
+take_away(KnownView *view, Tuplestorestate *minus, bool torn, const Outcome *outcome)
 {
+	const Outcome last = {.old = outcome->old, .new = outcome->new};
 	Tuplestorestate *pieces = new_store();
 	Tuplestorestate *dirty;
 	ArrayType *emptied;
@@ -223,9 +241,9 @@ take_away(KnownView *view, Tuplestorestate *minus, Tuplestorestate *old, Tuplest
 	heads = lock(view, false, true);
 	dirty = take_out(view, heads, &emptied);
 	tuplestore_end(heads.rows);
-	promote(view, emptied, pieces, old);
-	if (old)
-		copy_rows(view, dirty, old);
+	promote(view, emptied, pieces, outcome->old);
+	if (outcome->old && !torn)
+		copy_rows(view, dirty, outcome->old);
 	session_recompute(view, dirty, pieces);
 	tuplestore_rescan(dirty);
 	hand_over_many(DIRTY_ROWS, dirty, view->desc);
@@ -236,7 +254,7 @@ take_away(KnownView *view, Tuplestorestate *minus, Tuplestorestate *old, Tuplest
 	hand_over_many(PLUS_ROWS, pieces, view->desc);
 	heads = lock(view, true, true);
 	if (any)
-		merge(view, heads, old, new);
+		merge(view, heads, &last);
 	hand_back(PLUS_ROWS);
 	hand_over_many(HEAD_ROWS, heads.rows, heads.desc);
 	execute_sql(session_clear(view), 0, NULL, NULL, NULL);
@@ -255,6 +273,8 @@ void
 session_fold(KnownView *view, Tuplestorestate *plus, Tuplestorestate *minus, Tuplestorestate *old,
 			 Tuplestorestate *new)
 {
+	Outcome outcome = {.old = old, .new = new, .torn = session_ends(view) ? new_store() : NULL};
+
 	prefer_indexes();
 	if (plus && minus)
 	{
@@ -265,7 +285,13 @@ session_fold(KnownView *view, Tuplestorestate *plus, Tuplestorestate *minus, Tup
 		hand_back(PLUS_ROWS);
 	}
 	if (plus)
-		add(view, plus, old, new);
+		add(view, plus, &outcome);
+	if (outcome.torn)
+	{
+		if (tuplestore_tuple_count(outcome.torn) > 0)
+			take_away(view, outcome.torn, true, &outcome);
+		tuplestore_end(outcome.torn);
+	}
 	if (minus)
-		take_away(view, minus, old, new);
+		take_away(view, minus, false, &outcome);
 }

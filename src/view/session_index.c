@@ -77,8 +77,12 @@ session_propose_index(const ViewShape *shape)
 		return;
 	ereport(
 		NOTICE,
-		(errmsg("after a DELETE or UPDATE of an event, all of \"%s\" is read for its session",
-				get_rel_name(shape->target)),
+		(shape->session->end_when
+			 ? errmsg("after a DELETE or UPDATE of an event, and after a late one that splits a "
+					  "session, all of \"%s\" is read for it",
+					  get_rel_name(shape->target))
+			 : errmsg("after a DELETE or UPDATE of an event, all of \"%s\" is read for its session",
+					  get_rel_name(shape->target)),
 		 errhint("If that is to happen: CREATE INDEX ON %s (%s%s);",
 				 quote_qualified_identifier(get_namespace_name(get_rel_namespace(shape->target)),
 											get_rel_name(shape->target)),

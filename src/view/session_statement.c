@@ -21,6 +21,14 @@ near(const KnownView *view)
 		view->earlier);
 }
 
+/* Columns of a session behind the count: start, reach, last. */
+bool
+session_ends(const KnownView *view)
+{
+	return view->earlier &&
+		   strcmp(view->columns[view->row.nkeys + 2].kind->name, "session_reach") == 0;
+}
+
 /* Intervals of rows one and other meet. */
 static char *
 meets(const char *one, const char *other)
@@ -44,8 +52,14 @@ same_key(const KnownView *view, const char *one, const char *other)
  * with a comma behind, or "".
  */
 static char *
-islands(const char *key, const char *selected, const char *pieces)
+islands(const KnownView *view, const char *key, const char *selected, const char *pieces)
 {
+	if (session_ends(view))
+		return psprintf("SELECT %2$s FROM (SELECT p.*, telemetry._session_of_piece(_start, _reach, "
+						"_last) OVER (PARTITION BY %1$s_start IS NULL ORDER BY _start, _last, "
+						"_reach) AS _session FROM (%3$s) AS p) AS n GROUP BY %1$s_start IS NULL, "
+						"_session",
+						key, selected, pieces);
 	return psprintf(
 		"SELECT %2$s FROM (SELECT m.*, pg_catalog.sum(m._new) OVER (PARTITION BY %1$s"
 		"_start IS NULL ORDER BY _start, _reach ROWS UNBOUNDED PRECEDING) AS _session FROM "
@@ -70,7 +84,8 @@ session_whole(const KnownView *view, bool live)
 
 	if (live)
 		pieces = psprintf("SELECT %s FROM %s UNION ALL %s", columns, view->partial, pieces);
-	return islands(with_comma(statement_keys(view, "")), statement_gathering(view, true), pieces);
+	return islands(view, with_comma(statement_keys(view, "")), statement_gathering(view, true),
+				   pieces);
 }
 
 char *
@@ -151,9 +166,17 @@ assignments(const KnownView *view, const char *prefix)
 	return sql.data;
 }
 
+/*
+ * A session within which an event is that ends one, so that it has to be split. Two pieces make
+ * such a one; no piece is one by itself.
+ */
+static const char *const torn = ", COALESCE(pg_catalog.min(_last) FILTER (WHERE _reach = _last) < "
+								"pg_catalog.max(_last), false) AS _torn";
+
 char *
 session_merge(const KnownView *view, bool wanted)
 {
+	bool ends = session_ends(view);
 	StringInfoData sql;
 	char *columns = statement_columns(view, "");
 	char *of_heads =
@@ -180,7 +203,8 @@ session_merge(const KnownView *view, bool wanted)
 		&sql,
 		"sessions AS MATERIALIZED (SELECT i.*, pg_catalog.row_number() OVER (PARTITION BY _key "
 		"ORDER BY _start DESC NULLS LAST) AS _rank FROM (%s) AS i), ",
-		islands("_key, ", psprintf("_key, %s", statement_gathering(view, false)),
+		islands(view, "_key, ",
+				psprintf("_key, %s%s", statement_gathering(view, false), ends ? torn : ""),
 				psprintf("SELECT _key, %1$s FROM came UNION ALL SELECT _key, %1$s FROM old",
 						 statement_values(view, ""))));
 	appendStringInfo(&sql,
@@ -190,12 +214,16 @@ session_merge(const KnownView *view, bool wanted)
 	appendStringInfo(&sql,
 					 "%sUPDATE %s AS s SET %s FROM sessions AS n JOIN " HEAD_ROWS
 					 " AS h ON h._key = n._key WHERE n._rank = 1 AND s.ctid = h.row_id",
-					 wanted ? ", heads AS (" : " ", view->state, assignments(view, "n."));
+					 wanted || ends ? ", heads AS (" : " ", view->state, assignments(view, "n."));
+	if (!wanted && !ends)
+		return sql.data;
+	appendStringInfo(
+		&sql, ") SELECT %s, %s FROM sessions AS n JOIN " HEAD_ROWS " AS h ON h._key = n._key",
+		ends ? "CASE WHEN NOT n._torn THEN true END" : "true", of_heads);
 	if (wanted)
-		appendStringInfo(&sql,
-						 ") SELECT false, %s FROM old UNION ALL SELECT true, %s FROM sessions AS "
-						 "n JOIN " HEAD_ROWS " AS h ON h._key = n._key",
-						 columns, of_heads);
+		appendStringInfo(&sql, " UNION ALL SELECT false, %s FROM old", columns);
+	else
+		appendStringInfoString(&sql, " WHERE n._torn");
 	return sql.data;
 }
 
@@ -229,9 +257,9 @@ session_promote(const KnownView *view)
 char *
 session_expired(const KnownView *view)
 {
-	return psprintf("SELECT %s FROM %s AS e JOIN " DIRTY_ROWS " AS d ON %s AND %s",
-					statement_columns(view, "e."), view->expired, same_key(view, "e", "d"),
-					meets("e", "d"));
+	return psprintf("SELECT %s FROM %s AS e JOIN " DIRTY_ROWS " AS d ON %s AND (e._start BETWEEN "
+					"d._start AND d._reach OR e._start IS NULL AND d._start IS NULL)",
+					statement_columns(view, "e."), view->expired, same_key(view, "e", "d"));
 }
 
 char *

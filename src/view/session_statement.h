@@ -22,6 +22,16 @@
 #define SESSION_START "_start"
 #define SESSION_REACH "_reach"
 
+#define SESSION_LAST "_last"
+
+/*
+ * Can events end its sessions? Then a session is still an interval: one that an event ended reaches
+ * as far as that event. But merging is not all: an event that ends a session may come late, into
+ * its midst, and one that comes late may lie behind what ended the session. Such a merged session
+ * is torn, and computed anew from its events.
+ */
+extern bool session_ends(const KnownView *view);
+
 /* Columns of each session that the target's rows (live) and expired partitions give together. */
 extern char *session_whole(const KnownView *view, bool live);
 
@@ -37,7 +47,7 @@ extern char *session_lock(const KnownView *view, bool plus, bool minus);
 extern char *session_put_earlier(const KnownView *view);
 
 /* Merges PLUS_ROWS into the sessions of HEAD_ROWS. If wanted, returns (is new, columns) of each
- * session that was there before or is now. */
+ * session that was there before or is now; wanted or not, those that are torn, with NULL. */
 extern char *session_merge(const KnownView *view, bool wanted);
 
 /* Takes the sessions out that events of MINUS_ROWS were in; returns (_key or NULL, columns) of

@@ -12,6 +12,7 @@
 #include "miscadmin.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/timestamp.h"
+#include "view/session_statement.h"
 #include "view/sorted.h"
 #include "view/upsert_internal.h"
 
@@ -66,6 +67,18 @@ make_placeholder(const KnownView *view, TupleTableSlot *row)
 /* ---- the rules ----------------------------------------------------------------------------------
  */
 
+/* Where events end sessions: would the two, merged, have such an event before their last one? */
+static bool
+tears(const KnownView *view, TupleTableSlot *one, TupleTableSlot *other)
+{
+	bool isnull;
+	TimestampTz ends[2] = {time_of(view, one, 2, &isnull), time_of(view, other, 2, &isnull)};
+	TimestampTz lasts[2] = {time_of(view, one, 3, &isnull), time_of(view, other, 3, &isnull)};
+
+	return (ends[0] == lasts[0] && lasts[1] > lasts[0]) ||
+		   (ends[1] == lasts[1] && lasts[0] > lasts[1]);
+}
+
 static TupleTableSlot *
 change(Upsert *upsert)
 {
@@ -79,6 +92,8 @@ change(Upsert *upsert)
 	if (sessions->several || isnull[0] || isnull[1] || isnull[2] || start < newest_start)
 		return NULL;
 	sessions->extends = start <= newest_reach;
+	if (sessions->extends && session_ends(view) && tears(view, upsert->old, upsert->delta))
+		return NULL;
 	return sessions->extends
 			   ? upsert_merged(upsert, upsert->old, upsert->delta)
 			   : delta_with_key(upsert, slot_getattr(upsert->old, view->ncolumns + 1, &isnull[3]));

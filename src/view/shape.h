@@ -78,7 +78,8 @@ typedef struct ViewShape
 	List *aggregates; /* of ViewAggregate * */
 	List *helpers;    /* of DistinctHelper * */
 	SessionWindow *session; /* NULL: its groups are no sessions; else the columns behind the count
-							 * are the first event's time and the session's reach */
+							 * are the first event's time and the session's reach; and
+							 * the last event's time, where events end sessions */
 } ViewShape;
 
 /* ereports what cannot be kept, with its position. source_text may be NULL. */
