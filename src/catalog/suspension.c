@@ -32,8 +32,7 @@ suspension_exists(Oid target)
 {
 	static SPIPlanPtr plan;
 
-	return run(&plan,
-			   "SELECT FROM telemetry._suspension WHERE coalesce(target, 0) = $1 LIMIT 1",
+	return run(&plan, "SELECT FROM telemetry._suspension WHERE coalesce(target, 0) = $1 LIMIT 1",
 			   target) > 0;
 }
 

@@ -241,14 +241,14 @@ telemetry_resume(PG_FUNCTION_ARGS)
 
 	hold(tables);
 	if (!suspension_exists(target))
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-						OidIsValid(target)
-							? errmsg("continuous views over \"%s\" are not suspended",
-									 get_rel_name(target))
-							: errmsg("continuous views of this database are not suspended"),
-						OidIsValid(target) && suspension_covers(target)
-							? errhint("Those of the whole database are: SELECT telemetry.resume().")
-							: 0));
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 OidIsValid(target) ? errmsg("continuous views over \"%s\" are not suspended",
+											 get_rel_name(target))
+									: errmsg("continuous views of this database are not suspended"),
+				 OidIsValid(target) && suspension_covers(target)
+					 ? errhint("Those of the whole database are: SELECT telemetry.resume().")
+					 : 0));
 	change_rows(target, suspension_delete);
 	foreach (cell, tables)
 		resume_table(lfirst_oid(cell), states);
