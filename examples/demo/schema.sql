@@ -1,5 +1,5 @@
 -- Where Kafka is, and the topic as it is: what a producer writes, good or bad. :broker is the address of a Kafka broker.
-CREATE EXTENSION telemetry;
+CREATE EXTENSION IF NOT EXISTS telemetry;
 
 CREATE SERVER game_kafka FOREIGN DATA WRAPPER telemetry_kafka
     OPTIONS (bootstrap_servers :'broker');
