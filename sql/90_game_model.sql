@@ -6,12 +6,16 @@ RETURN $script$-- A game's star schema, written by telemetry.create_game_model()
 -- Days are those of time zone {tz}.
 CREATE SCHEMA IF NOT EXISTS {schema};
 CREATE SCHEMA IF NOT EXISTS {internal};
+COMMENT ON SCHEMA {internal} IS 'What the relations of {schema_text} are made of: not for readers.';
+CREATE SCHEMA IF NOT EXISTS {partitions};
+COMMENT ON SCHEMA {partitions} IS 'Partitions of the facts of {schema_text}: not for readers.';
 
 CREATE FOREIGN TABLE {internal}.player_events_topic (
     player_id       text        OPTIONS (path {player}) NOT NULL,
-    game_id         text        OPTIONS (path {game}) NOT NULL,
+    game_id         text        OPTIONS (path {game}),
     action          text        OPTIONS (path {action}) NOT NULL,
     event_time      timestamptz OPTIONS (path {time}) NOT NULL,
+    event_date      date        OPTIONS (path {time}, time_zone {tz}),
     amount          numeric     OPTIONS (path {amount}) CHECK (amount >= 0),
     currency        text        OPTIONS (path {currency}),
     region          text        OPTIONS (path {region}),
@@ -23,11 +27,69 @@ CREATE FOREIGN TABLE {internal}.player_events_topic (
 ) SERVER {server} OPTIONS (topic {topic}, format 'json');
 COMMENT ON FOREIGN TABLE {internal}.player_events_topic IS 'The topic as rows: reading it reads Kafka, INSERT produces.';
 
+-- ---- dimensions: the pipeline finds their keys, and makes their members ----------------------------------
+
+CREATE TABLE {schema}.dim_player (
+    player_key bigint      GENERATED ALWAYS AS IDENTITY CONSTRAINT dim_player_pkey PRIMARY KEY,
+    player_id  text        NOT NULL CONSTRAINT dim_player_player_id_key UNIQUE,
+    region     text,
+    region_at  timestamptz,
+    device     text,
+    device_at  timestamptz
+);
+INSERT INTO {schema}.dim_player (player_key, player_id) OVERRIDING SYSTEM VALUE VALUES (-1, '(unknown)');
+COMMENT ON TABLE {schema}.dim_player IS 'One row per player. Region and device follow the newest event; with the facts stands what they were at the event.';
+COMMENT ON COLUMN {schema}.dim_player.player_key IS 'Key of the player in this model; -1: unknown.';
+COMMENT ON COLUMN {schema}.dim_player.player_id IS 'Player, as messages name him.';
+COMMENT ON COLUMN {schema}.dim_player.region IS 'Newest known region, by event time.';
+COMMENT ON COLUMN {schema}.dim_player.region_at IS 'Time of the event that region is from.';
+COMMENT ON COLUMN {schema}.dim_player.device IS 'Newest known device, by event time.';
+COMMENT ON COLUMN {schema}.dim_player.device_at IS 'Time of the event that device is from.';
+
+CREATE TABLE {schema}.dim_game (
+    game_key bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT dim_game_pkey PRIMARY KEY,
+    game_id  text   NOT NULL CONSTRAINT dim_game_game_id_key UNIQUE
+);
+INSERT INTO {schema}.dim_game (game_key, game_id) OVERRIDING SYSTEM VALUE VALUES (-1, '(unknown)');
+COMMENT ON TABLE {schema}.dim_game IS 'One row per game.';
+COMMENT ON COLUMN {schema}.dim_game.game_key IS 'Key of the game in this model; -1: the message names none.';
+COMMENT ON COLUMN {schema}.dim_game.game_id IS 'Game, as messages name it.';
+
+CREATE TABLE {schema}.dim_date (
+    date_key    integer GENERATED ALWAYS AS ((extract(year FROM event_date) * 10000 + extract(month FROM event_date) * 100 + extract(day FROM event_date))::integer) STORED
+                        CONSTRAINT dim_date_pkey PRIMARY KEY,
+    event_date  date    NOT NULL CONSTRAINT dim_date_event_date_key UNIQUE,
+    full_date   date    GENERATED ALWAYS AS (event_date) STORED,
+    year        integer GENERATED ALWAYS AS (extract(year FROM event_date)::integer) STORED,
+    quarter     integer GENERATED ALWAYS AS (extract(quarter FROM event_date)::integer) STORED,
+    month       integer GENERATED ALWAYS AS (extract(month FROM event_date)::integer) STORED,
+    day         integer GENERATED ALWAYS AS (extract(day FROM event_date)::integer) STORED,
+    iso_year    integer GENERATED ALWAYS AS (extract(isoyear FROM event_date)::integer) STORED,
+    iso_week    integer GENERATED ALWAYS AS (extract(week FROM event_date)::integer) STORED,
+    iso_weekday integer GENERATED ALWAYS AS (extract(isodow FROM event_date)::integer) STORED
+);
+INSERT INTO {schema}.dim_date (event_date)
+SELECT d::date FROM generate_series(timestamp '2015-01-01', timestamp '2034-12-31', interval '1 day') AS d;
+COMMENT ON TABLE {schema}.dim_date IS 'One row per day from 2015 to 2034, and for each other day of an event.';
+COMMENT ON COLUMN {schema}.dim_date.date_key IS 'Year, month and day as a number: 20261120.';
+COMMENT ON COLUMN {schema}.dim_date.event_date IS 'The day, under the name that facts and KPIs give it.';
+COMMENT ON COLUMN {schema}.dim_date.full_date IS 'The day.';
+COMMENT ON COLUMN {schema}.dim_date.year IS 'Year.';
+COMMENT ON COLUMN {schema}.dim_date.quarter IS 'Quarter, 1 to 4.';
+COMMENT ON COLUMN {schema}.dim_date.month IS 'Month, 1 to 12.';
+COMMENT ON COLUMN {schema}.dim_date.day IS 'Day of the month, 1 to 31.';
+COMMENT ON COLUMN {schema}.dim_date.iso_year IS 'Year of the ISO week.';
+COMMENT ON COLUMN {schema}.dim_date.iso_week IS 'ISO week, 1 to 53: weeks begin on Monday, the first has the year''s first Thursday.';
+COMMENT ON COLUMN {schema}.dim_date.iso_weekday IS '1 Monday to 7 Sunday.';
+
+-- ---- facts ---------------------------------------------------------------------------------------------------
+
 CREATE TABLE {schema}.fact_player_events (
-    event_date      date        GENERATED ALWAYS AS ((event_time AT TIME ZONE {tz})::date) STORED,
+    event_date      date        NOT NULL,
     event_time      timestamptz NOT NULL,
-    player_id       text        NOT NULL,
-    game_id         text        NOT NULL,
+    player_key      bigint      NOT NULL CONSTRAINT fact_player_events_player_key_fkey REFERENCES {schema}.dim_player,
+    game_key        bigint      NOT NULL CONSTRAINT fact_player_events_game_key_fkey REFERENCES {schema}.dim_game,
+    date_key        integer     NOT NULL CONSTRAINT fact_player_events_date_key_fkey REFERENCES {schema}.dim_date,
     action          text        NOT NULL,
     amount          numeric(28,6),
     currency        text,
@@ -37,14 +99,13 @@ CREATE TABLE {schema}.fact_player_events (
     attributes      jsonb,
     kafka_partition integer,
     kafka_offset    bigint
-) PARTITION BY RANGE (event_time);
--- A late or deleted event has its session read again: this finds it.
-CREATE INDEX ON {schema}.fact_player_events (player_id, game_id, event_time);
-COMMENT ON TABLE {schema}.fact_player_events IS 'One row per message of the topic that is an event. Partitions are days of event_time in UTC: filter on event_time to have few of them read.';
+) PARTITION BY RANGE (event_date);
+COMMENT ON TABLE {schema}.fact_player_events IS 'One row per message of the topic that is an event, partitioned by event_date: a filter on that column, and on no other, has few partitions read.';
 COMMENT ON COLUMN {schema}.fact_player_events.event_date IS 'Day of event_time in the time zone of the model.';
 COMMENT ON COLUMN {schema}.fact_player_events.event_time IS 'When it happened, as the message says.';
-COMMENT ON COLUMN {schema}.fact_player_events.player_id IS 'Player, a key of dim_player.';
-COMMENT ON COLUMN {schema}.fact_player_events.game_id IS 'Game, a key of dim_game.';
+COMMENT ON COLUMN {schema}.fact_player_events.player_key IS 'Player, a key of dim_player.';
+COMMENT ON COLUMN {schema}.fact_player_events.game_key IS 'Game, a key of dim_game.';
+COMMENT ON COLUMN {schema}.fact_player_events.date_key IS 'Day, a key of dim_date. A filter on event_date is faster.';
 COMMENT ON COLUMN {schema}.fact_player_events.action IS 'What the player did: login, purchase, level_up, ...';
 COMMENT ON COLUMN {schema}.fact_player_events.amount IS 'Money of a purchase in its currency, rounded to 6 decimals; never to be summed over several currencies.';
 COMMENT ON COLUMN {schema}.fact_player_events.currency IS 'Currency of amount; NULL: the message does not say.';
@@ -54,101 +115,184 @@ COMMENT ON COLUMN {schema}.fact_player_events.level IS 'Level of the player in t
 COMMENT ON COLUMN {schema}.fact_player_events.attributes IS 'Fields of the message that no column takes.';
 COMMENT ON COLUMN {schema}.fact_player_events.kafka_partition IS 'Partition of the message; NULL: it did not come from Kafka.';
 COMMENT ON COLUMN {schema}.fact_player_events.kafka_offset IS 'Its offset in the partition.';
+SELECT telemetry.set_partition_schema({fact_table}, {partitions_text});
 
--- What KPIs are made of, kept up to date with every event.
-CREATE MATERIALIZED VIEW {internal}.player_day WITH (telemetry.continuous) AS
-SELECT player_id, event_date, count(*) AS events FROM {schema}.fact_player_events GROUP BY 1, 2;
-COMMENT ON MATERIALIZED VIEW {internal}.player_day IS 'One row per player and day with an event.';
+-- ---- what KPIs are made of, kept up to date with every event ---------------------------------------------------
+-- Events of a player go into his session. All that is known of players by the day is made of sessions: since a pause
+-- within one is shorter than a day, it has an event on each day from its first to its last.
+
+CREATE MATERIALIZED VIEW {internal}.session WITH (telemetry.continuous) AS
+SELECT player_key, game_key, (min(event_time) AT TIME ZONE {tz})::date AS event_date, (max(event_time) AT TIME ZONE {tz})::date AS last_date,
+       min(event_time) AS started_at, max(event_time) AS ended_at, count(*) AS events, max(level) AS highest_level
+FROM {schema}.fact_player_events GROUP BY player_key, game_key, telemetry.session_window(event_time, interval {gap});
+COMMENT ON MATERIALIZED VIEW {internal}.session IS 'One row per session.';
+CREATE MATERIALIZED VIEW {internal}.segment WITH (telemetry.continuous) AS
+SELECT event_date, game_key, region, device, {segment_users} AS active_users, count(*) AS events
+FROM {schema}.fact_player_events GROUP BY 1, 2, 3, 4;
+COMMENT ON MATERIALIZED VIEW {internal}.segment IS 'One row per day, game, region and device with an event.';
 CREATE MATERIALIZED VIEW {internal}.player_spending WITH (telemetry.continuous) AS
-SELECT player_id, event_date, currency, count(*) AS purchases, sum(amount) AS revenue
+SELECT player_key, event_date, currency, count(*) AS purchases, sum(amount) AS revenue
 FROM {schema}.fact_player_events WHERE action = 'purchase' GROUP BY 1, 2, 3;
 COMMENT ON MATERIALIZED VIEW {internal}.player_spending IS 'One row per player, day and currency with a purchase.';
-CREATE MATERIALIZED VIEW {internal}.player_game WITH (telemetry.continuous) AS
-SELECT player_id, game_id, count(*) AS events, max(level) AS highest_level, telemetry.last(level, event_time) AS level
-FROM {schema}.fact_player_events GROUP BY 1, 2;
-COMMENT ON MATERIALIZED VIEW {internal}.player_game IS 'One row per player and game.';
-CREATE MATERIALIZED VIEW {internal}.player WITH (telemetry.continuous) AS
-SELECT player_id, min(event_time) AS first_seen_at, max(event_time) AS last_seen_at, count(*) AS events,
-       telemetry.last(region, event_time) AS region, telemetry.last(device, event_time) AS device,
-       min(event_time) FILTER (WHERE action = 'purchase') AS first_purchase_at
-FROM {schema}.fact_player_events GROUP BY 1;
-COMMENT ON MATERIALIZED VIEW {internal}.player IS 'One row per player.';
-CREATE MATERIALIZED VIEW {internal}.daily_sketch WITH (telemetry.continuous) AS
-SELECT event_date, game_id, telemetry.hll_agg(player_id) AS players, {dau} AS active_users, count(*) AS events
-FROM {schema}.fact_player_events GROUP BY 1, 2;
-COMMENT ON MATERIALIZED VIEW {internal}.daily_sketch IS 'Players of a day and game as a sketch that merges: hll_union_agg() makes weeks, months and all games of it.';
+CREATE MATERIALIZED VIEW {internal}.player_value WITH (telemetry.continuous) AS
+SELECT player_key, currency, count(*) AS purchases, sum(amount) AS revenue, min(event_time) AS first_purchase_at
+FROM {schema}.fact_player_events WHERE action = 'purchase' GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.player_value IS 'One row per player and currency with a purchase.';
+CREATE MATERIALIZED VIEW {internal}.purchases WITH (telemetry.continuous) AS
+SELECT event_date, game_key, region, device, currency, count(*) AS purchases, sum(amount) AS revenue
+FROM {schema}.fact_player_events WHERE action = 'purchase' GROUP BY 1, 2, 3, 4, 5;
+COMMENT ON MATERIALIZED VIEW {internal}.purchases IS 'Purchases by day, game, region, device and currency.';
 
-CREATE MATERIALIZED VIEW {schema}.fact_player_sessions WITH (telemetry.continuous) AS
-SELECT player_id, game_id, min(event_time) AS started_at, max(event_time) AS ended_at, count(*) AS events
-FROM {schema}.fact_player_events GROUP BY player_id, game_id, telemetry.session_window(event_time, interval {gap});
-COMMENT ON MATERIALIZED VIEW {schema}.fact_player_sessions IS 'One row per session: events of a player in a game without a pause longer than {gap_text}. A late event may join two.';
-COMMENT ON COLUMN {schema}.fact_player_sessions.player_id IS 'Player.';
-COMMENT ON COLUMN {schema}.fact_player_sessions.game_id IS 'Game.';
+-- A session that goes on changes nothing in views that read its days, its player or its level alone.
+CREATE MATERIALIZED VIEW {internal}.player_game_day WITH (telemetry.continuous) AS
+SELECT s.player_key, s.game_key, s.event_date + n AS event_date
+FROM {internal}.session AS s, LATERAL generate_series(0, s.last_date - s.event_date) AS n GROUP BY 1, 2, 3;
+COMMENT ON MATERIALIZED VIEW {internal}.player_game_day IS 'One row per player, game and day with an event.';
+CREATE MATERIALIZED VIEW {internal}.game_day WITH (telemetry.continuous) AS
+SELECT event_date, game_key, count(*) AS players FROM {internal}.player_game_day GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.game_day IS 'Players by day and game.';
+CREATE MATERIALIZED VIEW {internal}.player_day WITH (telemetry.continuous) AS
+SELECT player_key, event_date FROM {internal}.player_game_day GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.player_day IS 'One row per player and day with an event.';
+CREATE MATERIALIZED VIEW {internal}.day WITH (telemetry.continuous) AS
+SELECT event_date, count(*) AS players FROM {internal}.player_day GROUP BY 1;
+COMMENT ON MATERIALIZED VIEW {internal}.day IS 'Players by day.';
+
+-- All days of a player in one row, as sets of sessions of days: with pauses of a day they say on which days he was there; of 7
+-- and 30 days, on which days he counts for the week or month until then; of {churn} days, when he came and was gone.
+CREATE MATERIALIZED VIEW {internal}.player WITH (telemetry.continuous) AS
+SELECT player_key, min(event_date) AS cohort_date, max(event_date) AS last_date, count(*) AS active_days,
+       telemetry.sessions_agg(event_date::timestamp AT TIME ZONE 'UTC', interval '1 day') AS days,
+       telemetry.sessions_agg(event_date::timestamp AT TIME ZONE 'UTC', interval '7 days') AS weeks,
+       telemetry.sessions_agg(event_date::timestamp AT TIME ZONE 'UTC', interval '30 days') AS months,
+       telemetry.sessions_agg(event_date::timestamp AT TIME ZONE 'UTC', interval '{churn} days') AS stays
+FROM {internal}.player_day GROUP BY 1;
+COMMENT ON MATERIALIZED VIEW {internal}.player IS 'One row per player.';
+CREATE MATERIALIZED VIEW {internal}.week_step WITH (telemetry.continuous) AS
+SELECT CASE k WHEN 0 THEN (s.started_at AT TIME ZONE 'UTC')::date ELSE (s.ended_at AT TIME ZONE 'UTC')::date + 7 END AS event_date, sum(1 - 2 * k) AS players
+FROM {internal}.player AS p, LATERAL telemetry.unnest(p.weeks) AS s, LATERAL generate_series(0, 1) AS k GROUP BY 1;
+COMMENT ON MATERIALIZED VIEW {internal}.week_step IS 'By how many the players of a week become more or less on a day.';
+CREATE MATERIALIZED VIEW {internal}.month_step WITH (telemetry.continuous) AS
+SELECT CASE k WHEN 0 THEN (s.started_at AT TIME ZONE 'UTC')::date ELSE (s.ended_at AT TIME ZONE 'UTC')::date + 30 END AS event_date, sum(1 - 2 * k) AS players
+FROM {internal}.player AS p, LATERAL telemetry.unnest(p.months) AS s, LATERAL generate_series(0, 1) AS k GROUP BY 1;
+COMMENT ON MATERIALIZED VIEW {internal}.month_step IS 'By how many the players of 30 days become more or less on a day.';
+CREATE MATERIALIZED VIEW {internal}.stay WITH (telemetry.continuous) AS
+SELECT CASE k WHEN 0 THEN (s.started_at AT TIME ZONE 'UTC')::date ELSE (s.ended_at AT TIME ZONE 'UTC')::date END AS event_date,
+       count(*) FILTER (WHERE k = 0) AS begun, count(*) FILTER (WHERE k = 0 AND (s.started_at AT TIME ZONE 'UTC')::date = p.cohort_date) AS first,
+       count(*) FILTER (WHERE k = 1) AS ended, count(*) FILTER (WHERE k = 1 AND (s.ended_at AT TIME ZONE 'UTC')::date < p.last_date) AS came_back
+FROM {internal}.player AS p, LATERAL telemetry.unnest(p.stays) AS s, LATERAL generate_series(0, 1) AS k GROUP BY 1;
+COMMENT ON MATERIALIZED VIEW {internal}.stay IS 'Stays of players, without a pause of {churn} whole days, that begin or end on a day.';
+CREATE MATERIALIZED VIEW {internal}.cohort_day WITH (telemetry.continuous) AS
+SELECT p.cohort_date, n AS day_number, count(*) AS players
+FROM {internal}.player AS p, LATERAL telemetry.unnest(p.days) AS s,
+     LATERAL generate_series((s.started_at AT TIME ZONE 'UTC')::date - p.cohort_date, least((s.ended_at AT TIME ZONE 'UTC')::date - p.cohort_date, 30)) AS n
+GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.cohort_day IS 'Players of a cohort who are there on a day after their first, 0 to 30.';
+CREATE MATERIALIZED VIEW {internal}.cohort_span WITH (telemetry.continuous) AS
+SELECT cohort_date, least(last_date - cohort_date, 31) AS days, count(*) AS players FROM {internal}.player GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.cohort_span IS 'Players of a cohort by the days from their first to their last; 31: more than 30.';
+
+CREATE MATERIALIZED VIEW {internal}.player_level WITH (telemetry.continuous) AS
+SELECT player_key, game_key, max(highest_level) AS highest_level FROM {internal}.session GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.player_level IS 'One row per player and game.';
+CREATE MATERIALIZED VIEW {internal}.level_player WITH (telemetry.continuous) AS
+SELECT game_key, highest_level, player_key FROM {internal}.player_level GROUP BY 1, 2, 3;
+COMMENT ON MATERIALIZED VIEW {internal}.level_player IS 'The same, to be found by game and level.';
+CREATE MATERIALIZED VIEW {internal}.level WITH (telemetry.continuous) AS
+SELECT game_key, highest_level, count(*) AS players FROM {internal}.player_level GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.level IS 'Players by game and highest level.';
+
+CREATE MATERIALIZED VIEW {internal}.session_day WITH (telemetry.continuous) AS
+SELECT event_date, game_key, count(*) AS sessions, sum(ended_at - started_at) AS length,
+       telemetry.quantile_agg(date_part('epoch', ended_at - started_at)) AS lengths
+FROM {internal}.session GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.session_day IS 'Sessions by game and the day they began on.';
+CREATE MATERIALIZED VIEW {internal}.concurrent WITH (telemetry.continuous) AS
+SELECT game_key, n AS five_minutes, count(*) AS players
+FROM {internal}.session AS s,
+     LATERAL generate_series(ceil(date_part('epoch', s.started_at - timestamptz '1970-01-01 00:00+00') / 300)::integer,
+                             floor(date_part('epoch', s.ended_at - timestamptz '1970-01-01 00:00+00') / 300)::integer) AS n
+GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.concurrent IS 'Players in a session at each full five minutes since 1970 (UTC).';
+CREATE MATERIALIZED VIEW {internal}.concurrent_day WITH (telemetry.continuous) AS
+SELECT ((timestamp '1970-01-01' + five_minutes * interval '5 minutes') AT TIME ZONE 'UTC' AT TIME ZONE {tz})::date AS event_date, game_key, max(players) AS players
+FROM {internal}.concurrent GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.concurrent_day IS 'Greatest number of a day of players in a session at a full five minutes.';
+
+CREATE MATERIALIZED VIEW {internal}.money_day WITH (telemetry.continuous) AS
+SELECT event_date, currency, count(*) AS payers, sum(purchases) AS purchases, sum(revenue) AS revenue FROM {internal}.player_spending GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.money_day IS 'Purchases by day and currency.';
+CREATE MATERIALIZED VIEW {internal}.payer_day WITH (telemetry.continuous) AS
+SELECT player_key, event_date, count(*) AS currencies FROM {internal}.player_spending GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.payer_day IS 'One row per player and day with a purchase.';
+CREATE MATERIALIZED VIEW {internal}.payers WITH (telemetry.continuous) AS
+SELECT event_date, count(*) AS payers, count(*) FILTER (WHERE currencies > 1) AS payers_in_several FROM {internal}.payer_day GROUP BY 1;
+COMMENT ON MATERIALIZED VIEW {internal}.payers IS 'Payers by day.';
+CREATE MATERIALIZED VIEW {internal}.money WITH (telemetry.continuous) AS
+SELECT currency, count(*) AS payers, sum(purchases) AS purchases, sum(revenue) AS revenue FROM {internal}.player_value GROUP BY 1;
+COMMENT ON MATERIALIZED VIEW {internal}.money IS 'Purchases of all time by currency.';
+
+-- ---- what readers see --------------------------------------------------------------------------------------------
+
+CREATE VIEW {schema}.dim_date_relative AS
+SELECT date_key, event_date, full_date, event_date - (now() AT TIME ZONE {tz})::date AS relative_day,
+       ((event_date - iso_weekday) - ((now() AT TIME ZONE {tz})::date - extract(isodow FROM now() AT TIME ZONE {tz})::integer)) / 7 AS relative_week,
+       (year - extract(year FROM now() AT TIME ZONE {tz})::integer) * 12 + month - extract(month FROM now() AT TIME ZONE {tz})::integer AS relative_month
+FROM {schema}.dim_date;
+COMMENT ON VIEW {schema}.dim_date_relative IS 'Days by their distance from today in the time zone of the model, computed when it is read: no job at night keeps it.';
+COMMENT ON COLUMN {schema}.dim_date_relative.date_key IS 'Key of dim_date.';
+COMMENT ON COLUMN {schema}.dim_date_relative.event_date IS 'The day.';
+COMMENT ON COLUMN {schema}.dim_date_relative.full_date IS 'The day.';
+COMMENT ON COLUMN {schema}.dim_date_relative.relative_day IS 'Days from today: 0 today, -1 yesterday.';
+COMMENT ON COLUMN {schema}.dim_date_relative.relative_week IS 'ISO weeks from this one: 0 this week, -1 the last.';
+COMMENT ON COLUMN {schema}.dim_date_relative.relative_month IS 'Calendar months from this one.';
+
+CREATE VIEW {schema}.fact_player_sessions AS
+SELECT player_key, game_key, (extract(year FROM event_date) * 10000 + extract(month FROM event_date) * 100 + extract(day FROM event_date))::integer AS date_key,
+       event_date, started_at, ended_at, date_part('epoch', ended_at - started_at) AS seconds, events, highest_level
+FROM {internal}.session;
+COMMENT ON VIEW {schema}.fact_player_sessions IS 'One row per session: events of a player in a game without a pause longer than {gap_text}. A late event may join two.';
+COMMENT ON COLUMN {schema}.fact_player_sessions.player_key IS 'Player, a key of dim_player.';
+COMMENT ON COLUMN {schema}.fact_player_sessions.game_key IS 'Game, a key of dim_game.';
+COMMENT ON COLUMN {schema}.fact_player_sessions.date_key IS 'Day of the first event, a key of dim_date.';
+COMMENT ON COLUMN {schema}.fact_player_sessions.event_date IS 'Day of the first event in the time zone of the model.';
 COMMENT ON COLUMN {schema}.fact_player_sessions.started_at IS 'First event.';
 COMMENT ON COLUMN {schema}.fact_player_sessions.ended_at IS 'Last event, without the gap: a session of one event has length 0.';
+COMMENT ON COLUMN {schema}.fact_player_sessions.seconds IS 'From first to last event.';
 COMMENT ON COLUMN {schema}.fact_player_sessions.events IS 'Events of it.';
-
-CREATE VIEW {schema}.dim_player AS
-SELECT player_id, first_seen_at, (first_seen_at AT TIME ZONE {tz})::date AS cohort_date, last_seen_at, events,
-       region, device, first_purchase_at, first_purchase_at IS NOT NULL AS is_payer
-FROM {internal}.player;
-COMMENT ON VIEW {schema}.dim_player IS 'One row per player with an event.';
-COMMENT ON COLUMN {schema}.dim_player.player_id IS 'Player.';
-COMMENT ON COLUMN {schema}.dim_player.first_seen_at IS 'Time of the first event; a late one moves it.';
-COMMENT ON COLUMN {schema}.dim_player.cohort_date IS 'Day of first_seen_at in the time zone of the model.';
-COMMENT ON COLUMN {schema}.dim_player.last_seen_at IS 'Time of the last event.';
-COMMENT ON COLUMN {schema}.dim_player.events IS 'Events so far.';
-COMMENT ON COLUMN {schema}.dim_player.region IS 'Newest known region, by event time.';
-COMMENT ON COLUMN {schema}.dim_player.device IS 'Newest known device, by event time.';
-COMMENT ON COLUMN {schema}.dim_player.first_purchase_at IS 'Time of the first purchase; NULL: none.';
-COMMENT ON COLUMN {schema}.dim_player.is_payer IS 'Whether there was a purchase, of whatever amount.';
-
-CREATE MATERIALIZED VIEW {schema}.dim_game WITH (telemetry.continuous) AS
-SELECT game_id, min(event_time) AS first_seen_at, max(event_time) AS last_seen_at, count(*) AS events
-FROM {schema}.fact_player_events GROUP BY 1;
-COMMENT ON MATERIALIZED VIEW {schema}.dim_game IS 'One row per game with an event.';
-COMMENT ON COLUMN {schema}.dim_game.game_id IS 'Game.';
-COMMENT ON COLUMN {schema}.dim_game.first_seen_at IS 'Time of its first event.';
-COMMENT ON COLUMN {schema}.dim_game.last_seen_at IS 'Time of its last event.';
-COMMENT ON COLUMN {schema}.dim_game.events IS 'Events so far.';
-
-CREATE VIEW {schema}.dim_date AS
-SELECT to_char(d, 'YYYYMMDD')::integer AS date_key, d::date AS full_date, extract(year FROM d)::integer AS year,
-       extract(quarter FROM d)::integer AS quarter, extract(month FROM d)::integer AS month,
-       extract(isoyear FROM d)::integer AS iso_year, extract(week FROM d)::integer AS iso_week,
-       extract(isodow FROM d)::integer AS iso_weekday, d::date - (now() AT TIME ZONE {tz})::date AS relative_day
-FROM generate_series(timestamp '2000-01-01', timestamp '2049-12-31', interval '1 day') AS d;
-COMMENT ON VIEW {schema}.dim_date IS 'One row per day from 2000 to 2049.';
-COMMENT ON COLUMN {schema}.dim_date.date_key IS 'Year, month and day as a number: 20261120.';
-COMMENT ON COLUMN {schema}.dim_date.full_date IS 'The day.';
-COMMENT ON COLUMN {schema}.dim_date.year IS 'Year.';
-COMMENT ON COLUMN {schema}.dim_date.quarter IS 'Quarter, 1 to 4.';
-COMMENT ON COLUMN {schema}.dim_date.month IS 'Month, 1 to 12.';
-COMMENT ON COLUMN {schema}.dim_date.iso_year IS 'Year of the ISO week.';
-COMMENT ON COLUMN {schema}.dim_date.iso_week IS 'ISO week, 1 to 53: weeks begin on Monday, the first has the year''s first Thursday.';
-COMMENT ON COLUMN {schema}.dim_date.iso_weekday IS '1 Monday to 7 Sunday.';
-COMMENT ON COLUMN {schema}.dim_date.relative_day IS 'Days from today in the time zone of the model: 0 today, -1 yesterday. Computed when it is read.';
+COMMENT ON COLUMN {schema}.fact_player_sessions.highest_level IS 'Highest level of an event of it; NULL: none known.';
 
 CREATE VIEW {schema}.kpi_daily_active_users AS
-SELECT event_date, game_id, active_users, events
-FROM {internal}.daily_sketch;
-COMMENT ON VIEW {schema}.kpi_daily_active_users IS 'Daily active users by game, {dau_kind}. Users of several games count in each. Exact for all games together: kpi_active_users.';
+SELECT d.event_date, d.game_key, g.game_id, d.players AS active_users, s.events
+FROM {internal}.game_day AS d JOIN {schema}.dim_game AS g USING (game_key)
+JOIN (SELECT event_date, game_key, sum(events)::bigint AS events FROM {internal}.segment GROUP BY 1, 2) AS s USING (event_date, game_key);
+COMMENT ON VIEW {schema}.kpi_daily_active_users IS 'Daily active users by game, exact. Users of several games count in each: for all games together kpi_active_users has them.';
 COMMENT ON COLUMN {schema}.kpi_daily_active_users.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_daily_active_users.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_daily_active_users.game_id IS 'Game.';
-COMMENT ON COLUMN {schema}.kpi_daily_active_users.active_users IS 'Players with an event in the game on the day, {dau_kind}.';
-COMMENT ON COLUMN {schema}.kpi_daily_active_users.events IS 'Events, exact.';
+COMMENT ON COLUMN {schema}.kpi_daily_active_users.active_users IS 'Players with an event in the game on the day.';
+COMMENT ON COLUMN {schema}.kpi_daily_active_users.events IS 'Events.';
 
--- A player's day counts until it is too old or his next one takes its place: so many are on at a day as differences sum up to.
+CREATE VIEW {schema}.kpi_segments AS
+SELECT s.event_date, s.game_key, g.game_id, s.region, s.device, s.active_users, s.events
+FROM {internal}.segment AS s JOIN {schema}.dim_game AS g USING (game_key);
+COMMENT ON VIEW {schema}.kpi_segments IS 'Active users and events by day, game, region and device, as the events say; users {segment_kind}. Users of several count in each; events may be summed.';
+COMMENT ON COLUMN {schema}.kpi_segments.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_segments.game_key IS 'Game, a key of dim_game.';
+COMMENT ON COLUMN {schema}.kpi_segments.game_id IS 'Game.';
+COMMENT ON COLUMN {schema}.kpi_segments.region IS 'Region of the events; NULL: unknown.';
+COMMENT ON COLUMN {schema}.kpi_segments.device IS 'Device of the events; NULL: unknown.';
+COMMENT ON COLUMN {schema}.kpi_segments.active_users IS 'Players with such an event, {segment_kind}.';
+COMMENT ON COLUMN {schema}.kpi_segments.events IS 'Events, exact.';
+
 CREATE VIEW {schema}.kpi_active_users AS
-SELECT day AS event_date, dau::bigint, wau::bigint, mau::bigint, (dau / nullif(mau, 0))::numeric(9,6) AS stickiness
-FROM (SELECT day, sum(d) AS dau, sum(sum(w)) OVER (ORDER BY day) AS wau, sum(sum(m)) OVER (ORDER BY day) AS mau
-      FROM (SELECT event_date, lead(event_date) OVER (PARTITION BY player_id ORDER BY event_date) AS next
-            FROM {internal}.player_day) AS p
-      CROSS JOIN LATERAL (VALUES (event_date, 1, 1, 1), (least(event_date + 7, next), 0, -1, 0),
-                                 (least(event_date + 30, next), 0, 0, -1)) AS v (day, d, w, m)
-      GROUP BY day) AS s
-WHERE day <= (SELECT max(event_date) FROM {internal}.player_day);
-COMMENT ON VIEW {schema}.kpi_active_users IS 'Active users of all games together, exactly: one row per day on which any number may change (each day with an event among them), until the newest day with an event.';
+SELECT d.event_date, coalesce(a.players, 0)::bigint AS dau,
+       coalesce(sum(w.players) OVER (ORDER BY d.event_date), 0)::bigint AS wau, coalesce(sum(m.players) OVER (ORDER BY d.event_date), 0)::bigint AS mau,
+       (coalesce(a.players, 0)::numeric / nullif(sum(m.players) OVER (ORDER BY d.event_date), 0))::numeric(9,6) AS stickiness
+FROM {schema}.dim_date AS d LEFT JOIN {internal}.day AS a USING (event_date)
+LEFT JOIN {internal}.week_step AS w USING (event_date) LEFT JOIN {internal}.month_step AS m USING (event_date)
+WHERE d.event_date BETWEEN (SELECT min(event_date) FROM {internal}.day) AND (SELECT max(event_date) FROM {internal}.day);
+COMMENT ON VIEW {schema}.kpi_active_users IS 'Active users of all games together, exactly: one row per day from the first to the newest with an event.';
 COMMENT ON COLUMN {schema}.kpi_active_users.event_date IS 'Day in the time zone of the model.';
 COMMENT ON COLUMN {schema}.kpi_active_users.dau IS 'Players with an event on the day.';
 COMMENT ON COLUMN {schema}.kpi_active_users.wau IS 'Players with an event on the day or the 6 before.';
@@ -156,11 +300,9 @@ COMMENT ON COLUMN {schema}.kpi_active_users.mau IS 'Players with an event on the
 COMMENT ON COLUMN {schema}.kpi_active_users.stickiness IS 'dau / mau, 0 to 1; NULL: mau is 0.';
 
 CREATE VIEW {schema}.kpi_player_status AS
-SELECT event_date, count(*) AS dau, count(*) FILTER (WHERE before IS NULL) AS new_players,
-       count(*) FILTER (WHERE event_date - before <= {churn}) AS returning_players,
-       count(*) FILTER (WHERE event_date - before > {churn}) AS resurrected_players
-FROM (SELECT event_date, lag(event_date) OVER (PARTITION BY player_id ORDER BY event_date) AS before
-      FROM {internal}.player_day) AS p GROUP BY 1;
+SELECT d.event_date, d.players AS dau, coalesce(s.first, 0)::bigint AS new_players,
+       (d.players - coalesce(s.begun, 0))::bigint AS returning_players, coalesce(s.begun - s.first, 0)::bigint AS resurrected_players
+FROM {internal}.day AS d LEFT JOIN {internal}.stay AS s USING (event_date);
 COMMENT ON VIEW {schema}.kpi_player_status IS 'Active users of a day by what they were before; the three kinds sum up to dau.';
 COMMENT ON COLUMN {schema}.kpi_player_status.event_date IS 'Day in the time zone of the model.';
 COMMENT ON COLUMN {schema}.kpi_player_status.dau IS 'Players with an event on the day.';
@@ -169,28 +311,41 @@ COMMENT ON COLUMN {schema}.kpi_player_status.returning_players IS 'Whose last da
 COMMENT ON COLUMN {schema}.kpi_player_status.resurrected_players IS 'Who had been away for {churn} whole days or more.';
 
 CREATE VIEW {schema}.kpi_churn AS
-SELECT p.player_id, p.last_seen_at, n.today - (p.last_seen_at AT TIME ZONE {tz})::date AS days_inactive,
-       n.today - (p.last_seen_at AT TIME ZONE {tz})::date >= {churn} AS is_churned
-FROM {internal}.player AS p CROSS JOIN (SELECT max(event_date) AS today FROM {internal}.player_day) AS n;
-COMMENT ON VIEW {schema}.kpi_churn IS 'One row per player: whether he is gone, as of the newest day with an event of anybody.';
+SELECT p.player_key, d.player_id, p.cohort_date, p.last_date, p.active_days,
+       (SELECT min(v.first_purchase_at) FROM {internal}.player_value AS v WHERE v.player_key = p.player_key) AS first_purchase_at,
+       n.today - p.last_date AS days_inactive, n.today - p.last_date >= {churn} AS is_churned
+FROM {internal}.player AS p JOIN {schema}.dim_player AS d USING (player_key) CROSS JOIN (SELECT max(event_date) AS today FROM {internal}.day) AS n;
+COMMENT ON VIEW {schema}.kpi_churn IS 'One row per player with an event: since when, until when, and whether he is gone, as of the newest day with an event of anybody.';
+COMMENT ON COLUMN {schema}.kpi_churn.player_key IS 'Player, a key of dim_player.';
 COMMENT ON COLUMN {schema}.kpi_churn.player_id IS 'Player.';
-COMMENT ON COLUMN {schema}.kpi_churn.last_seen_at IS 'Time of the last event.';
+COMMENT ON COLUMN {schema}.kpi_churn.cohort_date IS 'Day of the first event in the time zone of the model; a late one moves it.';
+COMMENT ON COLUMN {schema}.kpi_churn.last_date IS 'Day of the last event.';
+COMMENT ON COLUMN {schema}.kpi_churn.active_days IS 'Days with an event.';
+COMMENT ON COLUMN {schema}.kpi_churn.first_purchase_at IS 'Time of the first purchase, of whatever amount; NULL: none.';
 COMMENT ON COLUMN {schema}.kpi_churn.days_inactive IS 'Days from the last day with an event to the newest day.';
 COMMENT ON COLUMN {schema}.kpi_churn.is_churned IS 'days_inactive >= {churn}.';
 
+CREATE VIEW {schema}.kpi_churn_return AS
+SELECT s.event_date + {churn} AS event_date, s.ended AS churned_players, s.came_back AS returned_players,
+       (s.came_back::numeric / s.ended)::numeric(9,6) AS return_rate
+FROM {internal}.stay AS s
+WHERE s.ended > 0 AND s.event_date + {churn} <= (SELECT max(event_date) FROM {internal}.day);
+COMMENT ON VIEW {schema}.kpi_churn_return IS 'Players who are lost on a day, {churn} days after their last event, and how many of them came back later. Who was lost twice counts on both days.';
+COMMENT ON COLUMN {schema}.kpi_churn_return.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_churn_return.churned_players IS 'Whose last event until then was {churn} days before.';
+COMMENT ON COLUMN {schema}.kpi_churn_return.returned_players IS 'Of them, with a later event by now: it still grows.';
+COMMENT ON COLUMN {schema}.kpi_churn_return.return_rate IS 'returned_players / churned_players, 0 to 1.';
+
 CREATE VIEW {schema}.kpi_retention AS
 SELECT c.cohort_date, n AS day_number, c.players AS cohort_players, coalesce(a.players, 0)::bigint AS retained,
-       coalesce(r.players, 0)::bigint AS retained_rolling,
-       (coalesce(a.players, 0)::numeric / c.players)::numeric(9,6) AS retention,
-       (coalesce(r.players, 0)::numeric / c.players)::numeric(9,6) AS retention_rolling
-FROM (SELECT cohort_date, count(*) AS players FROM {schema}.dim_player GROUP BY 1) AS c
+       r.players AS retained_rolling, (coalesce(a.players, 0)::numeric / c.players)::numeric(9,6) AS retention,
+       (r.players::numeric / c.players)::numeric(9,6) AS retention_rolling
+FROM (SELECT cohort_date, sum(players)::bigint AS players FROM {internal}.cohort_span GROUP BY 1) AS c
 CROSS JOIN generate_series(0, 30) AS n
-LEFT JOIN (SELECT p.cohort_date, d.event_date - p.cohort_date AS n, count(*) AS players
-           FROM {schema}.dim_player AS p JOIN {internal}.player_day AS d USING (player_id) GROUP BY 1, 2) AS a USING (cohort_date, n)
-LEFT JOIN (SELECT cohort_date, n, count(*) AS players
-           FROM {schema}.dim_player JOIN generate_series(0, 30) AS n ON (last_seen_at AT TIME ZONE {tz})::date - cohort_date >= n
-           GROUP BY 1, 2) AS r USING (cohort_date, n)
-WHERE c.cohort_date + n <= (SELECT max(event_date) FROM {internal}.player_day);
+JOIN (SELECT s.cohort_date, i AS n, coalesce(sum(s.players) FILTER (WHERE s.days >= i), 0)::bigint AS players
+      FROM {internal}.cohort_span AS s CROSS JOIN generate_series(0, 30) AS i GROUP BY 1, 2) AS r USING (cohort_date, n)
+LEFT JOIN {internal}.cohort_day AS a ON a.cohort_date = c.cohort_date AND a.day_number = n
+WHERE c.cohort_date + n <= (SELECT max(event_date) FROM {internal}.day);
 COMMENT ON VIEW {schema}.kpi_retention IS 'Retention by cohort and day since, 0 to 30: D1, D7 and D30 are day_number 1, 7 and 30. Days that no event has reached yet are left out; the newest day is still filling.';
 COMMENT ON COLUMN {schema}.kpi_retention.cohort_date IS 'Day of the first event in the time zone of the model.';
 COMMENT ON COLUMN {schema}.kpi_retention.day_number IS 'Days since: 0 is the first day.';
@@ -201,37 +356,46 @@ COMMENT ON COLUMN {schema}.kpi_retention.retention IS 'retained / cohort_players
 COMMENT ON COLUMN {schema}.kpi_retention.retention_rolling IS 'retained_rolling / cohort_players, 0 to 1.';
 
 CREATE VIEW {schema}.kpi_sessions AS
-SELECT (started_at AT TIME ZONE {tz})::date AS event_date, game_id, count(*) AS sessions, count(DISTINCT player_id) AS players,
-       (count(*)::numeric / count(DISTINCT player_id))::numeric(18,6) AS sessions_per_player,
-       sum(extract(epoch FROM ended_at - started_at))::numeric(28,6) AS total_seconds,
-       avg(extract(epoch FROM ended_at - started_at))::numeric(18,6) AS average_seconds,
-       percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - started_at)) AS median_seconds
-FROM {schema}.fact_player_sessions GROUP BY 1, 2;
+SELECT s.event_date, s.game_key, g.game_id, s.sessions, d.players, (s.sessions::numeric / d.players)::numeric(18,6) AS sessions_per_player,
+       extract(epoch FROM s.length)::numeric(28,6) AS total_seconds, (extract(epoch FROM s.length) / s.sessions)::numeric(18,6) AS average_seconds,
+       telemetry.quantile(s.lengths, 0.5) AS median_seconds, telemetry.quantile(s.lengths, 0.95) AS p95_seconds
+FROM {internal}.session_day AS s JOIN {internal}.game_day AS d USING (event_date, game_key) JOIN {schema}.dim_game AS g USING (game_key);
 COMMENT ON VIEW {schema}.kpi_sessions IS 'Sessions by game and the day they began on; one over midnight counts with all its length on its first day.';
 COMMENT ON COLUMN {schema}.kpi_sessions.event_date IS 'Day of the first event in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_sessions.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_sessions.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_sessions.sessions IS 'Sessions.';
-COMMENT ON COLUMN {schema}.kpi_sessions.players IS 'Players who began one.';
+COMMENT ON COLUMN {schema}.kpi_sessions.players IS 'Players with an event in the game on the day.';
 COMMENT ON COLUMN {schema}.kpi_sessions.sessions_per_player IS 'sessions / players.';
 COMMENT ON COLUMN {schema}.kpi_sessions.total_seconds IS 'From first to last event, summed, in seconds.';
 COMMENT ON COLUMN {schema}.kpi_sessions.average_seconds IS 'total_seconds / sessions.';
-COMMENT ON COLUMN {schema}.kpi_sessions.median_seconds IS 'Median length in seconds; of an even number, the middle between two.';
+COMMENT ON COLUMN {schema}.kpi_sessions.median_seconds IS 'Median length in seconds, of an even number the lower middle: within 0.8 % of it.';
+COMMENT ON COLUMN {schema}.kpi_sessions.p95_seconds IS 'Length that 95 % do not exceed, in seconds: within 0.8 % of it.';
+
+CREATE VIEW {schema}.kpi_concurrent_players AS
+SELECT timestamptz '1970-01-01 00:00+00' + c.five_minutes * interval '5 minutes' AS at, c.game_key, g.game_id, c.players
+FROM {internal}.concurrent AS c JOIN {schema}.dim_game AS g USING (game_key);
+COMMENT ON VIEW {schema}.kpi_concurrent_players IS 'Players in a session of a game at each full five minutes, first and last event included; no row: none.';
+COMMENT ON COLUMN {schema}.kpi_concurrent_players.at IS 'The moment.';
+COMMENT ON COLUMN {schema}.kpi_concurrent_players.game_key IS 'Game, a key of dim_game.';
+COMMENT ON COLUMN {schema}.kpi_concurrent_players.game_id IS 'Game.';
+COMMENT ON COLUMN {schema}.kpi_concurrent_players.players IS 'Players in a session at that very moment.';
 
 CREATE VIEW {schema}.kpi_concurrent AS
-SELECT (w.window_start AT TIME ZONE {tz})::date AS event_date, s.game_id, max(w.peak) AS peak_players
-FROM (SELECT game_id, telemetry.concurrent(started_at, ended_at, interval '15 minutes') AS windows
-      FROM {schema}.fact_player_sessions GROUP BY 1) AS s CROSS JOIN LATERAL unnest(s.windows) AS w
-GROUP BY 1, 2;
-COMMENT ON VIEW {schema}.kpi_concurrent IS 'Most players in a session of a game at one moment of a day, exactly, first and last event included. Read from all sessions: restrict event_date after it is computed.';
+SELECT c.event_date, c.game_key, g.game_id, c.players AS peak_players
+FROM {internal}.concurrent_day AS c JOIN {schema}.dim_game AS g USING (game_key);
+COMMENT ON VIEW {schema}.kpi_concurrent IS 'Most players in a session of a game at a full five minutes of a day. kpi_concurrent_exact looks at every moment between as well.';
 COMMENT ON COLUMN {schema}.kpi_concurrent.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_concurrent.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_concurrent.game_id IS 'Game.';
-COMMENT ON COLUMN {schema}.kpi_concurrent.peak_players IS 'The peak; 0: a day between sessions.';
+COMMENT ON COLUMN {schema}.kpi_concurrent.peak_players IS 'The greatest of kpi_concurrent_players.players on the day.';
 
-CREATE MATERIALIZED VIEW {schema}.kpi_purchases WITH (telemetry.continuous) AS
-SELECT event_date, game_id, region, device, currency, count(*) AS purchases, sum(amount)::numeric(28,6) AS revenue
-FROM {schema}.fact_player_events WHERE action = 'purchase' GROUP BY 1, 2, 3, 4, 5;
-COMMENT ON MATERIALIZED VIEW {schema}.kpi_purchases IS 'Purchases by day, game, region, device and currency, as the events say. Sum revenue within a currency only.';
+CREATE VIEW {schema}.kpi_purchases AS
+SELECT p.event_date, p.game_key, g.game_id, p.region, p.device, p.currency, p.purchases, p.revenue::numeric(28,6) AS revenue
+FROM {internal}.purchases AS p JOIN {schema}.dim_game AS g USING (game_key);
+COMMENT ON VIEW {schema}.kpi_purchases IS 'Purchases by day, game, region, device and currency, as the events say. Sum revenue within a currency only.';
 COMMENT ON COLUMN {schema}.kpi_purchases.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_purchases.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_purchases.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_purchases.region IS 'Region of the event; NULL: unknown.';
 COMMENT ON COLUMN {schema}.kpi_purchases.device IS 'Device of the event; NULL: unknown.';
@@ -240,13 +404,11 @@ COMMENT ON COLUMN {schema}.kpi_purchases.purchases IS 'Purchases, also without a
 COMMENT ON COLUMN {schema}.kpi_purchases.revenue IS 'Sum of amount in the currency; NULL: none has an amount.';
 
 CREATE VIEW {schema}.kpi_monetization AS
-SELECT s.event_date, s.currency, a.dau, s.payers, s.purchases, s.revenue::numeric(28,6),
-       (s.payers::numeric / a.dau)::numeric(9,6) AS conversion, (s.revenue / a.dau)::numeric(28,6) AS arpdau,
+SELECT s.event_date, s.currency, a.players AS dau, s.payers, s.purchases::bigint AS purchases, s.revenue::numeric(28,6) AS revenue,
+       (s.payers::numeric / a.players)::numeric(9,6) AS conversion, (s.revenue / a.players)::numeric(28,6) AS arpdau,
        (s.revenue / s.payers)::numeric(28,6) AS arppu
-FROM (SELECT event_date, currency, count(*) AS payers, sum(purchases)::bigint AS purchases, sum(revenue) AS revenue
-      FROM {internal}.player_spending GROUP BY 1, 2) AS s
-JOIN (SELECT event_date, count(*) AS dau FROM {internal}.player_day GROUP BY 1) AS a USING (event_date);
-COMMENT ON VIEW {schema}.kpi_monetization IS 'Money of a day, by currency; days without a purchase have no row. Who pays in two currencies is a payer of both.';
+FROM {internal}.money_day AS s JOIN {internal}.day AS a USING (event_date);
+COMMENT ON VIEW {schema}.kpi_monetization IS 'Money of a day, by currency; days without a purchase have no row. Who pays in two currencies is a payer of both: kpi_payers counts him once.';
 COMMENT ON COLUMN {schema}.kpi_monetization.event_date IS 'Day in the time zone of the model.';
 COMMENT ON COLUMN {schema}.kpi_monetization.currency IS 'Currency; NULL: the events do not say.';
 COMMENT ON COLUMN {schema}.kpi_monetization.dau IS 'Players with an event on the day, payers or not, of all currencies.';
@@ -257,22 +419,35 @@ COMMENT ON COLUMN {schema}.kpi_monetization.conversion IS 'payers / dau, 0 to 1.
 COMMENT ON COLUMN {schema}.kpi_monetization.arpdau IS 'revenue / dau, in the currency.';
 COMMENT ON COLUMN {schema}.kpi_monetization.arppu IS 'revenue / payers of the day, in the currency.';
 
+CREATE VIEW {schema}.kpi_payers AS
+SELECT event_date, a.players AS dau, coalesce(p.payers, 0)::bigint AS payers, coalesce(p.payers_in_several, 0)::bigint AS payers_in_several_currencies,
+       (coalesce(p.payers, 0)::numeric / a.players)::numeric(9,6) AS conversion
+FROM {internal}.day AS a LEFT JOIN {internal}.payers AS p USING (event_date);
+COMMENT ON VIEW {schema}.kpi_payers IS 'Payers of a day, whatever their currencies: each counts once.';
+COMMENT ON COLUMN {schema}.kpi_payers.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_payers.dau IS 'Players with an event on the day.';
+COMMENT ON COLUMN {schema}.kpi_payers.payers IS 'Of them, with a purchase.';
+COMMENT ON COLUMN {schema}.kpi_payers.payers_in_several_currencies IS 'Of them, with purchases in two currencies or more (one that is not known is one).';
+COMMENT ON COLUMN {schema}.kpi_payers.conversion IS 'payers / dau, 0 to 1.';
+
 CREATE VIEW {schema}.kpi_player_value AS
-SELECT player_id, currency, sum(purchases)::bigint AS purchases, sum(revenue)::numeric(28,6) AS revenue,
-       min(event_date) AS first_purchase_date
-FROM {internal}.player_spending GROUP BY 1, 2;
+SELECT v.player_key, d.player_id, v.currency, v.purchases, v.revenue::numeric(28,6) AS revenue, v.first_purchase_at,
+       (v.first_purchase_at AT TIME ZONE {tz})::date AS first_purchase_date
+FROM {internal}.player_value AS v JOIN {schema}.dim_player AS d USING (player_key);
 COMMENT ON VIEW {schema}.kpi_player_value IS 'Lifetime value to date: one row per player and currency with a purchase.';
+COMMENT ON COLUMN {schema}.kpi_player_value.player_key IS 'Player, a key of dim_player.';
 COMMENT ON COLUMN {schema}.kpi_player_value.player_id IS 'Player.';
 COMMENT ON COLUMN {schema}.kpi_player_value.currency IS 'Currency; NULL: the events do not say.';
 COMMENT ON COLUMN {schema}.kpi_player_value.purchases IS 'Purchases so far.';
 COMMENT ON COLUMN {schema}.kpi_player_value.revenue IS 'Sum of amount so far, in the currency.';
-COMMENT ON COLUMN {schema}.kpi_player_value.first_purchase_date IS 'Day of the first of them in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_player_value.first_purchase_at IS 'Time of the first of them.';
+COMMENT ON COLUMN {schema}.kpi_player_value.first_purchase_date IS 'Its day in the time zone of the model.';
 
 CREATE VIEW {schema}.kpi_totals AS
-SELECT v.currency, n.players, count(*) AS payers, sum(v.revenue)::numeric(28,6) AS revenue,
-       (count(*)::numeric / n.players)::numeric(9,6) AS conversion, (sum(v.revenue) / n.players)::numeric(28,6) AS arpu,
-       (sum(v.revenue) / count(*))::numeric(28,6) AS arppu
-FROM {schema}.kpi_player_value AS v CROSS JOIN (SELECT count(*) AS players FROM {internal}.player) AS n GROUP BY 1, 2;
+SELECT v.currency, n.players, v.payers, v.revenue::numeric(28,6) AS revenue,
+       (v.payers::numeric / n.players)::numeric(9,6) AS conversion, (v.revenue / n.players)::numeric(28,6) AS arpu,
+       (v.revenue / v.payers)::numeric(28,6) AS arppu
+FROM {internal}.money AS v CROSS JOIN (SELECT sum(players)::bigint AS players FROM {internal}.cohort_span) AS n;
 COMMENT ON VIEW {schema}.kpi_totals IS 'Money of all time, by currency.';
 COMMENT ON COLUMN {schema}.kpi_totals.currency IS 'Currency; NULL: the events do not say.';
 COMMENT ON COLUMN {schema}.kpi_totals.players IS 'All players with an event.';
@@ -282,39 +457,107 @@ COMMENT ON COLUMN {schema}.kpi_totals.conversion IS 'payers / players, 0 to 1.';
 COMMENT ON COLUMN {schema}.kpi_totals.arpu IS 'revenue / players, in the currency.';
 COMMENT ON COLUMN {schema}.kpi_totals.arppu IS 'revenue / payers, in the currency.';
 
-CREATE VIEW {schema}.kpi_cohort_value AS
+CREATE VIEW {schema}.kpi_leaderboard AS
+SELECT l.game_key, g.game_id, l.place, p.player_key, d.player_id, p.highest_level, l.tied
+FROM (SELECT game_key, highest_level, players AS tied, (1 + sum(players) OVER w - players)::bigint AS place
+      FROM {internal}.level WHERE highest_level IS NOT NULL WINDOW w AS (PARTITION BY game_key ORDER BY highest_level DESC)) AS l
+JOIN {internal}.level_player AS p ON p.game_key = l.game_key AND p.highest_level = l.highest_level
+JOIN {schema}.dim_game AS g ON g.game_key = l.game_key JOIN {schema}.dim_player AS d USING (player_key)
+WHERE l.place <= 100;
+COMMENT ON VIEW {schema}.kpi_leaderboard IS 'Players on the first 100 places of a game, by the highest level they reached. Equal levels share a place, all of them are shown, and the places behind are left out: 1, 2, 2, 4.';
+COMMENT ON COLUMN {schema}.kpi_leaderboard.game_key IS 'Game, a key of dim_game.';
+COMMENT ON COLUMN {schema}.kpi_leaderboard.game_id IS 'Game.';
+COMMENT ON COLUMN {schema}.kpi_leaderboard.place IS 'Place, 1 is the best.';
+COMMENT ON COLUMN {schema}.kpi_leaderboard.player_key IS 'Player, a key of dim_player.';
+COMMENT ON COLUMN {schema}.kpi_leaderboard.player_id IS 'Player.';
+COMMENT ON COLUMN {schema}.kpi_leaderboard.highest_level IS 'Highest level of an event in the game.';
+COMMENT ON COLUMN {schema}.kpi_leaderboard.tied IS 'Players who share the place, this one included.';
+
+CREATE VIEW {schema}.kpi_levels AS
+SELECT l.game_key, g.game_id, l.highest_level AS level, l.players FROM {internal}.level AS l JOIN {schema}.dim_game AS g USING (game_key);
+COMMENT ON VIEW {schema}.kpi_levels IS 'How many players of a game have got how far.';
+COMMENT ON COLUMN {schema}.kpi_levels.game_key IS 'Game, a key of dim_game.';
+COMMENT ON COLUMN {schema}.kpi_levels.game_id IS 'Game.';
+COMMENT ON COLUMN {schema}.kpi_levels.level IS 'Highest level of a player in the game; NULL: none known.';
+COMMENT ON COLUMN {schema}.kpi_levels.players IS 'Players.';
+
+-- ---- what no continuous view can keep: computed when it is read, or by REFRESH -------------------------------------
+
+CREATE VIEW {schema}.kpi_concurrent_exact AS
+SELECT (w.window_start AT TIME ZONE {tz})::date AS event_date, s.game_key, g.game_id, max(w.peak) AS peak_players
+FROM (SELECT game_key, telemetry.concurrent(started_at, ended_at, interval '15 minutes') AS windows
+      FROM {internal}.session GROUP BY 1) AS s CROSS JOIN LATERAL unnest(s.windows) AS w JOIN {schema}.dim_game AS g USING (game_key)
+GROUP BY 1, 2, 3;
+COMMENT ON VIEW {schema}.kpi_concurrent_exact IS 'Most players in a session of a game at one moment of a day, whatever moment that is, first and last event included. Computed from all sessions whenever it is read.';
+COMMENT ON COLUMN {schema}.kpi_concurrent_exact.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_concurrent_exact.game_key IS 'Game, a key of dim_game.';
+COMMENT ON COLUMN {schema}.kpi_concurrent_exact.game_id IS 'Game.';
+COMMENT ON COLUMN {schema}.kpi_concurrent_exact.peak_players IS 'The peak; 0: a day between sessions.';
+
+CREATE MATERIALIZED VIEW {internal}.cohort_value AS
 SELECT c.cohort_date, n AS day_number, v.currency, c.players AS cohort_players, sum(v.revenue)::numeric(28,6) AS revenue,
-       (sum(v.revenue) / c.players)::numeric(28,6) AS value_per_player
-FROM (SELECT cohort_date, count(*) AS players FROM {schema}.dim_player GROUP BY 1) AS c
+       (sum(v.revenue) / c.players)::numeric(28,6) AS value_per_player, now() AS refreshed_at
+FROM (SELECT cohort_date, sum(players)::bigint AS players FROM {internal}.cohort_span GROUP BY 1) AS c
 JOIN (SELECT p.cohort_date, s.event_date - p.cohort_date AS age, s.currency, sum(s.revenue) AS revenue
-      FROM {internal}.player_spending AS s JOIN {schema}.dim_player AS p USING (player_id) GROUP BY 1, 2, 3) AS v USING (cohort_date)
+      FROM {internal}.player_spending AS s JOIN {internal}.player AS p USING (player_key) GROUP BY 1, 2, 3) AS v USING (cohort_date)
 JOIN generate_series(0, 30) AS n ON n >= v.age
-WHERE c.cohort_date + n <= (SELECT max(event_date) FROM {internal}.player_day)
+WHERE c.cohort_date + n <= (SELECT max(event_date) FROM {internal}.day)
 GROUP BY 1, 2, 3, 4;
-COMMENT ON VIEW {schema}.kpi_cohort_value IS 'Lifetime value by cohort, days since and currency, 0 to 30: what the cohort spent until then. No row before its first purchase in the currency.';
+COMMENT ON MATERIALIZED VIEW {internal}.cohort_value IS 'Lifetime value by cohort as of the last REFRESH.';
+CREATE UNIQUE INDEX ON {internal}.cohort_value (cohort_date, day_number, currency) NULLS NOT DISTINCT;
+CREATE VIEW {schema}.kpi_cohort_value AS
+SELECT cohort_date, day_number, currency, cohort_players, revenue, value_per_player, refreshed_at FROM {internal}.cohort_value;
+COMMENT ON VIEW {schema}.kpi_cohort_value IS 'Lifetime value by cohort, days since and currency, 0 to 30: what the cohort spent until then. No row before its first purchase in the currency. As of refreshed_at: REFRESH MATERIALIZED VIEW CONCURRENTLY {internal_text}.cohort_value brings it up to date.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_date IS 'Day of the first event in the time zone of the model.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.day_number IS 'Days since: 0 is the first day.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.currency IS 'Currency; NULL: the events do not say.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_players IS 'Players of the cohort, payers or not.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.revenue IS 'Sum of amount from day 0 to that day, in the currency.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.value_per_player IS 'revenue / cohort_players.';
+COMMENT ON COLUMN {schema}.kpi_cohort_value.refreshed_at IS 'When it was computed.';
 
-CREATE VIEW {schema}.kpi_leaderboard AS
-SELECT game_id, rank() OVER w AS place, player_id, highest_level, count(*) OVER (PARTITION BY game_id, highest_level) AS tied
-FROM {internal}.player_game WHERE highest_level IS NOT NULL
-WINDOW w AS (PARTITION BY game_id ORDER BY highest_level DESC);
-COMMENT ON VIEW {schema}.kpi_leaderboard IS 'Players of a game by the highest level they reached. Equal levels share a place, and the places behind are left out: 1, 2, 2, 4.';
-COMMENT ON COLUMN {schema}.kpi_leaderboard.game_id IS 'Game.';
-COMMENT ON COLUMN {schema}.kpi_leaderboard.place IS 'Place, 1 is the best.';
-COMMENT ON COLUMN {schema}.kpi_leaderboard.player_id IS 'Player.';
-COMMENT ON COLUMN {schema}.kpi_leaderboard.highest_level IS 'Highest level of an event in the game.';
-COMMENT ON COLUMN {schema}.kpi_leaderboard.tied IS 'Players who share the place, this one included.';
-
-CREATE VIEW {schema}.kpi_levels AS SELECT game_id, level, count(*) AS players FROM {internal}.player_game GROUP BY 1, 2;
-COMMENT ON VIEW {schema}.kpi_levels IS 'How many players of a game are at a level.';
-COMMENT ON COLUMN {schema}.kpi_levels.game_id IS 'Game.';
-COMMENT ON COLUMN {schema}.kpi_levels.level IS 'Newest known level by event time; NULL: none known.';
-COMMENT ON COLUMN {schema}.kpi_levels.players IS 'Players.';
+CREATE FUNCTION {schema}.funnel(steps text[], within interval, from_date date, to_date date,
+    OUT step integer, OUT action text, OUT players bigint, OUT conversion numeric, OUT from_previous numeric) RETURNS SETOF record
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $funnel$
+    -- To each step that a player reaches belongs the latest first step that it can be reached from in order.
+    WITH RECURSIVE reached (step, player_key, at, started_at) AS (
+        SELECT 1, f.player_key, f.event_time, f.event_time FROM {schema}.fact_player_events AS f
+        WHERE f.action = steps[1] AND f.event_date BETWEEN from_date AND to_date
+        UNION ALL
+        SELECT u.step, u.player_key, u.at, u.latest
+        FROM (SELECT max(x.step) OVER () + 1 AS step, x.player_key, x.at, x.action,
+                     max(x.started_at) OVER (PARTITION BY x.player_key ORDER BY x.at
+                         RANGE BETWEEN UNBOUNDED PRECEDING AND interval '1 microsecond' PRECEDING) AS latest
+              FROM (SELECT r.step, r.player_key, r.at, r.started_at, NULL::text AS action FROM reached AS r
+                    UNION ALL
+                    SELECT NULL, f.player_key, f.event_time, NULL, f.action FROM {schema}.fact_player_events AS f
+                    WHERE f.action = ANY (steps[2:]) AND f.event_date BETWEEN from_date AND (to_date + within)::date + 1) AS x) AS u
+        WHERE u.action = steps[u.step] AND u.latest >= u.at - within
+    ), counted AS (
+        SELECT n, (SELECT count(DISTINCT r.player_key) FROM reached AS r WHERE r.step = n) AS players FROM generate_series(1, cardinality(steps)) AS n
+    )
+    SELECT n, steps[n], c.players, (c.players::numeric / nullif(first_value(c.players) OVER (ORDER BY n), 0))::numeric(9,6),
+           (c.players::numeric / nullif(coalesce(lag(c.players) OVER (ORDER BY n), c.players), 0))::numeric(9,6)
+    FROM counted AS c ORDER BY n
+$funnel$;
+COMMENT ON FUNCTION {schema}.funnel(text[], interval, date, date) IS 'How many players do the first step on a day from from_date to to_date, and each next one later, all within that time from the first. conversion: players / those of the first step; from_previous: / those of the step before; NULL: of nobody. Computed from the facts of these days. Example: SELECT * FROM {schema_text}.funnel(ARRAY[''login'', ''purchase''], ''1 day'', ''2026-11-01'', ''2026-11-30'')';
+CREATE MATERIALIZED VIEW {internal}.funnel AS
+SELECT f.step, f.action, f.players, f.conversion, f.from_previous, d.to_date - 29 AS from_date, d.to_date, now() AS refreshed_at
+FROM (SELECT max(event_date) AS to_date FROM {internal}.day) AS d
+CROSS JOIN LATERAL {schema}.funnel({funnel_steps}, interval {funnel_within}, d.to_date - 29, d.to_date) AS f;
+COMMENT ON MATERIALIZED VIEW {internal}.funnel IS 'The funnel as of the last REFRESH.';
+CREATE UNIQUE INDEX ON {internal}.funnel (step);
+CREATE VIEW {schema}.kpi_funnel AS
+SELECT step, action, players, conversion::numeric(9,6) AS conversion, from_previous::numeric(9,6) AS from_previous, from_date, to_date, refreshed_at FROM {internal}.funnel;
+COMMENT ON VIEW {schema}.kpi_funnel IS 'How many players got from step to step within {funnel_within_text} from the first, in 30 days until the newest with an event. As of refreshed_at: REFRESH MATERIALIZED VIEW CONCURRENTLY {internal_text}.funnel brings it up to date. Other steps and days: {schema_text}.funnel().';
+COMMENT ON COLUMN {schema}.kpi_funnel.step IS 'Number of the step, from 1.';
+COMMENT ON COLUMN {schema}.kpi_funnel.action IS 'Action that is the step.';
+COMMENT ON COLUMN {schema}.kpi_funnel.players IS 'Players who did it after the steps before, in time.';
+COMMENT ON COLUMN {schema}.kpi_funnel.conversion IS 'players / those of the first step, 0 to 1; NULL: nobody did the first.';
+COMMENT ON COLUMN {schema}.kpi_funnel.from_previous IS 'players / those of the step before, 0 to 1; NULL: nobody did that.';
+COMMENT ON COLUMN {schema}.kpi_funnel.from_date IS 'First day on which the first step counts.';
+COMMENT ON COLUMN {schema}.kpi_funnel.to_date IS 'Last day on which the first step counts.';
+COMMENT ON COLUMN {schema}.kpi_funnel.refreshed_at IS 'When it was computed.';
 
 SELECT telemetry.create_pipeline({pipeline}, source => {topic_table}, target => {fact_table},
     event_time_column => 'event_time', create_partitions => 'day', paused => {paused});
@@ -324,12 +567,14 @@ COMMENT ON FUNCTION telemetry._game_model_template() IS 'The script of telemetry
 CREATE FUNCTION telemetry.create_game_model(
     server text, topic text, schema text,
     time_zone text DEFAULT 'UTC', fields jsonb DEFAULT '{}', session_gap interval DEFAULT '30 minutes',
-    churn_days integer DEFAULT 14, exact boolean DEFAULT false, pipeline text DEFAULT NULL, paused boolean DEFAULT false, script_only boolean DEFAULT false)
+    churn_days integer DEFAULT 14, exact boolean DEFAULT false, pipeline text DEFAULT NULL, paused boolean DEFAULT false, script_only boolean DEFAULT false,
+    funnel_steps text[] DEFAULT '{login,match_start,purchase}', funnel_within interval DEFAULT '1 day')
 RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     known CONSTANT jsonb := '{"player": "player_id", "game": "game_id", "action": "action", "time": "timestamp", "amount": "amount",
         "currency": "currency", "region": "region", "device": "device", "level": "level"}';
     internal CONSTANT text := schema || '_internal';
+    partitions CONSTANT text := schema || '_partitions';
     piece jsonb;
     unknown text;
     script text;
@@ -338,17 +583,24 @@ DECLARE
     hint text;
 BEGIN
     IF server IS NULL OR topic IS NULL OR schema IS NULL OR time_zone IS NULL OR fields IS NULL OR session_gap IS NULL
-        OR churn_days IS NULL OR exact IS NULL OR paused IS NULL OR script_only IS NULL THEN
+        OR churn_days IS NULL OR exact IS NULL OR paused IS NULL OR script_only IS NULL OR funnel_steps IS NULL OR funnel_within IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'only the pipeline''s name may be NULL';
     END IF;
-    IF octet_length(internal) > 63 THEN
-        RAISE name_too_long USING MESSAGE = format('schema name "%s" is too long', schema), HINT = 'With "_internal" behind it, it must fit into 63 bytes.';
+    IF octet_length(partitions) > 63 THEN
+        RAISE name_too_long USING MESSAGE = format('schema name "%s" is too long', schema), HINT = 'With "_partitions" behind it, it must fit into 63 bytes.';
     END IF;
     IF NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = time_zone) THEN
         RAISE invalid_parameter_value USING MESSAGE = format('time zone "%s" is not known', time_zone), HINT = 'pg_timezone_names has all names.';
     END IF;
     IF churn_days < 1 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('churn_days is %s, which must be 1 or more', churn_days);
+    END IF;
+    IF session_gap NOT BETWEEN interval '1 microsecond' AND interval '22 hours' THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('session_gap is %s, which must be more than 0 and at most 22 hours', session_gap),
+            DETAIL = 'Which days a player was there on is read from his sessions, where no pause may be as long as a day, which has 23 hours when the clock is put forward.';
+    END IF;
+    IF cardinality(funnel_steps) = 0 OR array_ndims(funnel_steps) <> 1 OR array_position(funnel_steps, NULL) IS NOT NULL OR funnel_within < interval '0' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'funnel_steps must be a list of actions, and funnel_within not negative', HINT = 'For example funnel_steps => ''{login,purchase}''.';
     END IF;
     IF jsonb_typeof(fields) <> 'object' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'fields must be a JSON object', HINT = 'For example {"player": "uid"}.';
@@ -361,11 +613,13 @@ BEGIN
     END IF;
     SELECT jsonb_object_agg(f.key, quote_literal(f.value)) INTO piece FROM jsonb_each_text(known || fields) AS f;
     piece := piece || jsonb_build_object(
-        'schema', quote_ident(schema), 'internal', quote_ident(internal), 'server', quote_ident(server),
+        'schema', quote_ident(schema), 'internal', quote_ident(internal), 'partitions', quote_ident(partitions),
+        'schema_text', replace(quote_ident(schema), '''', ''''''), 'internal_text', replace(quote_ident(internal), '''', ''''''), 'partitions_text', quote_literal(quote_ident(partitions)), 'server', quote_ident(server),
         'topic', quote_literal(topic), 'tz', quote_literal(time_zone), 'gap', quote_literal(session_gap), 'gap_text', session_gap::text,
         'churn', churn_days::text, 'paused', paused::text, 'pipeline', quote_literal(coalesce(pipeline, schema || '_player_events')),
-        'dau', CASE WHEN exact THEN 'count(DISTINCT player_id)' ELSE 'telemetry.approx_count_distinct(player_id)' END,
-        'dau_kind', CASE WHEN exact THEN 'exact' ELSE 'sketched: exact for few, within about 1 % for many' END,
+        'segment_users', CASE WHEN exact THEN 'count(DISTINCT player_key)' ELSE 'telemetry.approx_count_distinct(player_key)' END,
+        'segment_kind', CASE WHEN exact THEN 'exact' ELSE 'sketched: exact for few, within about 1 % for many' END,
+        'funnel_steps', quote_literal(funnel_steps) || '::text[]', 'funnel_within', quote_literal(funnel_within), 'funnel_within_text', funnel_within::text,
         'topic_table', quote_literal(quote_ident(internal) || '.player_events_topic'),
         'fact_table', quote_literal(quote_ident(schema) || '.fact_player_events'));
     -- Every second part of the split is a name. Within one pass, what is put in is never looked at again.
@@ -385,11 +639,11 @@ BEGIN
                 WHEN SQLSTATE IN ('42P06', '42P07', '42710') THEN 'Name another schema, or drop what is there.'
                 ELSE 'script_only => true returns the script, to be read or run piece by piece.' END;
     END;
-    RETURN format('The star schema is in schema %I (its helpers in %I), fed by pipeline "%s".', schema, internal, coalesce(pipeline, schema || '_player_events'));
+    RETURN format('The star schema is in schema %I (its helpers in %I, partitions in %I), fed by pipeline "%s".', schema, internal, partitions, coalesce(pipeline, schema || '_player_events'));
 END $$;
-COMMENT ON FUNCTION telemetry.create_game_model(text, text, text, text, jsonb, interval, integer, boolean, text, boolean, boolean) IS
+COMMENT ON FUNCTION telemetry.create_game_model(text, text, text, text, jsonb, interval, integer, boolean, text, boolean, boolean, text[], interval) IS
 'Makes a star schema of a game with its KPIs, fed from a topic by a pipeline, as objects of the caller, and says where; script_only: makes nothing, and returns the script that would. '
-'time_zone: whose days are meant. fields: paths of the messages'' fields, of those that differ from player_id, game_id, action, timestamp, amount, currency, region, device, level. churn_days: days without an event after which a player is gone. exact: kpi_daily_active_users counts players exactly, which costs more, instead of by a sketch. pipeline: its name, SCHEMA_player_events if NULL. Helpers stand in schema SCHEMA_internal. '
+'time_zone: whose days are meant. fields: paths of the messages'' fields, of those that differ from player_id, game_id, action, timestamp, amount, currency, region, device, level. churn_days: days without an event after which a player is gone. exact: kpi_segments counts players exactly, which costs more, instead of by a sketch. pipeline: its name, SCHEMA_player_events if NULL. funnel_steps, funnel_within: actions whose order kpi_funnel follows, and the time for all of them. Helpers stand in schema SCHEMA_internal, partitions in SCHEMA_partitions. '
 'Example: SELECT telemetry.create_game_model(server => ''game_kafka'', topic => ''player-events'', schema => ''game'', fields => ''{"player": "uid"}'')';
 
 CREATE FUNCTION telemetry.grant_bi(role regrole, schema regnamespace) RETURNS void

@@ -406,6 +406,16 @@ dimension_find(Ingest *ingest, Relation target, AttrNumber column, StringInfo mi
 	return found;
 }
 
+bool
+dimensions_read(const Ingest *ingest, AttrNumber column)
+{
+	for (int i = 0; i < ingest->ndimensions; i++)
+		for (int k = 0; k < ingest->dimensions[i].ncolumns; k++)
+			if (ingest->dimensions[i].columns[k].source == column)
+				return true;
+	return false;
+}
+
 void
 dimensions_describe(const Ingest *ingest, StringInfo text)
 {

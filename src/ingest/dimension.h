@@ -113,6 +113,9 @@ struct IngestRow;
 extern int dimension_find(struct Ingest *ingest, Relation target, AttrNumber column,
 						  StringInfo misfits);
 
+/* Is that column of the source the natural key of a dimension, or a part of its members? */
+extern bool dimensions_read(const struct Ingest *ingest, AttrNumber column);
+
 /* What stat_pipeline shows: target column = dimension (natural key), ... */
 extern void dimensions_describe(const struct Ingest *ingest, StringInfo text);
 

@@ -259,7 +259,10 @@ column_is_metadata(Oid source, AttrNumber column)
 	return false;
 }
 
-/* Source columns that have no place in the target; metadata may be left out, events' fields not. */
+/*
+ * Source columns that have no place in the target, nor in a dimension; metadata may be left out,
+ * events' fields not.
+ */
 static void
 check_leftover(Ingest *ingest, StringInfo misfits)
 {
@@ -269,7 +272,7 @@ check_leftover(Ingest *ingest, StringInfo misfits)
 		const char *name = NameStr(attribute->attname);
 
 		if (attribute->attisdropped || target_find_column(ingest->desc, name) ||
-			column_is_metadata(ingest->options.source, i + 1) ||
+			column_is_metadata(ingest->options.source, i + 1) || dimensions_read(ingest, i + 1) ||
 			(ingest->event_time_column && strcmp(name, ingest->event_time_column) == 0))
 			continue;
 		target_misfit(misfits,
