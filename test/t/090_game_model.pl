@@ -99,11 +99,15 @@ same("SELECT step, players FROM game.kpi_funnel",
 	UNION ALL SELECT 2, count(DISTINCT player_id) FROM f JOIN event b USING (player_id) WHERE b.action = 'match_start' AND b.at > f.at AND b.at <= f.at + interval '1 day'
 	UNION ALL SELECT 3, count(DISTINCT player_id) FROM f JOIN event b USING (player_id) JOIN event c USING (player_id)
 	WHERE b.action = 'match_start' AND b.at > f.at AND c.action = 'purchase' AND c.at > b.at AND c.at <= f.at + interval '1 day'", 'the funnel');
-same("SELECT player_id FROM game.dim_player WHERE player_key > 0", 'SELECT DISTINCT player_id FROM event', 'players');
+same('SELECT player_id, region, region_at, device, device_at FROM game.dim_player WHERE player_key > 0', <<'SQL', 'players, as they were last');
+SELECT player_id, (array_agg(region ORDER BY at DESC) FILTER (WHERE region IS NOT NULL))[1], max(at) FILTER (WHERE region IS NOT NULL),
+       (array_agg(device ORDER BY at DESC) FILTER (WHERE device IS NOT NULL))[1], max(at) FILTER (WHERE device IS NOT NULL)
+FROM event GROUP BY 1
+SQL
 is($node->safe_psql('postgres', "SELECT bool_and(attributes ? 'event_id'), bool_and(event_date = (event_time AT TIME ZONE 'Europe/Berlin')::date) FROM game.fact_player_events"), 't|t',
 	'what no column takes is in attributes, and the day is that of the zone');
 is($node->safe_psql('postgres', 'SELECT dimensions FROM telemetry.stat_pipeline'),
-	'player_key: game.dim_player (player_id), game_key: game.dim_game (game_id), date_key: game.dim_date (event_date)', 'all keys are looked up');
+	'player_key: game.dim_player (player_id; newest region, device), game_key: game.dim_game (game_id), date_key: game.dim_date (event_date)', 'all keys are looked up');
 is($node->safe_psql('postgres', 'SELECT view, v.* FROM telemetry.continuous_view c, telemetry.verify(c.view) v'),
 	'', 'views equal their queries');
 is( $node->safe_psql('postgres', "SELECT count(*) = (SELECT count(DISTINCT event_date) FROM game.fact_player_events), bool_and(relnamespace = 'game_partitions'::regnamespace)
