@@ -452,6 +452,8 @@ build_online(Oid view)
 		elog(ERROR, "SPI_connect failed");
 	views = with_followers(view);
 	foreach (cell, views)
+		collect_require_rights(known_view(lfirst_oid(cell)));
+	foreach (cell, views)
 	{
 		LockRelId id = {.relId = lfirst_oid(cell), .dbId = MyDatabaseId};
 

@@ -142,6 +142,17 @@ collect_allowed(const KnownView *view)
 	return false;
 }
 
+void
+collect_require_rights(const KnownView *view)
+{
+	char *reason = missing_right(view);
+
+	if (reason)
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+						errmsg("continuous view %s cannot be built: %s", view->name, reason),
+						errhint("Grant the right, or give the view to a role that has it.")));
+}
+
 /* The query of a view, over rows that stand for those of one of its relations. */
 static Query *
 query_over(Oid view, Oid source)

@@ -26,6 +26,7 @@
 #include "utils/syscache.h"
 #include "view/distinct.h"
 #include "view/build.h"
+#include "view/collect.h"
 #include "view/fold.h"
 #include "view/generate.h"
 #include "view/journal.h"
@@ -403,6 +404,8 @@ refresh(ViewRow *row, bool with_data)
 {
 	ListCell *cell;
 
+	if (with_data)
+		collect_require_rights(known_view(row->view));
 	view_set_status(row->id, VIEW_UNBUILT, NULL);
 	/* Of a build that was interrupted. */
 	journal_drop(row);
