@@ -1,0 +1,74 @@
+# What a producer can try who may write to the topic and to nothing else (docs/security.md): whatever he
+# sends, the server lives, the good messages become facts, the others dead letters with a reason, memory
+# and log stay small.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use TelemetryTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $broker = TelemetryTest::Mock->new(topics => ['events:1']);
+my $node = telemetry_node('main', extension => 1, conf => <<'CONF');
+fsync = off
+telemetry.max_message_bytes = '64kB'
+CONF
+create_server($node, 'kafka', $broker);
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE ingest;
+GRANT USAGE ON FOREIGN SERVER kafka TO ingest; GRANT CREATE ON SCHEMA public TO ingest; CREATE USER MAPPING FOR ingest SERVER kafka;
+SET ROLE ingest;
+CREATE FOREIGN TABLE events_topic (id bigint NOT NULL, kind text, amount numeric, at timestamptz, tags text[], rest jsonb OPTIONS (metadata 'rest'),
+	sender text OPTIONS (metadata 'key'), headers jsonb OPTIONS (metadata 'headers')) SERVER kafka OPTIONS (topic 'events');
+CREATE TABLE events (id bigint NOT NULL, kind text, amount numeric, at timestamptz, tags text[], rest jsonb, sender text, headers jsonb);
+CREATE MATERIALIZED VIEW kinds WITH (telemetry.continuous) AS
+	SELECT kind, count(*) AS n, sum(amount) AS amount, telemetry.hll_agg(id) AS ids FROM events GROUP BY kind;
+SELECT telemetry.create_pipeline('events', 'events_topic', 'events', dead_letter_limit => NULL, batch_interval => '10 ms');
+SQL
+
+my ($good, $sent, @bad) = (0, 0);
+sub good { my ($what, @values) = @_; $broker->produce('events', map { [ 0, 'k', $_ ] } @values); $good += @values; $sent += @values; note("$what: ${\scalar @values} good"); return }
+sub bad { my ($what, @values) = @_; $broker->produce('events', map { [ 0, 'k', $_ ] } @values); push @bad, @values; $sent += @values; note("$what: ${\scalar @values} bad"); return }
+
+sub query { my ($sql) = @_; my ($status, $out) = $node->psql('postgres', $sql); return $out }
+
+# Another pid would be a worker that died and was started anew.
+ok(poll_until(sub { query(q(SELECT count(*) FROM telemetry.stat_worker WHERE pipeline = 'events' AND pid IS NOT NULL)) eq '1' }, 'a worker', 20), 'a worker runs');
+my $pid = query(q(SELECT pid FROM telemetry.stat_worker WHERE pipeline = 'events'));
+
+bad('nesting', '[' x 60_000, '{"a":' x 10_000, '{"id": 1, "x": ' . '[' x 600 . ']' x 600 . '}');
+good('nesting that is allowed', '{"id": 1, "x": ' . '[' x 500 . ']' x 500 . '}');
+bad('no JSON', '', ' ', "\0", '{', '{"id": 1', '{"id": 1}}', '{"id": 1,}', "{'id': 1}", '{"id": 01}', '{"id": 1} x', 'NaN', "\xef\xbb\xbf", '{"id"}', 'null', '[]', '7', '"x"');
+bad('no text', "{\"id\": 1, \"kind\": \"\xff\xfe\"}", '{"id": 1, "kind": "\ud800"}', '{"id": 1, "kind": "\u0000"}', "{\"id\": 1, \"kind\": \"\0\"}", "{\"id\": 1, \"kind\": \"\xc0\x80\"}");
+bad('numbers', '{"id": 9223372036854775808}', '{"id": 1e400}', '{"id": 1.5}', '{"id": 1, "amount": 1e200000}', '{"id": 1, "amount": 1e-200000}', '{"id": ' . '9' x 60_000 . '}');
+good('numbers that are large', '{"id": 9223372036854775807, "kind": "max"}', '{"id": 1, "amount": 1e1000}', '{"id": 1, "amount": ' . '9' x 10_000 . '}');
+bad('times', map { "{\"id\": 1, \"at\": \"$_\"}" } 'yesterday', '0000-00-00', '999999-01-01', '2026-02-30T00:00:00Z', '2026-01-01T25:00:00Z', ' ', '2026-01-01T00:00:00+99:99');
+good('many fields', '{"id": 1, ' . join(', ', map { "\"f$_\": $_" } 1 .. 4000) . '}', '{' . '"id": 1, ' x 5000 . '"id": 2}');
+good('many elements', '{"id": 1, "tags": [' . join(', ', ('"t"') x 10_000) . ']}');
+bad('tags of arrays', '{"id": 1, "tags": [[1], [2, 3]]}');
+bad('longer than telemetry.max_message_bytes', '{"id": 1, "kind": "' . 'x' x 200_000 . '"}');
+# Text that means something elsewhere stays text: SQL, formats, terminals, paths.
+my @texts = ("'; DROP TABLE events; --", '%s%n%x', '\\\\', "\x1b[2J", '$1', '{{7*7}}', '../../etc/passwd', 'pg_sleep(9)');
+good('texts', map { '{"id": -7, "kind": "' . s/\\/\\\\/gr =~ s/\x1b/\\u001b/gr . '"}' } @texts);
+# A key of its own in every message: as many groups, all of them stored.
+good('groups', map { "{\"id\": $_, \"kind\": \"group $_\", \"amount\": 1}" } 1 .. 20_000);
+bad('a flood', map { "{\"id\": \"bad $_\"}" } 1 .. 5000);
+good('afterwards', '{"id": 99, "kind": "last"}');
+
+my $done = poll_until(sub { query(q(SELECT committed_offset FROM telemetry.stat_partition WHERE pipeline = 'events')) eq $sent }, 'all is read', 60);
+ok($done, "all $sent messages are dealt with") or diag(query('TABLE telemetry.stat_pipeline'));
+is(query('SELECT count(*) FROM events'), $good, 'each good message is a fact');
+is(query('SELECT count(*) FROM telemetry.dead_letter'), scalar @bad, 'each bad one a dead letter');
+is(query('SELECT count(*) FROM telemetry.dead_letter WHERE sqlstate IS NULL OR message IS NULL OR message = \'\' OR sqlstate LIKE \'XX%\''), 0, 'with a reason that is no internal error');
+is(query('SELECT count(*), min(value_length) > 200000, max(length(value)) FROM telemetry.dead_letter WHERE value_length > 65536'), '1|t|65536', 'what is too long is kept cut, with its length');
+is(query("SELECT string_agg(kind, ',' ORDER BY kind COLLATE \"C\") FROM (SELECT DISTINCT kind FROM events WHERE id = -7) t"), join(',', sort @texts), 'texts arrive as they are');
+is(query("SELECT count(*) FROM telemetry.verify('kinds')"), 0, 'the view equals its query');
+is(query(q(SELECT pid FROM telemetry.stat_worker WHERE pipeline = 'events')), $pid, 'it was one worker all along');
+cmp_ok(query(q(SELECT memory_bytes / 1000000 FROM telemetry.stat_worker WHERE pipeline = 'events')), '<', 100, 'whose memory stays small');
+my $log = slurp_file($node->logfile);
+unlike($log, qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+cmp_ok(scalar(() = $log =~ /\n/g), '<', 200, 'bad messages do not flood the log');
+unlike($log, qr/DROP TABLE events|etc.passwd/, 'nor do payloads stand in it');
+done_testing();
