@@ -393,14 +393,16 @@ telemetry_drop_pipeline(PG_FUNCTION_ARGS)
 {
 	static SPIPlanPtr plan;
 	char *name = admin_text(fcinfo, 0);
+	Pipeline *pipeline;
 
 	if (PG_GETARG_BOOL(1) && pipeline_by_name(name, CurrentMemoryContext) == NULL)
 	{
 		ereport(NOTICE, (errmsg("pipeline \"%s\" does not exist, skipping", name)));
 		PG_RETURN_VOID();
 	}
-	run_for(&plan, "DELETE FROM telemetry._pipeline WHERE pipeline_id = $1",
-			admin_pipeline(fcinfo)->id);
+	pipeline = admin_pipeline(fcinfo);
+	run_for(&plan, "DELETE FROM telemetry._pipeline WHERE pipeline_id = $1", pipeline->id);
+	ingest_remove_guards(pipeline->target);
 	worker_wake_at_commit();
 	PG_RETURN_VOID();
 }

@@ -192,6 +192,74 @@ dimensions_guard(Ingest *ingest)
 	return made;
 }
 
+/* ---- taking it away ---------------------------------------------------------------------------
+ */
+
+/* Guarded tables that this target refers to, and no pipeline's target. */
+static List *
+guards_left(Oid target)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {OIDOID};
+	Datum values[] = {ObjectIdGetDatum(target)};
+	MemoryContext context = CurrentMemoryContext;
+	List *left = NIL;
+	uint64 n;
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	n = own_spi_run(&plan,
+					"SELECT DISTINCT c.confrelid FROM pg_catalog.pg_constraint c "
+					"JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.confrelid "
+					"WHERE c.contype = 'f' AND c.conrelid = $1 AND t.tgname = '" GUARD "' "
+					"AND t.tgfoid = 'telemetry._guard_dimension()'::pg_catalog.regprocedure "
+					"AND NOT EXISTS (SELECT FROM telemetry._pipeline p "
+					"JOIN pg_catalog.pg_constraint o ON o.conrelid = p.target "
+					"WHERE o.contype = 'f' AND o.confrelid = c.confrelid) ORDER BY 1",
+					1, types, values, NULL);
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool isnull;
+		MemoryContext old = MemoryContextSwitchTo(context);
+
+		left = lappend_oid(left, DatumGetObjectId(own_spi_datum(i, 1, &isnull)));
+		MemoryContextSwitchTo(old);
+	}
+	own_spi_end(&scope);
+	return left;
+}
+
+/*
+ * DROP TRIGGER locks out readers: dropping a pipeline shall not wait for them, nor they for it. The
+ * lock is ours already when the statements ask for it.
+ */
+void
+ingest_remove_guards(Oid target)
+{
+	ListCell *cell;
+
+	foreach (cell, guards_left(target))
+	{
+		Oid dimension = lfirst_oid(cell);
+		char *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(dimension)),
+												get_rel_name(dimension));
+		OwnSpi scope;
+
+		if (!ConditionalLockRelationOid(dimension, AccessExclusiveLock))
+		{
+			ereport(NOTICE,
+					(errmsg("triggers " GUARD " and " GUARD_REPLICA " stay on %s, which is in use",
+							name),
+					 errhint("No pipeline needs them any more: drop them when you like.")));
+			continue;
+		}
+		own_spi_begin(&scope);
+		run(psprintf("DROP TRIGGER IF EXISTS " GUARD " ON %s", name));
+		run(psprintf("DROP TRIGGER IF EXISTS " GUARD_REPLICA " ON %s", name));
+		own_spi_end(&scope);
+	}
+}
+
 /* ---- firing -----------------------------------------------------------------------------------
  */
 

@@ -96,43 +96,46 @@ remember(const Dimension *dimension, Member *member, Datum key, bool isnull)
 	MemoryContextSwitchTo(old);
 }
 
-/* Those still sought that the table has become known, and leave the list. */
+/* Those that the table has become known. */
 static void
-select_members(Lookup *lookup)
+select_some(Lookup *lookup, Member **members, int n)
 {
-	int left = 0;
-
-	if (lookup->nsought == 0)
-		return;
 	connect_spi();
-	run(lookup, lookup->dimension->select_sql, lookup->dimension->nkeys, lookup->sought,
-		lookup->nsought);
+	run(lookup, lookup->dimension->select_sql, lookup->dimension->nkeys, members, n);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		HeapTuple tuple = SPI_tuptable->vals[i];
 		TupleDesc desc = SPI_tuptable->tupdesc;
 		bool isnull;
-		int64 n = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
+		int64 at = DatumGetInt64(SPI_getbinval(tuple, desc, 1, &isnull));
 		Datum key = SPI_getbinval(tuple, desc, 2, &isnull);
 
-		remember(lookup->dimension, lookup->sought[n - 1], key, isnull);
+		remember(lookup->dimension, members[at - 1], key, isnull);
 	}
 	SPI_finish();
-	for (int i = 0; i < lookup->nsought; i++)
-		if (lookup->sought[i]->state == MEMBER_SOUGHT)
-			lookup->sought[left++] = lookup->sought[i];
-	lookup->nsought = left;
 }
 
-/* ---- making members ---------------------------------------------------------------------------
+static void
+insert_some(Lookup *lookup, Member **members, int n)
+{
+	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt};
+
+	AfterTriggerSetState(&immediate);
+	connect_spi();
+	run(lookup, lookup->dimension->insert_sql, lookup->dimension->ncolumns, members, n);
+	lookup->made += SPI_processed;
+	SPI_finish();
+}
+
+/* ---- refused members --------------------------------------------------------------------------
  */
 
 static DecodeError
-copy_error(const Dimension *dimension, const ErrorData *error)
+copy_error(const Dimension *dimension, const char *what, const ErrorData *error)
 {
 	DecodeError copy = {
 		.sqlstate = error->sqlerrcode,
-		.message = psprintf("no member of %s can be made: %s%s%s%s", dimension->name,
+		.message = psprintf("no member of %s can be %s: %s%s%s%s", dimension->name, what,
 							error->message, error->detail ? " (" : "",
 							error->detail ? error->detail : "", error->detail ? ")" : ""),
 		.column = error->column_name ? pstrdup(error->column_name) : NULL,
@@ -142,10 +145,12 @@ copy_error(const Dimension *dimension, const ErrorData *error)
 	return copy;
 }
 
+typedef void (*Attempt)(Lookup *lookup, Member **members, int n);
+
+/* In a subtransaction. NULL: done; else the error, with everything rolled back. */
 static ErrorData *
-try_insert(Lookup *lookup, Member **members, int n)
+try(Lookup *lookup, Attempt attempt, Member **members, int n)
 {
-	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt};
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	ErrorData *volatile error = NULL;
@@ -153,13 +158,8 @@ try_insert(Lookup *lookup, Member **members, int n)
 	BeginInternalSubTransaction(NULL);
 	PG_TRY();
 	{
-		AfterTriggerSetState(&immediate);
-		connect_spi();
-		run(lookup, lookup->dimension->insert_sql, lookup->dimension->ncolumns, members, n);
-		lookup->made += SPI_processed;
-		SPI_finish();
+		attempt(lookup, members, n);
 		ReleaseCurrentSubTransaction();
-		lookup->subtransactions++;
 	}
 	PG_CATCH();
 	{
@@ -174,29 +174,54 @@ try_insert(Lookup *lookup, Member **members, int n)
 	return error;
 }
 
-/* Inserts what can be; what the dimension refuses is found by halves. */
+/*
+ * What cannot be done for all is done by halves, and members whose fault an error is are refused.
+ * limit: subtransactions that may be left behind, which those do that write.
+ */
 static void
-insert_members(Lookup *lookup, Member **members, int n, bool bounded)
+try_by_halves(Lookup *lookup, Attempt attempt, const char *what, Member **members, int n, int limit)
 {
 	ErrorData *error;
 
-	if (n == 0 || (bounded && lookup->subtransactions >= SUBTRANSACTIONS))
+	if (n == 0 || lookup->subtransactions >= limit)
 		return;
-	error = try_insert(lookup, members, n);
+	error = try(lookup, attempt, members, n);
 	if (error == NULL)
+	{
+		lookup->subtransactions += attempt == insert_some;
 		return;
+	}
 	if (!sqlstate_is_data_error(error->sqlerrcode))
 		ReThrowError(error);
 	if (n > 1)
 	{
 		FreeErrorData(error);
-		insert_members(lookup, members, n / 2, bounded);
-		insert_members(lookup, members + n / 2, n - n / 2, bounded);
+		try_by_halves(lookup, attempt, what, members, n / 2, limit);
+		try_by_halves(lookup, attempt, what, members + n / 2, n - n / 2, limit);
 		return;
 	}
 	members[0]->state = MEMBER_REFUSED;
-	members[0]->error = copy_error(lookup->dimension, error);
+	members[0]->error = copy_error(lookup->dimension, what, error);
 	FreeErrorData(error);
+}
+
+/* Those still sought that the table has become known, and leave the list. */
+static void
+select_members(Lookup *lookup)
+{
+	int left = 0;
+
+	if (lookup->nsought == 0)
+		return;
+	/* An operator of the key's type may throw. */
+	if (lookup->ingest->careful)
+		try_by_halves(lookup, select_some, "looked up", lookup->sought, lookup->nsought, INT_MAX);
+	else
+		select_some(lookup, lookup->sought, lookup->nsought);
+	for (int i = 0; i < lookup->nsought; i++)
+		if (lookup->sought[i]->state == MEMBER_SOUGHT)
+			lookup->sought[left++] = lookup->sought[i];
+	lookup->nsought = left;
 }
 
 /* ---- a batch ----------------------------------------------------------------------------------
@@ -237,6 +262,47 @@ member_of_row(Lookup *lookup, int row)
 		member->newest_at = values->event_time;
 	}
 	return member;
+}
+
+/* The same for all rows. One whose key's hash or equality throws is dead. */
+static void
+find_members_with_care(Lookup *lookup, Member **members, int n, IngestMessage *messages)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile int i = 0;
+
+	while (i < n)
+	{
+		BeginInternalSubTransaction(NULL);
+		MemoryContextSwitchTo(context);
+		PG_TRY();
+		{
+			for (; i < n; i++)
+				members[i] = member_of_row(lookup, i);
+			ReleaseCurrentSubTransaction();
+		}
+		PG_CATCH();
+		{
+			IngestMessage *message = &messages[lookup->rows[i].message];
+			ErrorData *error;
+
+			MemoryContextSwitchTo(context);
+			error = CopyErrorData();
+			RollbackAndReleaseCurrentSubTransaction();
+			FlushErrorState();
+			if (!sqlstate_is_data_error(error->sqlerrcode))
+				ReThrowError(error);
+			members[i] = NULL;
+			message->verdict = INGEST_DEAD;
+			message->error = copy_error(lookup->dimension, "looked up", error);
+			FreeErrorData(error);
+			i++;
+		}
+		PG_END_TRY();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+	}
 }
 
 /* The key of the unknown member -1; false: there is none. */
@@ -310,12 +376,16 @@ resolve_one(Lookup *lookup, int number, int n, IngestMessage *messages, bool own
 	dimension_cache_trim(dimension);
 	dimension->round++;
 	lookup->sought = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Member *) * n);
-	for (int i = 0; i < n; i++)
-		members[i] = member_of_row(lookup, i);
+	if (lookup->ingest->careful)
+		find_members_with_care(lookup, members, n, messages);
+	else
+		for (int i = 0; i < n; i++)
+			members[i] = member_of_row(lookup, i);
 	select_members(lookup);
 	if (lookup->nsought > 0 && dimension->may_insert)
 	{
-		insert_members(lookup, lookup->sought, lookup->nsought, own_transaction);
+		try_by_halves(lookup, insert_some, "made", lookup->sought, lookup->nsought,
+					  own_transaction ? SUBTRANSACTIONS : INT_MAX);
 		if (own_transaction && lookup->made > 0)
 			return true;
 		/* Refused ones left aside, somebody else has made them, or a trigger would not have them.

@@ -282,6 +282,7 @@ ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful
 		return false;
 	n = look_at(ingest, n, careful);
 	enter(ingest, &scope);
+	ingest->careful = careful;
 	prepare(ingest, n, messages);
 	old = MemoryContextSwitchTo(prepared->context);
 	made = dimensions_resolve(ingest, messages, prepared->rows, &prepared->nrows, true);

@@ -127,6 +127,12 @@ extern bool ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, 
 /* The batch is done: lets go what was decoded and kept in case that it has to be written again. */
 extern void ingest_forget(Ingest *ingest);
 
+/*
+ * After a pipeline into that target is gone: takes the guards off the dimensions that no other
+ * pipeline can look up. One that is in use keeps its guard, with a notice.
+ */
+extern void ingest_remove_guards(Oid target);
+
 /* What columns of the target are looked up where, for stat_pipeline; palloc'd, "" for none. */
 extern char *ingest_dimensions(const Ingest *ingest);
 

@@ -159,7 +159,62 @@ for my $name (sort keys %following)
 is(sql("SELECT string_agg(DISTINCT constraint_name, ',' ORDER BY constraint_name) FROM telemetry.dead_letter WHERE pipeline ~ 'follow'"),
 	'fact_id_key,fact_level_check,player_level_check', 'an attribute that the dimension refuses is a dead letter of its event');
 is(sql("SELECT string_agg(path, ',' ORDER BY pipeline) FROM telemetry.stat_pipeline"), 'executor,fast,fast,fast', 'over both paths');
-sql("SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline");
+
+# Guards go with the last pipeline that could need them.
+my $guards = "SELECT count(*), count(DISTINCT tgrelid) FROM pg_trigger WHERE tgname ~ '^telemetry_dimension_guard'";
+sql("SELECT telemetry.drop_pipeline('follow_shared')");
+is(sql($guards), '6|3', 'another pipeline looks up there: the guard stays');
+sql("SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline WHERE name <> 'follow_large'");
+is(sql($guards), '2|1', 'the last one has gone: so has the guard');
+{
+	my $reader = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'BEGIN; TABLE follow_large.player; SELECT pg_sleep(600)' ], '<', \undef, '>', \my $read, '2>&1');
+	poll_until(sub { sql("SELECT count(*) FROM pg_stat_activity WHERE query ~ '^BEGIN; TABLE follow_large' AND wait_event = 'PgSleep'") > 0 }, 'a reader');
+	my (undef, undef, $notice) = $node->psql('postgres', "SELECT telemetry.drop_pipeline('follow_large')");
+	like($notice, qr/NOTICE:  triggers telemetry_dimension_guard and telemetry_dimension_guard_replica stay on follow_large.player, which is in use/, 'it waits for no reader');
+	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^BEGIN; TABLE follow_large'");
+	eval { $reader->finish };
+	is(sql($guards), '2|1', '... and stays then');
+	sql('DROP TRIGGER telemetry_dimension_guard ON follow_large.player; DROP TRIGGER telemetry_dimension_guard_replica ON follow_large.player');
+}
+
+# ---- a key whose own functions raise errors -------------------------------------------------------
+# Its hash function for one value, its comparison for another: their events are bad, and no others.
+sql(<<'SQL');
+CREATE SCHEMA odd;
+CREATE TYPE odd.t;
+CREATE FUNCTION odd.t_in(cstring) RETURNS odd.t LANGUAGE internal IMMUTABLE STRICT AS 'textin';
+CREATE FUNCTION odd.t_out(odd.t) RETURNS cstring LANGUAGE internal IMMUTABLE STRICT AS 'textout';
+CREATE TYPE odd.t (INPUT = odd.t_in, OUTPUT = odd.t_out, LIKE = text);
+CREATE CAST (odd.t AS text) WITHOUT FUNCTION;
+CREATE FUNCTION odd.compare(a odd.t, b odd.t) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT AS $$ BEGIN
+	IF 'equality' IN (a::text, b::text) THEN RAISE 'not to be compared' USING ERRCODE = 'data_exception'; END IF; RETURN bttextcmp(a::text, b::text); END $$;
+CREATE FUNCTION odd.hash(a odd.t) RETURNS int LANGUAGE plpgsql IMMUTABLE STRICT AS $$ BEGIN
+	IF a::text = 'hash' THEN RAISE 'not to be hashed' USING ERRCODE = 'data_exception'; END IF; RETURN hashtext(a::text); END $$;
+CREATE FUNCTION odd.lt(a odd.t, b odd.t) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT odd.compare(a, b) < 0';
+CREATE FUNCTION odd.le(a odd.t, b odd.t) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT odd.compare(a, b) <= 0';
+CREATE FUNCTION odd.eq(a odd.t, b odd.t) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT odd.compare(a, b) = 0';
+CREATE FUNCTION odd.ge(a odd.t, b odd.t) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT odd.compare(a, b) >= 0';
+CREATE FUNCTION odd.gt(a odd.t, b odd.t) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT odd.compare(a, b) > 0';
+CREATE OPERATOR odd.< (LEFTARG = odd.t, RIGHTARG = odd.t, FUNCTION = odd.lt);
+CREATE OPERATOR odd.<= (LEFTARG = odd.t, RIGHTARG = odd.t, FUNCTION = odd.le);
+CREATE OPERATOR odd.= (LEFTARG = odd.t, RIGHTARG = odd.t, FUNCTION = odd.eq, COMMUTATOR = OPERATOR(odd.=), HASHES, MERGES);
+CREATE OPERATOR odd.>= (LEFTARG = odd.t, RIGHTARG = odd.t, FUNCTION = odd.ge);
+CREATE OPERATOR odd.> (LEFTARG = odd.t, RIGHTARG = odd.t, FUNCTION = odd.gt);
+CREATE OPERATOR CLASS odd.by_tree DEFAULT FOR TYPE odd.t USING btree AS OPERATOR 1 odd.<, OPERATOR 2 odd.<=, OPERATOR 3 odd.=, OPERATOR 4 odd.>=, OPERATOR 5 odd.>, FUNCTION 1 odd.compare(odd.t, odd.t);
+CREATE OPERATOR CLASS odd.by_hash DEFAULT FOR TYPE odd.t USING hash AS OPERATOR 1 odd.=, FUNCTION 1 odd.hash(odd.t);
+CREATE TABLE odd.dim (k bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, id odd.t NOT NULL UNIQUE);
+INSERT INTO odd.dim (id) SELECT ('m' || i)::odd.t FROM generate_series(1, 20) i;
+CREATE TABLE odd.fact (n int, id odd.t, k bigint REFERENCES odd.dim);
+CREATE FOREIGN TABLE odd.topic (n int, id odd.t) SERVER kafka OPTIONS (topic 'odd');
+SQL
+$kafka->create_topic('odd', 1);
+$kafka->produce('odd', map { event(n => $_, id => $_ == 70 ? 'equality' : $_ == 140 ? 'hash' : 'm' . $_ % 30) } 1 .. 200);
+sql("SELECT telemetry.create_pipeline('odd', 'odd.topic', 'odd.fact')");
+settled('odd', 200);
+is(sql("SELECT string_agg(\"offset\" || ' ' || sqlstate || ' ' || message, ',' ORDER BY \"offset\") FROM telemetry.dead_letter WHERE pipeline = 'odd'"),
+	'69 22000 no member of odd.dim can be looked up: not to be compared,139 22000 no member of odd.dim can be looked up: not to be hashed', 'an error of the key is a dead letter');
+is(sql('SELECT count(*), count(DISTINCT f.k) FROM odd.fact f JOIN odd.dim d ON d.k = f.k AND d.id::text = f.id::text'), '198|30', '... and all others are stored');
+sql("SELECT telemetry.drop_pipeline('odd')");
 
 # ---- who may not make members looks them up alone ------------------------------------------------
 sql(<<'SQL');
