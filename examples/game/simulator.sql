@@ -31,7 +31,7 @@ COMMENT ON FUNCTION game.clock(double precision) IS
 
 CREATE OR REPLACE FUNCTION game.player(seed bigint, player bigint)
 RETURNS TABLE (player_id bigint, region text, country text, zone text, currency text, device text, game_id text,
-               spends double precision, arrival double precision, stays integer, zeal double precision)
+               spends double precision, arrival double precision, stays integer, zeal double precision, pause integer)
 LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
     SELECT 9007199254740993 + player * 7919,      -- ids that a double could not carry
@@ -46,8 +46,10 @@ BEGIN ATOMIC
            CASE WHEN game.draw(seed, 8, player) < 0.08 THEN 0.6
                 ELSE game.draw(seed, 9, player) * sqrt(game.draw(seed, 9, player)) END,
            -- a part of 1/sqrt(n + 1) is still there after n days
-           floor(1 / (0.0004 + game.draw(seed, 10, player) * game.draw(seed, 10, player)))::int - 1,
-           0.35 + 0.6 * game.draw(seed, 11, player)
+           floor(1 / (0.0004 + game.draw(seed, 10, player) * game.draw(seed, 10, player)))::int - 1
+           + CASE WHEN game.draw(seed, 26, player) < 0.12 THEN 20 ELSE 0 END,
+           0.35 + 0.6 * game.draw(seed, 11, player),
+           CASE WHEN game.draw(seed, 26, player) < 0.12 THEN 2 + floor(20 * game.draw(seed, 27, player))::int END
     FROM (VALUES (0, 'eu',   'Österreich', 'Europe/Vienna',       'EUR'), (1, 'eu',   'España', 'Europe/Madrid',       'EUR'),
                  (2, 'eu',   'Polska',     'Europe/Warsaw',       'EUR'), (3, 'eu',   'UK',     'Europe/London',       'GBP'),
                  (4, 'na',   'USA',        'America/New_York',    'USD'), (5, 'na',   'USA',    'America/Los_Angeles', 'USD'),
@@ -58,7 +60,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION game.player(bigint, bigint) IS
 'One of the players: where and on what he plays, how readily he pays (0 to 1 a chance), when in the game''s time (0 to 1) he '
-'comes, how many days he stays, and on what part of them he plays.';
+'comes, how many days he stays, on what part of them he plays, and after how many he pauses for two weeks (NULL: never).';
 
 CREATE OR REPLACE FUNCTION game.sessions(
     seed bigint, players integer, events bigint, from_time timestamptz, to_time timestamptz)
@@ -79,6 +81,8 @@ BEGIN ATOMIC
         WHERE d = p.joined
            OR game.draw(seed, 12, p.player * 100000 + d)
               < p.zeal * CASE WHEN extract(isodow FROM p.first_day + d) >= 6 THEN 1.15 ELSE 1 END
+              -- some have enough of it for two weeks, and come back
+              AND NOT (p.pause IS NOT NULL AND d - p.joined BETWEEN p.pause AND p.pause + 14)
     ), played AS (
         SELECT a.*, s AS turn, a.number * 10 + s AS session, 240 + floor(3000 * power(game.draw(seed, 14, a.number * 10 + s), 2))::bigint AS seconds,
                -- one after the other: each has a part of the day of its own

@@ -93,6 +93,7 @@ WITH fact AS (SELECT attributes->>'event_id' AS event_id, event_time, action, am
 SELECT count(*) FROM ((TABLE fact EXCEPT ALL TABLE told) UNION ALL (TABLE told EXCEPT ALL TABLE fact)) AS d
 SQL
 
+is(sql('SELECT sum(resurrected_players) > 5 FROM game.kpi_player_status'), 't', 'some were away for weeks, and came back');
 # What the KPIs say of it is what the documents say, and no flat line.
 is(sql(<<'SQL'), '0|t', 'active users of days');
 WITH batch AS (SELECT event_date, count(DISTINCT player_id) AS dau FROM event GROUP BY 1),
