@@ -1,8 +1,9 @@
 -- Where partitions stand that are made on the fly or ahead.
 
 CREATE TABLE telemetry._partition_schema (
-    target regclass     PRIMARY KEY,
-    schema regnamespace NOT NULL
+    target regclass PRIMARY KEY,
+    -- Not regnamespace: pg_upgrade refuses a database that has a column of it.
+    schema name     NOT NULL
 );
 COMMENT ON TABLE telemetry._partition_schema IS 'What set_partition_schema() was told.';
 SELECT pg_catalog.pg_extension_config_dump('telemetry._partition_schema', '');

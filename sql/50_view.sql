@@ -130,6 +130,11 @@ AS 'MODULE_PATHNAME', 'telemetry_verify' LANGUAGE C STRICT;
 COMMENT ON FUNCTION telemetry.verify(regclass) IS
 'Compares a continuous view with its query in one snapshot. No row: they are equal. Else each row that only one of them holds: side is view or query. Needs SELECT on the view; reads the whole target. Example: SELECT * FROM telemetry.verify(''game.daily_active_users'')';
 
+CREATE FUNCTION telemetry.verify(view regclass, "from" timestamptz, "to" timestamptz, OUT side text, OUT "row" jsonb)
+RETURNS SETOF record AS 'MODULE_PATHNAME', 'telemetry_verify_range' LANGUAGE C;
+COMMENT ON FUNCTION telemetry.verify(regclass, timestamptz, timestamptz) IS
+'The same for groups whose key is from a time on and before another; NULL leaves that side open. The key is the first of type date, timestamp or timestamptz (which are compared in the session''s time zone); a group without it is in no range. Compares the rows of the state, also those that HAVING hides. Of the target it reads partitions, or by an index, what the key''s expression leads to. Errors: feature_not_supported (no such key; a view of sessions). Example: SELECT * FROM telemetry.verify(''game.daily_active_users'', now() - interval ''3 days'', NULL)';
+
 CREATE FUNCTION telemetry._after_drop() RETURNS event_trigger
 AS 'MODULE_PATHNAME', 'telemetry_after_drop' LANGUAGE C;
 COMMENT ON FUNCTION telemetry._after_drop() IS

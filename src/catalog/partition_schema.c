@@ -13,7 +13,10 @@ partition_schema_of(Oid target)
 	OwnSpi scope;
 
 	own_spi_begin(&scope);
-	if (own_spi_run(&plan, "SELECT schema::oid FROM telemetry._partition_schema WHERE target = $1",
+	/* Of a schema that is gone, or has another name now, an OID that no schema has. */
+	if (own_spi_run(&plan,
+					"SELECT coalesce((SELECT oid FROM pg_namespace WHERE nspname = p.schema), "
+					"4294967295::oid) FROM telemetry._partition_schema p WHERE target = $1",
 					1, types, values, NULL) > 0)
 	{
 		bool isnull;
@@ -36,7 +39,8 @@ partition_schema_store(Oid target, Oid schema)
 	own_spi_begin(&scope);
 	if (OidIsValid(schema))
 		own_spi_run(&store,
-					"INSERT INTO telemetry._partition_schema VALUES ($1, $2) "
+					"INSERT INTO telemetry._partition_schema "
+					"SELECT $1, nspname FROM pg_namespace WHERE oid = $2 "
 					"ON CONFLICT (target) DO UPDATE SET schema = excluded.schema",
 					2, types, values, NULL);
 	else

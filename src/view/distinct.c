@@ -515,29 +515,27 @@ append_counted(StringInfo sql, const KnownView *helper, const char *count, const
 	appendStringInfo(sql, ", %s AS _count FROM %s", count, from);
 }
 
-void
-distinct_append_differences(StringInfo sql, const KnownView *view)
+char *
+distinct_kept(const KnownView *helper)
 {
-	ListCell *cell;
+	StringInfoData sql;
 
-	foreach (cell, known_helpers(view))
-	{
-		const KnownView *helper = lfirst(cell);
-		StringInfoData kept;
-		StringInfoData whole;
+	initStringInfo(&sql);
+	append_counted(&sql, helper, "_count", helper->state);
+	return sql.data;
+}
 
-		initStringInfo(&kept);
-		append_counted(&kept, helper, "_count", helper->state);
-		initStringInfo(&whole);
-		append_counted(&whole, helper, "pg_catalog.sum(_count)::bigint", "(");
-		append_counted(&whole, helper, "_count", helper->partial);
-		appendStringInfoString(&whole, " UNION ALL ");
-		append_counted(&whole, helper, "_count", helper->expired);
-		appendStringInfoString(&whole, ") AS w GROUP BY ");
-		append_names(&whole, helper, helper->row.nkeys);
-		appendStringInfo(sql,
-						 " UNION ALL SELECT 'view', to_jsonb(v) FROM (%1$s EXCEPT ALL (%2$s)) AS v "
-						 "UNION ALL SELECT 'query', to_jsonb(q) FROM ((%2$s) EXCEPT ALL %1$s) AS q",
-						 kept.data, whole.data);
-	}
+char *
+distinct_whole(const KnownView *helper)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	append_counted(&sql, helper, "pg_catalog.sum(_count)::bigint", "(");
+	append_counted(&sql, helper, "_count", helper->partial);
+	appendStringInfoString(&sql, " UNION ALL ");
+	append_counted(&sql, helper, "_count", helper->expired);
+	appendStringInfoString(&sql, ") AS w GROUP BY ");
+	append_names(&sql, helper, helper->row.nkeys);
+	return sql.data;
 }

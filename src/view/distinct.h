@@ -44,7 +44,8 @@ extern Datum distinct_gave(const KnownView *helper, SPITupleTable *rows, uint64 
  * state, or computed anew. */
 extern void distinct_append_all(StringInfo sql, const KnownView *view, bool anew);
 
-/* A helper's rows that its state has and should not have, or the other way round. */
-extern void distinct_append_differences(StringInfo sql, const KnownView *view);
+/* Queries of a helper's keys and counts: as its state has them, and computed anew. */
+extern char *distinct_kept(const KnownView *helper);
+extern char *distinct_whole(const KnownView *helper);
 
 #endif

@@ -290,7 +290,8 @@ telemetry_views_restored(PG_FUNCTION_ARGS)
 	own_spi_begin(&scope);
 	if (own_spi_run(&plan,
 					"SELECT v.target::regclass::text FROM telemetry._view v JOIN pg_trigger t "
-					"ON t.tgrelid = v.target AND t.tgname = 'telemetry_collect_insert' LIMIT 1",
+					"ON t.tgrelid = v.target AND t.tgname = 'telemetry_collect_insert' "
+					"ORDER BY v.view_id DESC LIMIT 1",
 					0, NULL, NULL, NULL) > 0)
 		table = own_spi_text(0, 1, context);
 	own_spi_end(&scope);

@@ -7,6 +7,7 @@
 #include "base/compat.h"
 #include "base/owner.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -18,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 #include "view/distinct.h"
 #include "view/fold.h"
 #include "view/generate.h"
@@ -91,18 +93,54 @@ comparable(const KnownView *view, const char *rows)
 	return sql.data;
 }
 
-static char *
-comparison(const KnownView *view)
+/* The groups that are compared: those whose key is from one time on and before another. */
+typedef struct Range
 {
-	bool by_state = has_exact_floats(view) || has_expired(view);
+	int key; /* column of the state table; -1: all groups */
+	Oid type;
+	Datum bounds[2];
+	bool open[2]; /* no such bound */
+} Range;
+
+/*
+ * Rows of the range. The condition stands around the rows: PostgreSQL moves it inwards past the
+ * grouping, to where it leaves out partitions or uses an index.
+ */
+static char *
+within(const Range *range, const KnownView *part, const char *rows)
+{
+	const char *name;
+
+	if (range->key < 0)
+		return pstrdup(rows);
+	name = part->columns[range->key].name;
+	return psprintf("SELECT * FROM (%s) AS r WHERE %s%s%s%s%s", rows, range->open[0] ? "" : name,
+					range->open[0] ? "true" : " >= $1", " AND ", range->open[1] ? "true" : name,
+					range->open[1] ? "" : " < $2");
+}
+
+static void
+append_difference(StringInfo sql, const char *kept, const char *whole)
+{
+	appendStringInfo(sql,
+					 "%3$sSELECT 'view', to_jsonb(v) FROM ((%1$s) EXCEPT ALL (%2$s)) AS v UNION "
+					 "ALL SELECT 'query', to_jsonb(q) FROM ((%2$s) EXCEPT ALL (%1$s)) AS q",
+					 kept, whole, sql->len > 0 ? " UNION ALL " : "");
+}
+
+static char *
+comparison(const KnownView *view, const Range *range)
+{
+	bool by_state = range->key >= 0 || has_exact_floats(view) || has_expired(view);
 	StringInfoData sql;
 	char *one;
 	char *other;
+	ListCell *cell;
 
 	if (by_state)
 	{
-		one = comparable(view, generate_columns(view, view->source));
-		other = comparable(view, generate_whole(view));
+		one = comparable(view, within(range, view, generate_columns(view, view->source)));
+		other = comparable(view, within(range, view, generate_whole(view)));
 	}
 	else
 	{
@@ -110,18 +148,44 @@ comparison(const KnownView *view)
 		other = psprintf("SELECT * FROM %s", qualified(view->row.definition));
 	}
 	initStringInfo(&sql);
-	appendStringInfo(&sql,
-					 "SELECT 'view', to_jsonb(v) FROM (%1$s EXCEPT ALL (%2$s)) AS v UNION ALL "
-					 "SELECT 'query', to_jsonb(q) FROM ((%2$s) EXCEPT ALL %1$s) AS q",
-					 one, other);
-	distinct_append_differences(&sql, view);
+	append_difference(&sql, one, other);
+	foreach (cell, known_helpers(view))
+	{
+		const KnownView *helper = lfirst(cell);
+
+		append_difference(&sql, within(range, helper, distinct_kept(helper)),
+						  within(range, helper, distinct_whole(helper)));
+	}
 	return sql.data;
 }
 
+/* So many differences are in memory at once; the result itself spills to disk. */
+#define FETCHED_ROWS 1000
+
 static void
-compare(const KnownView *view, ReturnSetInfo *result)
+fetch_all(Portal portal, ReturnSetInfo *result)
+{
+	do
+	{
+		SPI_cursor_fetch(portal, true, FETCHED_ROWS);
+		for (uint64 i = 0; i < SPI_processed; i++)
+		{
+			Datum values[2];
+			bool isnull[2];
+
+			heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, isnull);
+			tuplestore_putvalues(result->setResult, result->setDesc, values, isnull);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	} while (SPI_processed > 0);
+}
+
+static void
+compare(const KnownView *view, Range *range, ReturnSetInfo *result)
 {
 	MemoryContext outer = CurrentMemoryContext;
+	Oid types[] = {range->type, range->type};
+	Portal portal;
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
@@ -129,17 +193,11 @@ compare(const KnownView *view, ReturnSetInfo *result)
 		elog(ERROR, "SPI_connect failed");
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	if (SPI_execute(comparison(view), true, 0) < 0)
-		elog(ERROR, "could not compare %s with its query", view->name);
+	portal = SPI_cursor_open_with_args(NULL, comparison(view, range), range->key >= 0 ? 2 : 0,
+									   types, range->bounds, NULL, true, 0);
+	fetch_all(portal, result);
+	SPI_cursor_close(portal);
 	PopActiveSnapshot();
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		Datum values[2];
-		bool isnull[2];
-
-		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, values, isnull);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, isnull);
-	}
 	SPI_finish();
 	owner_end(&scope);
 	MemoryContextSwitchTo(outer);
@@ -147,7 +205,7 @@ compare(const KnownView *view, ReturnSetInfo *result)
 
 /* With what this transaction has not folded yet; and then as if it had not been. */
 static void
-compare_with_pending(const KnownView *view, ReturnSetInfo *result)
+compare_with_pending(const KnownView *view, Range *range, ReturnSetInfo *result)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -155,17 +213,15 @@ compare_with_pending(const KnownView *view, ReturnSetInfo *result)
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	fold_for_now();
-	compare(view, result);
+	compare(view, range, result);
 	RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 }
 
-PG_FUNCTION_INFO_V1(telemetry_verify);
-Datum
-telemetry_verify(PG_FUNCTION_ARGS)
+static KnownView *
+checked_view(Oid oid)
 {
-	Oid oid = PG_GETARG_OID(0);
 	KnownView *view = known_view(oid);
 	AclResult allowed;
 
@@ -177,11 +233,78 @@ telemetry_verify(PG_FUNCTION_ARGS)
 	allowed = pg_class_aclcheck(oid, GetUserId(), ACL_SELECT);
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_VIEW, get_rel_name(oid));
+	return view;
+}
+
+static void
+verify(KnownView *view, Range *range, FunctionCallInfo fcinfo)
+{
 	InitMaterializedSRF(fcinfo, 0);
 	if (pending_any())
-		compare_with_pending(view, (ReturnSetInfo *) fcinfo->resultinfo);
+		compare_with_pending(view, range, (ReturnSetInfo *) fcinfo->resultinfo);
 	else
-		compare(view, (ReturnSetInfo *) fcinfo->resultinfo);
+		compare(view, range, (ReturnSetInfo *) fcinfo->resultinfo);
+}
+
+PG_FUNCTION_INFO_V1(telemetry_verify);
+Datum
+telemetry_verify(PG_FUNCTION_ARGS)
+{
+	Range all = {.key = -1};
+
+	verify(checked_view(PG_GETARG_OID(0)), &all, fcinfo);
+	return (Datum) 0;
+}
+
+/* The first key of a type of time. A session's key is not one: it moves as events come. */
+static int
+time_key(const KnownView *view)
+{
+	for (int i = 0; i < view->row.nkeys && view->earlier == NULL; i++)
+	{
+		Oid type = TupleDescAttr(view->desc, i)->atttypid;
+
+		if (type == DATEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID)
+			return i;
+	}
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("continuous view %s cannot be verified for a range of time", view->name),
+					view->earlier
+						? errdetail("Sessions that reach into a range begin outside of it.")
+						: errdetail("None of its keys is of type date, timestamp or timestamptz."),
+					errhint("Without a range, telemetry.verify() compares all of it.")));
+}
+
+/* In the time zone of the session, as PostgreSQL itself converts when it compares. */
+static Datum
+as_key(Oid type, Datum time)
+{
+	if (type == DATEOID)
+		return DirectFunctionCall1(timestamptz_date, time);
+	if (type == TIMESTAMPOID)
+		return DirectFunctionCall1(timestamptz_timestamp, time);
+	return time;
+}
+
+PG_FUNCTION_INFO_V1(telemetry_verify_range);
+Datum
+telemetry_verify_range(PG_FUNCTION_ARGS)
+{
+	KnownView *view;
+	Range range;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("view must not be NULL")));
+	view = checked_view(PG_GETARG_OID(0));
+	range.key = time_key(view);
+	range.type = TupleDescAttr(view->desc, range.key)->atttypid;
+	for (int i = 0; i < 2; i++)
+	{
+		range.open[i] = PG_ARGISNULL(i + 1);
+		range.bounds[i] =
+			as_key(range.type, range.open[i] ? TimestampTzGetDatum(0) : PG_GETARG_DATUM(i + 1));
+	}
+	verify(view, &range, fcinfo);
 	return (Datum) 0;
 }
 

@@ -31,6 +31,9 @@ worker_init(void)
 		return;
 	shared_init();
 	hold_init();
+	/* A server that pg_upgrade starts is only looked at: nothing may be written or read by us. */
+	if (IsBinaryUpgrade)
+		return;
 
 	snprintf(worker.bgw_name, BGW_MAXLEN, "telemetry launcher");
 	snprintf(worker.bgw_type, BGW_MAXLEN, "telemetry launcher");

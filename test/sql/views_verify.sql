@@ -1,0 +1,72 @@
+-- telemetry.verify() of a range: finds what is wrong inside of it, and does not look outside.
+SET client_min_messages = warning;
+CREATE SCHEMA verifying;
+SET search_path = verifying;
+SET timezone = 'Europe/Berlin';
+CREATE TABLE fact (at timestamptz NOT NULL, day date NOT NULL, kind text, player int, f float8) PARTITION BY RANGE (day);
+CREATE TABLE fact_10 PARTITION OF fact FOR VALUES FROM ('2026-10-01') TO ('2026-11-01');
+CREATE TABLE fact_11 PARTITION OF fact FOR VALUES FROM ('2026-11-01') TO ('2026-12-01');
+INSERT INTO fact SELECT t, t AT TIME ZONE 'UTC', 'k' || i % 3, i % 7, i / 7.0
+FROM generate_series(1, 600) i, LATERAL (SELECT timestamptz '2026-10-15 UTC' + i * interval '1 hour' AS t) t;
+CREATE MATERIALIZED VIEW by_day WITH (telemetry.continuous) AS
+	SELECT kind, day, count(*) AS rows, sum(f), max(player), count(DISTINCT player) AS players, telemetry.hll_agg(player) AS sketch
+	FROM fact GROUP BY kind, day HAVING count(*) > 1;
+CREATE MATERIALIZED VIEW by_hour WITH (telemetry.continuous) AS
+	SELECT date_trunc('hour', at, 'UTC') AS hour, count(*) AS rows FROM fact GROUP BY 1;
+CREATE MATERIALIZED VIEW by_local WITH (telemetry.continuous) AS
+	SELECT date_trunc('day', at AT TIME ZONE 'Europe/Berlin') AS day, count(*) AS rows FROM fact GROUP BY 1;
+CREATE MATERIALIZED VIEW kept WITH (telemetry.continuous) AS SELECT player, at FROM fact WHERE player > 3;
+CREATE MATERIALIZED VIEW kinds WITH (telemetry.continuous) AS SELECT kind, count(*) FROM fact GROUP BY kind;
+CREATE MATERIALIZED VIEW sessions WITH (telemetry.continuous) AS
+	SELECT player, min(at), count(*) FROM fact GROUP BY player, telemetry.session_window(at, interval '1 hour');
+-- In order, over whatever range.
+SELECT count(*) FROM telemetry.verify('by_day', '2026-10-20', '2026-11-03');
+SELECT count(*) FROM telemetry.verify('by_day', NULL, NULL);
+SELECT count(*) FROM telemetry.verify('by_hour', NULL, '2026-11-01');
+SELECT count(*) FROM telemetry.verify('by_local', '2026-11-01', NULL);
+SELECT count(*) FROM telemetry.verify('kept', '2026-11-01', '2026-11-02');
+-- Of each kind one state is spoilt; a bound belongs to what begins with it.
+CREATE FUNCTION state(view regclass) RETURNS regclass LANGUAGE sql AS 'SELECT state FROM telemetry.continuous_view v WHERE v.view = $1';
+DO $$ BEGIN
+	EXECUTE format('UPDATE %s SET _count = _count + 1 WHERE day = ''2026-10-20'' AND kind = ''k1''', verifying.state('verifying.by_day'));
+	EXECUTE format('UPDATE %s SET _count = _count + 1 WHERE hour = ''2026-11-02 05:00 UTC''', verifying.state('verifying.by_hour'));
+	EXECUTE format('DELETE FROM %s WHERE day = ''2026-11-03''', verifying.state('verifying.by_local'));
+	EXECUTE format('DELETE FROM %s WHERE at = (SELECT max(at) FROM verifying.kept)', verifying.state('verifying.kept'));
+END $$;
+CREATE FUNCTION in_ranges(view regclass, step interval) RETURNS TABLE (start timestamptz, side text, "row" jsonb) LANGUAGE sql AS $$
+	SELECT g, v.side, v."row" FROM generate_series(timestamptz '2026-10-14', '2026-11-12', step) g,
+		LATERAL telemetry.verify(view, g, g + step) v $$;
+SELECT start, side, "row"->'kind' AS kind, "row"->'day' AS day, "row"->'_count' AS n FROM in_ranges('by_day', '1 day') ORDER BY side;
+SELECT start, side, "row" FROM in_ranges('by_hour', '1 day') ORDER BY side;
+SELECT start, side, "row" FROM in_ranges('by_local', '1 day') ORDER BY side;
+SELECT count(*) FROM in_ranges('kept', '1 day');
+SELECT count(*) FROM telemetry.verify('by_day', NULL, '2026-10-20');
+SELECT count(*) FROM telemetry.verify('by_hour', NULL, '2026-11-02 05:00 UTC');
+SELECT count(*) FROM telemetry.verify('by_day', '2026-10-21', NULL);
+-- Values that are counted once a group, too.
+DO $$
+DECLARE helper regclass;
+BEGIN
+	SELECT h.state INTO helper FROM telemetry._view h JOIN telemetry._view v ON v.view_id = h.feeds WHERE v.view = 'verifying.by_day'::regclass;
+	EXECUTE format('UPDATE %s SET _count = _count + 5 WHERE ctid = (SELECT min(ctid) FROM %1$s WHERE day = ''2026-11-05'')', helper);
+END $$;
+SELECT start, side FROM in_ranges('by_day', '1 day') WHERE start > '2026-11-01' ORDER BY side;
+-- With what the transaction has not folded yet; and what expired is counted still.
+BEGIN;
+INSERT INTO fact VALUES ('2026-11-04 12:00', '2026-11-04', 'new', 1, 1);
+SELECT count(*) FROM telemetry.verify('by_day', '2026-11-04', '2026-11-05');
+ROLLBACK;
+DROP TABLE fact_10;
+SELECT start, side, "row"->'_count' AS n FROM in_ranges('by_day', '1 day') WHERE start < '2026-11-01' ORDER BY side;
+-- What cannot be, and what may not.
+SELECT * FROM telemetry.verify('kinds', '2026-10-20', NULL);
+SELECT * FROM telemetry.verify('sessions', '2026-10-20', NULL);
+SELECT * FROM telemetry.verify('fact', '2026-10-20', NULL);
+SELECT * FROM telemetry.verify(NULL, '2026-10-20', NULL);
+CREATE ROLE verifying_nobody;
+GRANT USAGE ON SCHEMA verifying TO verifying_nobody;
+SET ROLE verifying_nobody;
+SELECT * FROM telemetry.verify('by_day', '2026-10-20', NULL);
+RESET ROLE;
+DROP SCHEMA verifying CASCADE;
+DROP ROLE verifying_nobody;
