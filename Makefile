@@ -101,3 +101,8 @@ image:
 
 test-image: image
 	tools/image test
+
+# Needs root: PostgreSQL 15 and 17 side by side, and pg_upgrade between them.
+.PHONY: test-upgrade
+test-upgrade:
+	tools/test_upgrade
