@@ -83,9 +83,12 @@ build/test/%: test/brokers/%.c
 	$(CC) -std=gnu99 -O2 -Wall -Wextra $(WERROR) $< -o $@ $(shell pkg-config --cflags --libs rdkafka)
 
 # Needs root: another major version lives in a Debian of its own.
-.PHONY: test-majors deb test-deb image test-image
+.PHONY: test-majors deb test-deb image test-image test-big-endian
 test-majors:
 	tools/test_majors
+
+test-big-endian:
+	tools/big_endian
 
 # Debian packages in build/deb, made in a Debian of a folder; SYSTEM=trixie for PostgreSQL 17.
 SYSTEM = bookworm

@@ -60,11 +60,12 @@ refuse()
 # What the image itself says is healthy, asked where the server runs, as an engine would.
 healthy()
 {
-	local pid folder
+	local pid folder user
 	pid=$(server_pid 2>/dev/null) || return 1
 	[ -e "/proc/$pid" ] || return 1
+	user=$(stat -c %u "/proc/$pid")
 	folder=$(buildah inspect --format '{{index .OCIv1.Config.Env 0}}' "$container")
-	nsenter --target "$pid" --mount --root --wd=/ --setuid "$image_user" --setgid "$image_user" -- \
+	nsenter --target "$pid" --mount --root --wd=/ --setuid "$user" --setgid "$user" -- \
 		env -i "$folder" PGDATA=/var/lib/postgresql/data healthcheck
 }
 
@@ -115,7 +116,8 @@ fresh_data()
 
 query()
 {
-	PGPASSWORD=$secret "$(pg_bindir)/psql" -X -A -t -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" -U game -d facts -c "$1"
+	PGPASSWORD=$secret "$(pg_bindir)/psql" -X -A -t -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$port" \
+		-U "${2:-game}" -d "${3:-facts}" -c "$1"
 }
 
 answers()
@@ -136,8 +138,10 @@ write_scripts()
 	echo 'CREATE TABLE told (line text); INSERT INTO told VALUES (current_user || current_database());' >"$scripts/10.sql"
 	echo "INSERT INTO told VALUES ('gz');" | gzip >"$scripts/20.sql.gz"
 	# The server must not count as healthy while scripts still run.
+	# shellcheck disable=SC2016 # expanded by the script
 	printf '%s\n' '#!/bin/bash' 'set -e' 'if healthcheck; then exit 1; fi' \
-		"psql -X -v ON_ERROR_STOP=1 -c \"INSERT INTO told VALUES ('sh \$(id -u)')\"" >"$scripts/30.sh"
+		'[ -n "$POSTGRES_PASSWORD" ]' \
+		"psql -X -v ON_ERROR_STOP=1 --username \"\$POSTGRES_USER\" --dbname \"\$POSTGRES_DB\" -c \"INSERT INTO told VALUES ('sh \$(id -u)')\"" >"$scripts/30.sh"
 	chmod +x "$scripts/30.sh"
 	echo "process_sql -c \"INSERT INTO told VALUES ('sourced')\"" >"$scripts/40.sh"
 	echo 'not a script' >"$scripts/50.txt"
@@ -194,7 +198,6 @@ test_restart()
 	wait_healthy "it starts again on its folder, without a password"
 	expect "and runs no script again" answers 'SELECT count(*) FROM told' 4
 	refuse "none is named" grep -q 'running /docker-entrypoint' "$log"
-	query 'DROP EXTENSION telemetry; DROP SCHEMA IF EXISTS telemetry' || failed "removing the extension, which the demo creates"
 	say "  the demo on it: its log is $trial/demo.log"
 	(cd "$root" && PGHOST=127.0.0.1 PGPORT=$port PGUSER=game PGDATABASE=facts PGPASSWORD=$secret SERVER=given EVENTS=20000 \
 		examples/demo/run >"$trial/demo.log" 2>&1 </dev/null) || failed "the demo: $(tail -n 20 "$trial/demo.log")"
@@ -231,6 +234,24 @@ test_users()
 	stop_image "and stops"
 }
 
+# What docker/compose.yaml mounts and runs, as far as one container can: model, roles, simulator.
+test_compose()
+{
+	fresh_container
+	fresh_data compose
+	run_image compose "${volumes[@]}" -e POSTGRES_PASSWORD="$secret" -e POSTGRES_DB=game \
+		-v "$root/docker/compose/model.sh:/docker-entrypoint-initdb.d/100_model.sh:ro" -- postgres -c port="$port"
+	wait_healthy "with the compose file's script it starts"
+	expect "the BI role reads KPIs" query 'SELECT * FROM game.kpi_active_users' bi game
+	expect "the watcher sees the pipeline" query 'SELECT 1 / count(*) FROM telemetry.stat_pipeline' watcher game
+	query 'CREATE TABLE sent (key text, value text)' postgres game || failed "a table for the simulator"
+	expect "the simulator runs in the image" buildah run -v "$tree:/telemetry:ro" -e PGHOST=127.0.0.1 -e PGPORT="$port" \
+		-e PGUSER=postgres -e PGDATABASE=game -e PGPASSWORD="$secret" "$container" -- \
+		entrypoint /telemetry/examples/game/simulate --into sent --rate 100 --seconds 2
+	expect "and sends" query 'SELECT 1 / count(*) FROM sent' postgres game
+	stop_image "and stops"
+}
+
 end_image()
 {
 	local pid
@@ -240,7 +261,7 @@ end_image()
 		kill "$runner" 2>/dev/null || true
 	fi
 	[ -z "${container:-}" ] || buildah rm "$container" >/dev/null || true
-	rm -rf "${trial:?}"/*/
+	rm -rf "${trial:?}"/*/ "${tree:?}"
 }
 
 test_image()
@@ -255,7 +276,10 @@ test_image()
 	say "trying the image; logs are in $trial"
 	container=
 	fresh_container
+	tree=$(mktemp -d "${TMPDIR:-/tmp}/telemetry-tree-XXXXXX")
 	trap end_image EXIT
+	chroot_tree "$tree"
+	chmod a+rx "$tree"
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	user=$(buildah inspect --type image --format '{{.Docker.Config.User}}' "$image")
@@ -268,5 +292,6 @@ test_image()
 	test_restart
 	test_failing_script
 	test_users
+	test_compose
 	say "$cases passed, 0 failed"
 }

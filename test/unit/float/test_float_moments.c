@@ -83,6 +83,13 @@ test_sums(void)
 	}
 }
 
+/* 113 bits: where long double has them there may be no other name for it. */
+#if __LDBL_MANT_DIG__ == 113
+typedef long double Quad;
+#else
+__extension__ typedef __float128 Quad;
+#endif
+
 /* Small integers: the formulas in 128-bit integers, with a quotient of 113 bits. */
 static void
 test_statistics(void)
@@ -91,7 +98,6 @@ test_statistics(void)
 	{
 		int n = 2 + (int) (random64() % 50);
 		__extension__ __int128 sx = 0, sy = 0, sxx = 0, syy = 0, sxy = 0;
-		__extension__ typedef __float128 Quad;
 		FloatMoments moments;
 		double result;
 		bool overflow;
