@@ -14,14 +14,13 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from charting import COLORS, bars, days, dress, legend_above, page  # noqa: E402
 
 
-def draw_ingest(axes, looks, messages):
+def draw_ingest(axes, looks, messages, views):
     seconds = [0] + [int(look[0]) / 1000 for look in looks]
     left = [messages] + [int(look[3]) for look in looks]
     stored = [0] + [int(look[1]) for look in looks]
     axes.fill_between(seconds, left, color=COLORS[1], alpha=0.5, linewidth=0, label="lag: messages left in the topic")
     axes.plot(seconds, stored, color=COLORS[0], linewidth=2.2, label="facts stored")
-    rate = messages / seconds[-1]
-    dress(axes, f"Ingest: {messages:,} messages at {rate:,.0f} a second", "messages", "seconds since create_game_model()")
+    dress(axes, f"Ingest, with {views} views kept up to date by it", "messages", "seconds since create_game_model()")
     legend_above(axes, 2, 0.2)
 
 
@@ -140,7 +139,7 @@ def main():
         looks = list(csv.reader(file))
     data = json.load(sys.stdin)
     figure, axes = page(4, 2, "A game's topic in PostgreSQL: telemetry.create_game_model()")
-    draw_ingest(axes[0][0], looks, data["messages"])
+    draw_ingest(axes[0][0], looks, data["messages"], data["views"])
     draw_dead(axes[0][1], data["dead"])
     draw_active(axes[1][0], data["active"])
     draw_retention(axes[1][1], figure, data["retention"])

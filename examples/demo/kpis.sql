@@ -26,6 +26,10 @@ SELECT event_date, game_id, sessions, round(sessions_per_player, 2) AS per_playe
 FROM game.kpi_sessions JOIN game.kpi_concurrent USING (event_date, game_id)
 WHERE event_date > (SELECT max(event_date) FROM game.kpi_sessions) - 4 ORDER BY 1 DESC, 2;
 
+\echo 'How many of the last week''s players went on to buy, within an hour (funnel()):'
+SELECT step, action, players, round(100 * conversion, 1) AS "% of all", round(100 * from_previous, 1) AS "% of the step before"
+FROM game.funnel('{login,match_start,match_end,purchase}', '1 hour', from_date => current_date - 6, to_date => current_date);
+
 \echo 'Revenue by region (kpi_purchases), each currency apart:'
 SELECT region, currency, sum(purchases) AS purchases, sum(revenue)::numeric(28,2) AS revenue,
        round(100 * sum(revenue) / sum(sum(revenue)) OVER (PARTITION BY currency), 1) AS "percent of the currency"
