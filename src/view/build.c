@@ -14,8 +14,10 @@
  * stand for commit together, so a snapshot sees both or neither: nothing is lost or repeated,
  * however old the writers' own snapshots are.
  *
- * A build that ends early, in whatever way, leaves the status 'building' and no entry in shared
- * memory: nobody follows such a view, and it is shown as unbuilt.
+ * A build that ends early leaves the status 'building' and no entry in shared memory: nobody
+ * follows such a view, and it is shown as unbuilt. But the state of a view that was live before is
+ * good from the beginning, so an error or a cancellation then only ends it sooner: what the journal
+ * has is merged, and the view is live again.
  */
 #include "view/build.h"
 
@@ -57,6 +59,14 @@
 
 /* If writers are faster than that many rounds, they have to wait for the last one. */
 #define MAX_ROUNDS 20
+
+/* The view that is being built, for whoever has to clear up. */
+static struct
+{
+	Oid view;
+	Oid table;
+	bool was_live;
+} current;
 
 bool
 build_follows(const KnownView *view)
@@ -410,6 +420,9 @@ build_view(Oid view)
 			followers = lappend_oid(followers, ((ViewRow *) lfirst(cell))->view);
 	PopActiveSnapshot();
 
+	current.view = view;
+	current.table = table;
+	current.was_live = row->status == VIEW_LIVE;
 	progress_begin(row);
 	prepare(row, table);
 	fill(row, table);
@@ -442,40 +455,96 @@ build_exclude(Oid view)
 		LockRelationOid(lfirst_oid(cell), ShareUpdateExclusiveLock);
 }
 
-void
-build_online(Oid view)
+/* For all transactions to come. An abort releases them. */
+static void
+lock_for_session(const List *views, bool lock)
 {
-	List *views;
 	ListCell *cell;
 
-	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	views = with_followers(view);
-	foreach (cell, views)
-		collect_require_rights(known_view(lfirst_oid(cell)));
 	foreach (cell, views)
 	{
 		LockRelId id = {.relId = lfirst_oid(cell), .dbId = MyDatabaseId};
 
-		LockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+		if (lock)
+			LockRelationIdForSession(&id, ShareUpdateExclusiveLock);
+		else
+			UnlockRelationIdForSession(&id, ShareUpdateExclusiveLock);
 	}
-	/* An error releases the locks. */
+}
+
+/*
+ * In a new transaction, after an error in whatever step. Somebody else may have had the view
+ * meanwhile; then its status says so. Views over it stay stale, having missed what was merged.
+ */
+static void
+make_live_again(void)
+{
+	List *views;
+	ViewRow *row;
+
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	views = list_make1_oid(current.view);
+	lock_for_session(views, true);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	row = view_by_oid(current.view, CurrentMemoryContext);
+	PopActiveSnapshot();
+	if (row && row->status == VIEW_BUILDING)
+		finish(row, current.table);
+	lock_for_session(views, false);
+	SPI_finish();
+}
+
+/* The error is thrown on afterwards; one of the attempt itself leaves the view unbuilt. */
+static void
+clear_up(MemoryContext context)
+{
+	AbortOutOfAnyTransaction();
+	StartTransactionCommand();
+	PG_TRY();
+	{
+		make_live_again();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		FlushErrorState();
+	}
+	PG_END_TRY();
+}
+
+void
+build_online(Oid view)
+{
+	MemoryContext context = CurrentMemoryContext;
+	List *views;
+
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	current.was_live = false;
+	views = with_followers(view);
+	lock_for_session(views, true);
 	PG_TRY();
 	{
 		build_view(view);
 	}
 	PG_CATCH();
 	{
+		ErrorData *error;
+
+		/* What it looks at goes with the transaction. */
+		progress_forget();
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (current.was_live)
+			clear_up(context);
 		progress_end();
-		PG_RE_THROW();
+		MemoryContextSwitchTo(context);
+		ReThrowError(error);
 	}
 	PG_END_TRY();
-	foreach (cell, views)
-	{
-		LockRelId id = {.relId = lfirst_oid(cell), .dbId = MyDatabaseId};
-
-		UnlockRelationIdForSession(&id, ShareUpdateExclusiveLock);
-	}
+	lock_for_session(views, false);
 	SPI_finish();
 }
 

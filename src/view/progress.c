@@ -143,9 +143,15 @@ progress_total(double rows)
 }
 
 void
-progress_end(void)
+progress_forget(void)
 {
 	nwatched = 0;
+}
+
+void
+progress_end(void)
+{
+	progress_forget();
 	if (mine == NULL)
 		return;
 	LWLockAcquire(lock, LW_EXCLUSIVE);

@@ -30,6 +30,9 @@ extern void progress_end(void);
 extern void progress_watch(QueryDesc *query, const List *tables);
 extern void progress_unwatch(void);
 
+/* The query ended by an error. */
+extern void progress_forget(void);
+
 /* True while somebody builds the view of that number. */
 extern bool progress_running(int view_id);
 

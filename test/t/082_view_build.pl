@@ -233,6 +233,26 @@ query("UPDATE dim SET name = 'other ' || g WHERE g < 3");
 	is(status('over'), 'live', 'and live');
 }
 
+# Cancelled, it leaves the view as it would be without it.
+for my $view (qw(joined agg))
+{
+	my $build = stopped_build("REFRESH MATERIALIZED VIEW CONCURRENTLY $view");
+
+	query('INSERT INTO t (id, g, x) VALUES (71000, 1, 3), (71001, 7, 3); DELETE FROM t WHERE id IN (504, 505)');
+	query('SELECT pg_cancel_backend(pid) FROM telemetry.progress_build');
+	like(finish($build), qr/canceling statement due to user request/, "REFRESH CONCURRENTLY of $view is cancelled");
+	open_gate();
+	is(status($view), 'live', 'and the view is live');
+	is(differences($view), '0 0', 'with what was written meanwhile');
+	is(query('SELECT count(*) FROM telemetry.progress_build'), 0, 'nobody builds it any more');
+	is(query("SELECT count(*) FROM pg_class WHERE relname LIKE 'v%journal'"), 0, 'and no journal is left');
+	query('DELETE FROM t WHERE id IN (71000, 71001)');
+	is(differences($view), '0 0', 'it follows');
+}
+is(status('over'), 'stale', 'a view over it is to be computed anew');
+query('REFRESH MATERIALIZED VIEW over');
+is(differences('over'), '0 0', 'and is');
+
 # ---- expired partitions ----------------------------------------------------------------------------
 
 my $old_rows = query('SELECT sum(count) FROM agg WHERE g < 0');
