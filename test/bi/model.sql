@@ -1,4 +1,5 @@
 -- A game's model in schema game of a new database, and roles that look at it; :broker is Kafka's address.
+SET client_min_messages = warning;
 CREATE EXTENSION telemetry;
 CREATE SERVER game_kafka FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers :'broker');
 SELECT telemetry.create_game_model('game_kafka', 'player-events', 'game', fields => '{"device": "context.device"}');
