@@ -1,6 +1,7 @@
 #include "view/located.h"
 
 #include "miscadmin.h"
+#include "port/pg_bitutils.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
 

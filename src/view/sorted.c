@@ -11,6 +11,7 @@
 #include "view/sorted.h"
 
 #include "access/htup_details.h"
+#include "base/compat.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"

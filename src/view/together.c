@@ -1,5 +1,6 @@
 #include "view/together.h"
 
+#include "base/compat.h"
 #include "executor/tstoreReceiver.h"
 #include "executor/tuptable.h"
 #include "nodes/makefuncs.h"
