@@ -65,8 +65,8 @@ healthy()
 	[ -e "/proc/$pid" ] || return 1
 	user=$(stat -c %u "/proc/$pid")
 	folder=$(buildah inspect --format '{{index .OCIv1.Config.Env 0}}' "$container")
-	nsenter --target "$pid" --mount --root --wd=/ --setuid "$user" --setgid "$user" -- \
-		env -i "$folder" PGDATA=/var/lib/postgresql/data healthcheck
+	nsenter --target "$pid" --mount --root --setuid "$user" --setgid "$user" -- \
+		env -i --chdir=/ "$folder" PGDATA=/var/lib/postgresql/data healthcheck
 }
 
 wait_healthy()
