@@ -518,11 +518,14 @@ build_online(Oid view)
 {
 	MemoryContext context = CurrentMemoryContext;
 	List *views;
+	ListCell *cell;
 
 	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	current.was_live = false;
 	views = with_followers(view);
+	foreach (cell, views)
+		collect_require_rights(known_view(lfirst_oid(cell)));
 	lock_for_session(views, true);
 	PG_TRY();
 	{
