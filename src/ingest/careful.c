@@ -22,6 +22,7 @@
 #include <math.h>
 
 #include "access/xact.h"
+#include "base/crash.h"
 #include "base/sqlstate.h"
 #include "ingest/internal.h"
 #include "utils/memutils.h"
@@ -67,6 +68,7 @@ try_chunk(Ingest *ingest, const IngestRow *rows, int n, MemoryContext chunk_cont
 	{
 		int64 taken = insert_rows(ingest, rows, n);
 
+		crash_point("chunk_written");
 		ReleaseCurrentSubTransaction();
 		*written += taken;
 	}
@@ -76,6 +78,7 @@ try_chunk(Ingest *ingest, const IngestRow *rows, int n, MemoryContext chunk_cont
 		error = CopyErrorData();
 		RollbackAndReleaseCurrentSubTransaction();
 		FlushErrorState();
+		crash_point("chunk_rolled_back");
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "base/crash.h"
 #include "commands/trigger.h"
 #include "ingest/internal.h"
 #include "catalog/pg_type.h"
@@ -109,6 +110,7 @@ executor_insert(Ingest *ingest, const IngestRow *rows, int n)
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", ingest->insert_sql, SPI_result_code_string(result));
 	written = SPI_processed;
+	crash_point("executor_written");
 	SPI_finish();
 	tuplestore_end(batch->reldata);
 	return written;

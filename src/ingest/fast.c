@@ -14,6 +14,7 @@
 #include "access/tupconvert.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/crash.h"
 #include "catalog/catalog.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
@@ -338,6 +339,7 @@ write_leaf(FastInsert *insert, Leaf *leaf)
 	table_multi_insert(leaf->rri->ri_RelationDesc, leaf->slots, leaf->n, insert->command, 0,
 					   leaf->bulk);
 	MemoryContextSwitchTo(old);
+	crash_point("heap_written");
 	if (leaf->rri->ri_NumIndices > 0 || leaf->after_row)
 		for (int i = 0; i < leaf->n; i++)
 		{
@@ -345,6 +347,7 @@ write_leaf(FastInsert *insert, Leaf *leaf)
 			finish_row(insert, leaf, i);
 			CHECK_FOR_INTERRUPTS();
 		}
+	crash_point("indexes_written");
 	insert->ingest->current = -1;
 }
 

@@ -4,6 +4,7 @@
 #include "ingest/ingest.h"
 
 #include "access/xact.h"
+#include "base/crash.h"
 #include "base/sqlstate.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -135,7 +136,10 @@ write_rows(Ingest *ingest, const IngestRow *rows, int n)
 	ingest->current = -1;
 	AfterTriggerSetState(&immediate);
 	if (ingest->options.create_partitions != PARTITIONS_BY_HAND)
+	{
 		partitions_ensure(ingest, rows, n);
+		crash_point("partitions_ensured");
+	}
 	written = ingest->fast ? fast_insert(ingest, rows, n) : executor_insert(ingest, rows, n);
 	ingest->current = -1;
 	dimensions_update(ingest, rows, n);
@@ -405,6 +409,7 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 											   : Min(2 * n, MOST_CAREFUL_MESSAGES);
 	}
 	owner_end(&scope);
+	crash_point("ingest_written");
 
 	counts->stored += written;
 	if (ingest->options.ignore_conflicts)

@@ -24,6 +24,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/crash.h"
 #include "base/owner.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -320,6 +321,7 @@ fill(const ViewRow *row, Oid table)
 	LockRelationOid(table, ShareUpdateExclusiveLock);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	progress_phase(BUILD_READS);
+	crash_point("build_reads");
 	parts = parts_of(row->view);
 	foreach (cell, parts)
 	{
@@ -358,7 +360,9 @@ merge_journal(const ViewRow *row)
 		pendings = lappend(pendings, pending);
 	}
 	CommandCounterIncrement();
+	crash_point("journal_taken");
 	fold_journal(pendings);
+	crash_point("journal_folded");
 	PopActiveSnapshot();
 	return rows;
 }
@@ -387,11 +391,13 @@ finish(const ViewRow *row, Oid table)
 		(void) merge_round(row, table);
 	}
 	progress_phase(BUILD_FINISHES);
+	crash_point("build_finishes");
 	(void) merge_journal(row);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	view_set_status(row->id, VIEW_LIVE, NULL);
 	PopActiveSnapshot();
 	SPI_commit();
+	crash_point("build_live");
 	PushActiveSnapshot(GetTransactionSnapshot());
 	journal_drop(row);
 	PopActiveSnapshot();

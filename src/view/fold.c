@@ -1,6 +1,7 @@
 #include "view/fold.h"
 
 #include "access/xact.h"
+#include "base/crash.h"
 #include "base/owner.h"
 #include "base/sqlstate.h"
 #include "catalog/pg_type.h"
@@ -713,7 +714,10 @@ fold_all(List *pendings, bool or_break)
 			change.given = tuplestore_begin_heap(false, false, work_mem);
 			step.change = &change;
 			if (take_or_break(&step, or_break))
+			{
+				crash_point("helper_folded");
 				feed(folds, fold, change.given);
+			}
 			else
 				folds = list_delete_ptr(folds, fold_of_main(folds, fold->view));
 			continue;
@@ -724,8 +728,13 @@ fold_all(List *pendings, bool or_break)
 			change.new = tuplestore_begin_heap(false, false, work_mem);
 			step.change = &change;
 		}
+		crash_point("fold_begins");
 		if (take_or_break(&step, or_break) && step.change)
+		{
+			crash_point("parent_folded");
 			pass_on(&folds, fold, &change, or_break);
+		}
+		crash_point("fold_ended");
 	}
 }
 

@@ -1,6 +1,7 @@
 #include "view/session_fold.h"
 
 #include "access/htup_details.h"
+#include "base/crash.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -244,6 +245,7 @@ take_away(KnownView *view, Tuplestorestate *minus, bool torn, const Outcome *out
 	promote(view, emptied, pieces, outcome->old);
 	if (outcome->old && !torn)
 		copy_rows(view, dirty, outcome->old);
+	crash_point("sessions_taken_out");
 	session_recompute(view, dirty, pieces);
 	tuplestore_rescan(dirty);
 	hand_over_many(DIRTY_ROWS, dirty, view->desc);

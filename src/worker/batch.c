@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/crash.h"
 #include "base/guc.h"
 #include "base/sqlstate.h"
 #include "catalog/dead_letter.h"
@@ -236,18 +237,22 @@ write_once(IngestWorker *worker, Writing *writing)
 	check_pipeline(worker);
 	reopen_ingest(worker);
 	prepare_messages(worker, writing);
+	crash_point("batch_prepared");
 	/* Rows that were bad of late: the happy path would be tried in vain. */
 	if (ingest_needs_care(worker->ingest, rest))
 		writing->careful = true;
 	if (ingest_make_members(worker->ingest, rest, writing->messages + writing->done,
 							writing->careful))
 	{
+		crash_point("members_made");
 		process_commit();
+		crash_point("members_committed");
 		return;
 	}
 	if (rest > 0)
 		took = ingest_write(worker->ingest, rest, writing->messages + writing->done,
 							writing->careful, &counts);
+	crash_point("rows_written");
 	for (int i = writing->done; i < writing->done + took; i++)
 	{
 		if (writing->messages[i].verdict == INGEST_DEAD)
@@ -258,7 +263,9 @@ write_once(IngestWorker *worker, Writing *writing)
 		else if (writing->messages[i].verdict == INGEST_STORED)
 			dead_in_a_row = 0;
 	}
+	crash_point("dead_letters_written");
 	store_offsets(worker, writing, writing->done, writing->done + took, &counts, new);
+	crash_point("offsets_written");
 	if (limit > 0 && dead_in_a_row >= limit)
 		pipeline_set_paused(worker->pipeline->id, true,
 							psprintf("%d bad messages in a row, the last: %s", dead_in_a_row,
@@ -267,7 +274,9 @@ write_once(IngestWorker *worker, Writing *writing)
 										 : "?"));
 	/* Last of all: the rows of views that every writer updates are locked for the shortest time. */
 	view_fold(writing->bad_data);
+	crash_point("views_folded");
 	process_commit();
+	crash_point("batch_committed");
 
 	/* From here on it has happened. */
 	for (int i = 0; i < worker->npartitions; i++)
@@ -322,6 +331,7 @@ recover(IngestWorker *worker, Writing *writing, ErrorData *error)
 	 */
 	if (worker->ingest)
 		ingest_invalidate(worker->ingest);
+	crash_point("batch_aborted");
 	writing->failures++;
 	if (writing->failures == 1 || writing->failures % 100 == 0)
 		ereport(LOG, (errcode(error->sqlerrcode),
@@ -407,5 +417,6 @@ batch_commit(IngestWorker *worker)
 	ingest_forget(worker->ingest);
 	report_batch(worker, &writing, started);
 	publish(worker);
+	crash_point("positions_published");
 	MemoryContextSwitchTo(worker->context);
 }

@@ -1,6 +1,7 @@
 #include "worker/retention.h"
 
 #include "access/table.h"
+#include "base/crash.h"
 #include "base/owner.h"
 #include "catalog/pg_class.h"
 #include "executor/spi.h"
@@ -76,6 +77,7 @@ retention_drop(const Retention *retention, Oid partition)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 	SPI_finish();
 	owner_end(&scope);
+	crash_point("partition_dropped");
 	ereport(LOG, (errmsg("telemetry dropped partition %s of %s, whose retention has passed", name,
 						 get_rel_name(retention->target))));
 	return true;
