@@ -37,7 +37,11 @@ CREATE TABLE events (n bigint NOT NULL, player_key bigint REFERENCES dim (key), 
 CREATE INDEX ON events (player, at);
 CREATE FOREIGN TABLE slow_topic (n bigint NOT NULL, part int OPTIONS (metadata 'partition'), off bigint OPTIONS (metadata 'offset')) SERVER kafka OPTIONS (topic 'slow');
 CREATE TABLE slow (n bigint NOT NULL, part int, off bigint);
-CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN new; END';
+CREATE TABLE trouble ();
+CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF EXISTS (SELECT FROM public.trouble) THEN RAISE 'trouble' USING ERRCODE = '40001'; END IF;
+	RETURN new;
+END $$;
 CREATE TRIGGER pass BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION pass();
 CREATE MATERIALIZED VIEW kinds WITH (telemetry.continuous) AS SELECT date_trunc('day', at, 'UTC') AS day, kind, count(*) AS n, sum(n) AS total,
 	count(DISTINCT player) AS players, telemetry.hll_agg(player) AS sketch FROM events GROUP BY 1, 2;
@@ -98,6 +102,8 @@ sub arm
 my $round = 0;
 for my $point (@points)
 {
+	# A batch that is tried again is one of a database in trouble.
+	$node->safe_psql('postgres', $point eq 'batch_aborted' ? 'INSERT INTO trouble DEFAULT VALUES' : 'DELETE FROM trouble');
 	arm($point);
 	produce($round++);
 	# What the worker does not come by, a session does.
@@ -125,6 +131,7 @@ for my $point (@points)
 	unlink $node->data_dir . '/telemetry.crash_at' unless $hit;
 	poll_until(sub { query('SELECT 1') eq '1' }, 'the server is back', 30) or die 'the server is gone';
 }
+$node->safe_psql('postgres', 'DELETE FROM trouble');
 my $read = join ', ', map { "(SELECT sum(committed_offset) FROM telemetry.stat_partition WHERE pipeline = '$_')" } 'events', 'slow';
 poll_until(sub { query("SELECT $read") eq "$sent{events}|$sent{slow}" }, 'all is read', 60) or diag(query('TABLE telemetry.stat_pipeline'));
 is(query('SELECT count(*), count(DISTINCT off) FROM slow'), "$sent{slow}|$sent{slow}", 'slow: each message is one fact');
