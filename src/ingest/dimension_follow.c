@@ -7,8 +7,8 @@
  * the table: the time is advanced also where the value stays.
  *
  * It is done in the batch's own transaction, behind the rows: an event that is not stored changes
- * nothing. Members are locked in the order of their keys first, then updated: two batches never
- * wait for each other in a circle.
+ * nothing. Members are updated in the order of their keys, so that two batches never wait for each
+ * other in a circle; what changed while one waited is looked at again, by PostgreSQL's own recheck.
  */
 #include "postgres.h"
 
@@ -19,6 +19,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -91,8 +92,9 @@ dimension_follow_compose(Dimension *dimension)
 				 "ORDER BY d.%s FOR NO KEY UPDATE OF d",
 				 from, dimension->name, key, dimension->key_operator, any.data, key);
 	dimension->follow_sql =
-		psprintf("UPDATE ONLY %s AS d SET %s FROM %s WHERE d.%s %s u.k AND (%s)", dimension->name,
-				 set.data, from, key, dimension->key_operator, any.data);
+		psprintf("UPDATE ONLY %s AS d SET %s FROM (SELECT * FROM %s ORDER BY u.k) AS u "
+				 "WHERE d.%s %s u.k AND (%s)",
+				 dimension->name, set.data, from, key, dimension->key_operator, any.data);
 }
 
 static Datum
@@ -222,7 +224,24 @@ run(const char *sql, int n, Oid *types, Datum *values)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 }
 
-/* Each statement sees what was committed before it: the update, all that the lock waited for. */
+/*
+ * The members, in the order of their keys: a loop over the sorted keys, with a look into the index
+ * for each. No other plan keeps that order.
+ */
+static void
+run_in_order(const char *sql, int n, Oid *types, Datum *values)
+{
+	static const char *const off[] = {"enable_hashjoin", "enable_mergejoin", "enable_seqscan",
+									  "enable_bitmapscan", "jit"};
+	int level = NewGUCNestLevel();
+
+	for (int i = 0; i < (int) lengthof(off); i++)
+		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+								 0, false);
+	run(sql, n, types, values);
+	AtEOXact_GUC(false, level);
+}
+
 static void
 follow_one(const Ingest *ingest, Dimension *dimension, const IngestRow *rows, int n, bool update)
 {
@@ -243,9 +262,10 @@ follow_one(const Ingest *ingest, Dimension *dimension, const IngestRow *rows, in
 	make_arguments(&following, types, values);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
-	run(dimension->lock_sql, nargs, types, values);
-	if (update && SPI_processed > 0)
-		run(dimension->follow_sql, nargs, types, values);
+	if (update)
+		run_in_order(dimension->follow_sql, nargs, types, values);
+	else
+		run(dimension->lock_sql, nargs, types, values);
 	SPI_finish();
 }
 

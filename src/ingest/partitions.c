@@ -139,7 +139,7 @@ has_partition(Relation target, PartitionKey key, Datum value)
 {
 	PartitionDesc desc = RelationGetPartitionDesc(target, false);
 	PartitionBoundInfo bounds = desc->boundinfo;
-	bool equal;
+	bool equal = false; /* left alone where every bound is greater */
 	int offset;
 
 	if (desc->nparts == 0)
@@ -169,7 +169,7 @@ has_room(Relation target, PartitionKey key, int64 from, int64 to)
 	PartitionBoundInfo bounds = RelationGetPartitionDesc(target, false)->boundinfo;
 	Datum first = key_datum(key->parttypid[0], from);
 	Datum behind = key_datum(key->parttypid[0], to);
-	bool equal;
+	bool equal = false; /* left alone where every bound is greater */
 	int low;
 	int high;
 

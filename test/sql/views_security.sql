@@ -20,7 +20,7 @@ CREATE TABLE vs_evil.seen (who text, what text, outcome text);
 CREATE FUNCTION vs_evil.try(what text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE outcome text := 'done';
 BEGIN
-	BEGIN EXECUTE what; EXCEPTION WHEN OTHERS THEN outcome := SQLERRM; END;
+	BEGIN EXECUTE what; EXCEPTION WHEN OTHERS THEN outcome := SQLSTATE; END;
 	INSERT INTO vs_evil.seen VALUES (current_user, what, outcome);
 END $$;
 CREATE FUNCTION vs_evil.look(kind text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
