@@ -117,7 +117,8 @@ still_holds(const Closing *closing, Oid view)
 		   closing->subxact == GetCurrentSubTransactionId() &&
 		   closing->command == snapshot->curcid && closing->xmin == snapshot->xmin &&
 		   closing->xmax == snapshot->xmax && closing->xcnt == snapshot->xcnt &&
-		   memcmp(closing->xip, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt) == 0;
+		   (snapshot->xcnt == 0 ||
+			memcmp(closing->xip, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt) == 0);
 }
 
 static void
@@ -132,7 +133,8 @@ ask_anew(Closing *closing, Oid view, MemoryContext context)
 	if (closing->xip)
 		pfree(closing->xip);
 	closing->xip = MemoryContextAlloc(context, sizeof(TransactionId) * Max(snapshot->xcnt, 1));
-	memcpy(closing->xip, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt);
+	if (snapshot->xcnt > 0)
+		memcpy(closing->xip, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt);
 	closing->xcnt = snapshot->xcnt;
 	closing->xmin = snapshot->xmin;
 	closing->xmax = snapshot->xmax;

@@ -359,7 +359,7 @@ for my $round (1 .. 12)
 	# Beside the batches.
 	sql("DELETE FROM race.player WHERE player_key % 3 = $round % 3") if $round % 3 == 0;
 	sql("UPDATE race.player SET player_id = 'x' || $round || player_id WHERE player_key % 5 = $round % 5") if $round % 3 == 1;
-	sql("BEGIN; DELETE FROM race.player; ROLLBACK; SET session_replication_role = replica; UPDATE race.player SET player_id = player_id || 'y' WHERE player_key % 11 = 0") if $round % 3 == 2;
+	sql("BEGIN; DELETE FROM race.player; ROLLBACK; SET session_replication_role = replica; UPDATE race.player SET player_id = player_id || 'y$round' WHERE player_key % 11 = 0") if $round % 3 == 2;
 	if ($round % 4 == 0)
 	{
 		my $pid = sql("SELECT max(pid) FROM telemetry.stat_worker WHERE pipeline = 'race'");
