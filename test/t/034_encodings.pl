@@ -68,7 +68,7 @@ for my $name (sort keys %database)
 			SELECT t, count(*) AS n, telemetry.approx_count_distinct(t) AS d FROM events GROUP BY t;
 		CREATE MATERIALIZED VIEW total WITH (telemetry.continuous) AS SELECT count(DISTINCT t) AS d, max(t) AS last FROM events));
 	is($query->('SHOW server_encoding'), $encoding, "$encoding: a database of it");
-	poll_until(sub { $query->('SELECT stored + dead FROM telemetry.stat_pipeline') == $total }, "$encoding: all $total messages", 60)
+	poll_until(sub { $query->('SELECT coalesce(sum(stored + dead), 0) FROM telemetry.stat_pipeline') == $total }, "$encoding: all $total messages", 60)
 	  or diag($query->('SELECT state, reason, error, stored, dead FROM telemetry.stat_pipeline'));
 
 	# Compared as bytes of UTF-8, so that no client's encoding stands between; SQL_ASCII has them as they are.
