@@ -127,6 +127,8 @@ is(query(watermark('idle')), $stands, 'and the watermark does not go back');
 # An outage is not idleness: the broker hangs before the partition's time is over.
 produce('idle', 1, '13:00:00');
 produce('idle', 0, '13:00:00');
+# One that is idle holds nothing up: the watermark alone does not say that its event was read.
+wait_for($idle, '0 false, 1 false', 'both are awake');
 wait_for(watermark('idle'), '13:00:00', 'both speak again');
 $kafka->freeze;
 sleep 4;
