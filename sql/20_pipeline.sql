@@ -171,5 +171,5 @@ COMMENT ON FUNCTION telemetry.seek_pipeline(text, text, jsonb, boolean) IS
 CREATE FUNCTION telemetry.skip_offset(name text, partition integer, "offset" bigint)
 RETURNS void LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_skip_offset';
 COMMENT ON FUNCTION telemetry.skip_offset(text, integer, bigint) IS
-'Steps over one offset that cannot be read (a corrupt batch): it becomes a dead letter without payload, and the partition goes on behind it. '
+'Steps over one offset that cannot be read (a corrupt batch): it becomes a dead letter without payload, and the partition goes on behind it. One behind the last message is refused, so that none that is to come is lost. '
 'Example: SELECT telemetry.skip_offset(''player_events'', 0, 4711)';

@@ -251,6 +251,26 @@ telemetry_seek_pipeline(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* A message that is still to come must not be lost. */
+static void
+require_message(const Pipeline *pipeline, int32 partition, int64 offset)
+{
+	Seek seek = {.pipeline = pipeline};
+	int64 low;
+	int64 high;
+
+	open_topic(&seek);
+	query_bounds(&seek, partition, &low, &high);
+	if (offset >= high)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("partition %d holds no message at offset " INT64_FORMAT " yet", partition,
+						offset),
+				 errhint("There is nothing to step over: the pipeline has read all there is.")));
+	kafka_consumer_close(seek.consumer);
+	source_close(seek.source);
+}
+
 Datum
 telemetry_skip_offset(PG_FUNCTION_ARGS)
 {
@@ -278,6 +298,7 @@ telemetry_skip_offset(PG_FUNCTION_ARGS)
 							   skipped, number, offset->next_offset),
 						errhint("skip_offset() steps over the one offset that cannot be read; "
 								"telemetry.seek_pipeline() goes anywhere.")));
+	require_message(pipeline, number, skipped);
 
 	source = source_open(pipeline->source, pipeline->owner, CurrentMemoryContext);
 	letter.message.partition = number;
