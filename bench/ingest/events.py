@@ -4,8 +4,11 @@
     events.py ROWS RATE     the same, written at RATE a second, with the time of writing as event time
 """
 import datetime
+import os
 import sys
-import time
+
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import paced  # noqa: E402
 
 ACTIONS = ["login", "logout", "level_up", "purchase", "quest_start", "quest_complete", "chat",
            "match_start", "match_end"]
@@ -32,16 +35,7 @@ def main():
         for i in range(rows):
             write(line(i, "%s.%03dZ" % (stamps[i * SECONDS // rows], i % 1000)))
         return
-    rate = int(sys.argv[2])
-    begin = time.time()
-    for i in range(rows):
-        if i % 50 == 0:
-            ahead = begin + i / rate - time.time()
-            if ahead > 0:
-                sys.stdout.flush()
-                time.sleep(ahead)
-        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        write(line(i, now))
+    paced.write(rows, int(sys.argv[2]), line)
 
 
 main()

@@ -7,8 +7,11 @@
 One event in thirty is a purchase, one in a thousand comes an hour late.
 """
 import datetime
+import os
 import sys
-import time
+
+sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import paced  # noqa: E402
 
 ACTIONS = (["login", "match_start", "quest_start", "chat", "match_end", "quest_complete", "chat", "level_up", "match_start", "match_end"] * 3)[:29] + ["purchase"]
 DEVICES = ["ios", "android", "pc", "console"]
@@ -42,15 +45,7 @@ def main():
                 late = (at - datetime.timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
             write(line(n, day, late if n % 1000 == 7 else stamps[n % ONLINE // 10]))
         return
-    rate = int(sys.argv[3])
-    begin = time.time()
-    for i in range(rows):
-        if i % 50 == 0:
-            ahead = begin + i / rate - time.time()
-            if ahead > 0:
-                sys.stdout.flush()
-                time.sleep(ahead)
-        write(line(i, 0, datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")))
+    paced.write(rows, int(sys.argv[3]), lambda i, now: line(i, 0, now))
 
 
 main()

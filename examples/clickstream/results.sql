@@ -24,10 +24,7 @@ SELECT visitor, to_char(started_at, 'YYYY-MM-DD HH24:MI') AS started_at, date_tr
 FROM shop.visit WHERE bought > 0 ORDER BY ended_at - started_at DESC, visitor LIMIT 3;
 
 \echo 'Messages that were no clicks (telemetry.dead_letter), by reason:'
-SELECT count(*) AS messages, sqlstate, coalesce(column_name, '') AS "column",
-       min(regexp_replace(message, '^(.{70}).+$', '\1…')) AS "for example"
-FROM telemetry.dead_letter
-GROUP BY sqlstate, column_name ORDER BY messages DESC, 2, 3;
+\ir ../dead_letters.sql
 
 \echo 'The views equal their queries (telemetry.verify()):'
 SELECT view, (SELECT count(*) FROM telemetry.verify(view)) AS rows_that_differ

@@ -13,10 +13,7 @@ ORDER BY (action IN ('purchase', 'chat', 'quest_start')) DESC, md5(attributes->>
 LIMIT 6;
 
 \echo 'Messages that were no facts (telemetry.dead_letter), by reason:'
-SELECT count(*) AS messages, sqlstate, coalesce(column_name, '') AS "column",
-       min(regexp_replace(message, '^(.{70}).+$', '\1…')) AS "for example"
-FROM telemetry.dead_letter
-GROUP BY sqlstate, column_name ORDER BY messages DESC, 2, 3;
+\ir ../dead_letters.sql
 
 \echo 'Events per minute by action, over the last day (a continuous view; a column is 24 minutes):'
 WITH newest AS (

@@ -129,8 +129,7 @@ telemetry_apply_retention(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	/* The stronger lock first: the worker, which only makes, could else wait for us and we for it.
-	 */
+	/* The stronger lock first: the worker, which only makes, could wait for us, and we for it. */
 	foreach (cell, retention_expired(retention))
 		result.dropped += retention_drop(retention, lfirst_oid(cell));
 	result.made = retention_make(retention);

@@ -78,3 +78,11 @@ guc_define(void)
 
 	MarkGUCPrefixReserved("telemetry");
 }
+
+void
+guc_switch_off(const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+		(void) set_config_option(names[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+								 0, false);
+}

@@ -39,6 +39,9 @@ typedef enum InsertPathSetting
 } InsertPathSetting;
 extern int telemetry_insert_path;
 
+/* Settings of the planner off, until the GUC nest level that the caller is in ends. */
+extern void guc_switch_off(const char *const *names, int n);
+
 extern void guc_define(void);
 
 #endif

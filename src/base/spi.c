@@ -1,5 +1,7 @@
 #include "base/spi.h"
 
+#include "catalog/pg_type.h"
+
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "lib/stringinfo.h"
@@ -89,4 +91,19 @@ own_spi_text(uint64 row, int column, MemoryContext context)
 	char *text = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
 
 	return text ? MemoryContextStrdup(context, text) : NULL;
+}
+
+Datum
+own_spi_ask(SPIPlanPtr *plan, const char *sql, Oid relation, bool *isnull)
+{
+	Oid types[] = {OIDOID};
+	Datum values[] = {ObjectIdGetDatum(relation)};
+	OwnSpi scope;
+	Datum answer;
+
+	own_spi_begin(&scope);
+	own_spi_run(plan, sql, 1, types, values, NULL);
+	answer = own_spi_datum(0, 1, isnull);
+	own_spi_end(&scope);
+	return answer;
 }

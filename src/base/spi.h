@@ -35,6 +35,11 @@ extern uint64 own_spi_run(SPIPlanPtr *plan, const char *sql, int nargs, const Oi
 extern uint64 own_spi_run_latest(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
 								 Datum *values, const char *nulls);
 
+/*
+ * The one value, passed by value, that a statement on a relation gives; in a scope of its own.
+ */
+extern Datum own_spi_ask(SPIPlanPtr *plan, const char *sql, Oid relation, bool *isnull);
+
 /* Column of the current result, by position from 1. */
 extern Datum own_spi_datum(uint64 row, int column, bool *isnull);
 

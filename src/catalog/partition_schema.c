@@ -3,26 +3,20 @@
 #include "base/spi.h"
 #include "catalog/pg_type.h"
 
-Oid
+char *
 partition_schema_of(Oid target)
 {
 	static SPIPlanPtr plan;
 	Oid types[] = {OIDOID};
 	Datum values[] = {ObjectIdGetDatum(target)};
-	Oid schema = InvalidOid;
+	MemoryContext context = CurrentMemoryContext;
+	char *schema = NULL;
 	OwnSpi scope;
 
 	own_spi_begin(&scope);
-	/* Of a schema that is gone, or has another name now, an OID that no schema has. */
-	if (own_spi_run(&plan,
-					"SELECT coalesce((SELECT oid FROM pg_namespace WHERE nspname = p.schema), "
-					"4294967295::oid) FROM telemetry._partition_schema p WHERE target = $1",
-					1, types, values, NULL) > 0)
-	{
-		bool isnull;
-
-		schema = DatumGetObjectId(own_spi_datum(0, 1, &isnull));
-	}
+	if (own_spi_run(&plan, "SELECT schema FROM telemetry._partition_schema WHERE target = $1", 1,
+					types, values, NULL) > 0)
+		schema = own_spi_text(0, 1, context);
 	own_spi_end(&scope);
 	return schema;
 }

@@ -6,8 +6,8 @@
 
 #include "postgres.h"
 
-/* InvalidOid: the table's own. It may have been dropped since. */
-extern Oid partition_schema_of(Oid target);
+/* Its name; NULL: the table's own. It may have been dropped or renamed since. */
+extern char *partition_schema_of(Oid target);
 
 /* InvalidOid as schema: the table's own again. */
 extern void partition_schema_store(Oid target, Oid schema);

@@ -7,12 +7,12 @@
  * the size of the batch, and rows that are bad only beside earlier ones (a key twice in a batch)
  * are found.
  *
- * The most common errors, a key that is there already and a NULL or CHECK of the row, cost no
- * chunk: the fast path leaves such rows out, and each is tried alone when the others are in. They
- * come out as they would one after the other: no row that stays in depends on one that was left out
- * (fast.c), and those are tried in order. Should anything else fail in such a chunk, it is written
- * again with nothing left out. A whole batch is written so as well, as long as such rows are few:
- * then nothing is written in vain.
+ * The most common errors, a key that is there already, one that is referred to and is not there, a
+ * NULL or CHECK of the row, cost no chunk: the fast path leaves such rows out, and each is tried
+ * alone when the others are in. They come out as they would one after the other: no row that stays
+ * in depends on one that was left out (fast.c), and those are tried in order. Should anything else
+ * fail in such a chunk, it is written again with nothing left out. A whole batch is written so as
+ * well, as long as such rows are few: then nothing is written in vain.
  *
  * Chunks are as large as the rows between bad ones lately allow: where all are bad, each is tried
  * alone, since the rows of a failed chunk were written for nothing (and stay as dead tuples).
@@ -100,7 +100,7 @@ chunk_for(int gap)
 	return Max(Min(Min(best, gap * 2), LAST_CHUNK), 1);
 }
 
-/* What one call of careful_insert() is about. */
+/* What one call of hopeful_insert() or careful_insert() is about. */
 typedef struct Careful
 {
 	Ingest *ingest;
@@ -113,6 +113,22 @@ typedef struct Careful
 	int done;     /* rows dealt with: a prefix */
 	int released; /* subtransactions that are kept */
 } Careful;
+
+static Careful
+begin(Ingest *ingest, IngestMessage *messages, IngestRow *rows, MemoryContext result_context,
+	  int64 *written, int64 *handed)
+{
+	return (Careful){
+		.ingest = ingest,
+		.messages = messages,
+		.rows = rows,
+		.chunk_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry careful chunk",
+											   ALLOCSET_DEFAULT_SIZES),
+		.result_context = result_context,
+		.written = written,
+		.handed = handed,
+	};
+}
 
 /* Remembers how far apart bad rows are: the happy path is only tried where it is likely to do. */
 static void
@@ -132,12 +148,6 @@ condemn(Careful *careful, int row, ErrorData *error)
 	message->verdict = INGEST_DEAD;
 	message->error = copy_error(error, careful->result_context);
 	FreeErrorData(error);
-}
-
-static int
-compare_numbers(const void *a, const void *b)
-{
-	return *(const int *) a - *(const int *) b;
 }
 
 bool
@@ -168,8 +178,6 @@ try_aside(Careful *careful, int first)
 	Ingest *ingest = careful->ingest;
 	int n = ingest->naside;
 
-	/* Each leaf gave its own. */
-	qsort(ingest->aside, n, sizeof(int), compare_numbers);
 	ingest->aside_room = 0;
 	for (int i = 0; i < n; i++)
 	{
@@ -214,14 +222,7 @@ void
 hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			   MemoryContext result_context, int64 *written, int64 *handed)
 {
-	Careful careful = {
-		.ingest = ingest,
-		.messages = messages,
-		.rows = rows,
-		.result_context = result_context,
-		.written = written,
-		.handed = handed,
-	};
+	Careful careful = begin(ingest, messages, rows, result_context, written, handed);
 
 	ingest->naside = 0;
 	ingest->aside_room = ingest->fast ? n / ASIDE_SHARE + 1 : 0;
@@ -232,28 +233,17 @@ hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 	if (ingest->naside > 0)
 	{
 		ingest->screens = true;
-		careful.chunk_context = AllocSetContextCreate(
-			CurrentMemoryContext, "telemetry careful chunk", ALLOCSET_DEFAULT_SIZES);
 		try_aside(&careful, 0);
-		MemoryContextDelete(careful.chunk_context);
 	}
 	ingest->aside_room = 0;
+	MemoryContextDelete(careful.chunk_context);
 }
 
 int
 careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			   MemoryContext result_context, int64 *written, int64 *handed)
 {
-	Careful careful = {
-		.ingest = ingest,
-		.messages = messages,
-		.rows = rows,
-		.chunk_context = AllocSetContextCreate(CurrentMemoryContext, "telemetry careful chunk",
-											   ALLOCSET_DEFAULT_SIZES),
-		.result_context = result_context,
-		.written = written,
-		.handed = handed,
-	};
+	Careful careful = begin(ingest, messages, rows, result_context, written, handed);
 	int chunk = ingest->careful_chunk > 0 ? ingest->careful_chunk : FIRST_CHUNK;
 	int suspect = 0;               /* one of rows [done, suspect) is bad, which one is not known */
 	int strict = 0;                /* of rows [done, strict) none is left out */

@@ -288,15 +288,6 @@ unnest(const Dimension *dimension, int n, const char *ordinality)
 	return sql.data;
 }
 
-static char *
-operator_name(Oid operator)
-{
-	Oid namespace = get_func_namespace(get_opcode(operator));
-
-	return psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(namespace)),
-					get_opname(operator));
-}
-
 static void
 compose_sql(Dimension *dimension, Relation index)
 {
@@ -324,8 +315,8 @@ compose_sql(Dimension *dimension, Relation index)
 			continue;
 		appendStringInfo(
 			&where, "%sd.%s %s u.c%d", i > 0 ? " AND " : "", name,
-			operator_name(get_opfamily_member(index->rd_opfamily[i], index->rd_opcintype[i],
-											  index->rd_opcintype[i], BTEqualStrategyNumber)),
+			target_operator(get_opfamily_member(index->rd_opfamily[i], index->rd_opcintype[i],
+												index->rd_opcintype[i], BTEqualStrategyNumber)),
 			i);
 		appendStringInfo(&natural, "%s%s", comma, name);
 		appendStringInfo(&order, "%su.c%d", comma, i);
@@ -359,7 +350,7 @@ add_dimension(Ingest *ingest, Form_pg_attribute to, const ForeignKeyCacheInfo *k
 	dimension->constraint = key->conoid;
 	dimension->key = referred->attnum;
 	dimension->key_name = pstrdup(NameStr(referred->attname));
-	dimension->key_operator = operator_name(key->conpfeqop[0]);
+	dimension->key_operator = target_operator(key->conpfeqop[0]);
 	dimension->key_type = to->atttypid;
 	dimension->name = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(relation)),
 												 RelationGetRelationName(relation));

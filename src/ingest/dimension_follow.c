@@ -12,6 +12,7 @@
  */
 #include "postgres.h"
 
+#include "base/guc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "ingest/dimension.h"
@@ -235,9 +236,7 @@ run_in_order(const char *sql, int n, Oid *types, Datum *values)
 									  "enable_bitmapscan", "jit"};
 	int level = NewGUCNestLevel();
 
-	for (int i = 0; i < (int) lengthof(off); i++)
-		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
-								 0, false);
+	guc_switch_off(off, lengthof(off));
 	run(sql, n, types, values);
 	AtEOXact_GUC(false, level);
 }
@@ -269,12 +268,6 @@ follow_one(const Ingest *ingest, Dimension *dimension, const IngestRow *rows, in
 	SPI_finish();
 }
 
-static int
-compare_numbers(const void *a, const void *b)
-{
-	return *(const int *) a - *(const int *) b;
-}
-
 bool
 dimensions_follow(const Ingest *ingest)
 {
@@ -301,12 +294,8 @@ dimensions_lock_members(const Ingest *ingest, const IngestRow *rows, int n)
 void
 dimensions_update(const Ingest *ingest, const IngestRow *rows, int n)
 {
-	if (ingest->naside > 0)
-	{
-		/* Each leaf gave its own. They may go in after the others, and update members then. */
-		qsort(ingest->aside, ingest->naside, sizeof(int), compare_numbers);
-		if (!ingest->careful)
-			dimensions_lock_members(ingest, rows, n);
-	}
+	/* Rows that were left out may go in after the others, and update members then. */
+	if (ingest->naside > 0 && !ingest->careful)
+		dimensions_lock_members(ingest, rows, n);
 	follow(ingest, rows, n, true);
 }

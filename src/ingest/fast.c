@@ -485,6 +485,12 @@ add_row(FastInsert *insert, const IngestRow *row, int index)
 		flush_all(insert);
 }
 
+static int
+compare_numbers(const void *a, const void *b)
+{
+	return *(const int *) a - *(const int *) b;
+}
+
 static void
 finish(FastInsert *insert)
 {
@@ -492,6 +498,8 @@ finish(FastInsert *insert)
 	ListCell *cell;
 
 	flush_last(insert);
+	/* Each leaf gave its own. */
+	qsort(insert->ingest->aside, insert->ingest->naside, sizeof(int), compare_numbers);
 	ExecASInsertTriggers(estate, insert->root, insert->capture);
 	AfterTriggerEndQuery(estate);
 	foreach (cell, insert->leaves)

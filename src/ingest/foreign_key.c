@@ -18,8 +18,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 
-/* A batch with many keys would be asked too much: one query for so many rows, and these to begin.
- */
+/* A batch of many keys would be asked too much: a query for so many rows, and some to begin. */
 #define ROWS_A_QUERY  10
 #define FIRST_QUERIES 100
 
@@ -70,14 +69,6 @@ may_ask(const Ingest *ingest, Oid relation)
 		   check_enable_rls(relation, ingest->options.owner, true) != RLS_ENABLED;
 }
 
-static char *
-qualified_operator(Oid operator)
-{
-	return psprintf("OPERATOR(%s.%s)",
-					quote_identifier(get_namespace_name(get_func_namespace(get_opcode(operator)))),
-					get_opname(operator));
-}
-
 /* False: one of its columns has no value before the executor computes it. */
 static bool
 describe(ForeignKey *key, const ForeignKeyCacheInfo *info, Relation target)
@@ -103,7 +94,7 @@ describe(ForeignKey *key, const ForeignKeyCacheInfo *info, Relation target)
 		key->columns[i].length = column->attlen;
 		key->columns[i].byval = column->attbyval;
 		appendStringInfo(&sql, "%sr.%s %s $%d", i > 0 ? " AND " : "", quote_identifier(name),
-						 qualified_operator(info->conpfeqop[i]), i + 1);
+						 target_operator(info->conpfeqop[i]), i + 1);
 	}
 	key->sql = sql.data;
 	return true;

@@ -132,6 +132,9 @@ extern AttrNumber target_find_column(TupleDesc desc, const char *name);
 /* Adds to the list of what does not fit. */
 extern void target_misfit(StringInfo list, const char *format, ...) pg_attribute_printf(2, 3);
 
+/* The operator as a statement names it, whatever the search_path. */
+extern char *target_operator(Oid operator);
+
 /* ---- path.c ---- */
 extern void path_choose(Ingest *ingest, Relation target);
 
@@ -164,7 +167,7 @@ extern void partitions_ensure(Ingest *ingest, const IngestRow *rows, int n);
 /* What a table's rows have to fulfil, to be asked without an error. */
 typedef struct Screen Screen;
 
-/* NULL: it cannot be asked. Lives in the EState's memory. */
+/* Lives in the EState's memory. */
 extern Screen *screen_make(ResultRelInfo *rri, EState *estate);
 
 /* Whether NOT NULL or, if asked for, CHECK constraints refuse the row, which has its tableoid. */

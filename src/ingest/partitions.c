@@ -8,6 +8,7 @@
 
 #include "access/table.h"
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/partition_schema.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
@@ -199,16 +200,17 @@ typedef struct TableName
 static char *
 schema_of_partitions(const TableName *target)
 {
-	Oid schema = partition_schema_of(target->oid);
-	char *name = OidIsValid(schema) ? get_namespace_name(schema) : target->schema;
+	char *schema = partition_schema_of(target->oid);
 
-	if (name == NULL)
+	if (schema == NULL)
+		return target->schema;
+	if (!OidIsValid(get_namespace_oid(schema, true)))
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_UNDEFINED_SCHEMA),
 			 errmsg("the schema of partitions of %s does not exist any more", target->quoted),
 			 errhint("Name another by telemetry.set_partition_schema(); NULL: the table's own.")));
-	return name;
+	return schema;
 }
 
 static void

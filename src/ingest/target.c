@@ -108,6 +108,15 @@ let_go(void *arg)
 		}
 }
 
+char *
+target_operator(Oid operator)
+{
+	Oid namespace = get_func_namespace(get_opcode(operator));
+
+	return psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(namespace)),
+					get_opname(operator));
+}
+
 bool
 target_lock_one(Oid relation, LOCKMODE mode)
 {

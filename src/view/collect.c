@@ -22,8 +22,7 @@
 #include "view/pending.h"
 #include "view/together.h"
 
-/* An index row ends at a third of a page; a key that would not fit is refused before, row by row.
- */
+/* An index row ends at a third of a page; a key that would not fit is refused, row by row. */
 #define MAX_KEY_BYTES 2600
 
 /* For fewer changed rows each view is collected alone, whose errors then name the one at fault. */
@@ -240,9 +239,46 @@ named_rows(const char *name, Tuplestorestate *rows, Oid relation, TupleDesc desc
 	return named;
 }
 
-/* query NULL: that of the view, over changed rows of its target. */
+/* What is collected: the query of a view, or that of several at once. */
+typedef struct Collection
+{
+	KnownView *view;    /* the first of them: its owner runs the query, and its keys are checked */
+	const ViewSet *set; /* NULL: that view alone */
+	Query *query;       /* NULL: over changed rows of the target */
+	EphemeralNamedRelation rows;
+	Tuplestorestate **stores; /* of each view */
+} Collection;
+
+/* Values are taken out of the table's TOAST: its rows may be gone when they are read. */
+static DestReceiver *
+receiver_of(const Collection *what, MemoryContext context)
+{
+	DestReceiver *receiver;
+
+	if (what->set)
+		return together_receiver(what->set, what->stores, context);
+	receiver = CreateTuplestoreDestReceiver();
+	SetTuplestoreDestReceiverParams(receiver, what->stores[0], context, true, NULL, NULL);
+	return receiver;
+}
+
+static char *
+names_of(const Collection *what)
+{
+	StringInfoData names;
+	ListCell *cell;
+
+	if (what->set == NULL)
+		return psprintf("view %s", what->view->name);
+	initStringInfo(&names);
+	foreach (cell, what->set->views)
+		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "views ",
+						 ((KnownView *) lfirst(cell))->name);
+	return names.data;
+}
+
 static void
-collect(KnownView *view, Query *query, EphemeralNamedRelation rows, Tuplestorestate *store)
+collect(const Collection *what)
 {
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry view collects",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -253,22 +289,23 @@ collect(KnownView *view, Query *query, EphemeralNamedRelation rows, Tuplestorest
 					 .rShutdown = shutdown,
 					 .rDestroy = destroy,
 					 .mydest = DestNone},
-		.store = CreateTuplestoreDestReceiver(),
-		.view = view,
+		.store = receiver_of(what, context),
+		.view = what->view,
 	};
 	OwnerScope scope;
 
-	owner_begin(&scope, view->owner);
-	/* Values are taken out of the table's TOAST: its rows may be gone when they are read. */
-	SetTuplestoreDestReceiverParams(check.store, store, context, true, NULL, NULL);
+	owner_begin(&scope, what->view->owner);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	PG_TRY();
 	{
-		run(query ? plan_query(query) : plan_of(view), rows, &check.receiver);
+		run(what->set     ? what->set->plan
+			: what->query ? plan_query(what->query)
+						  : plan_of(what->view),
+			what->rows, &check.receiver);
 	}
 	PG_CATCH();
 	{
-		rethrow_with_name(psprintf("view %s", view->name), old);
+		rethrow_with_name(names_of(what), old);
 	}
 	PG_END_TRY();
 	PopActiveSnapshot();
@@ -281,8 +318,9 @@ void
 collect_run(KnownView *view, Tuplestorestate *rows, Tuplestorestate *store)
 {
 	EphemeralNamedRelationData delta = named_rows(DELTA_ROWS, rows, view->row.target, NULL);
+	Collection what = {.view = view, .rows = &delta, .stores = &store};
 
-	collect(view, NULL, &delta, store);
+	collect(&what);
 }
 
 void
@@ -290,9 +328,10 @@ collect_query(KnownView *view, Query *query, const char *name, Tuplestorestate *
 			  Tuplestorestate *store)
 {
 	EphemeralNamedRelationData named = named_rows(name, rows, InvalidOid, view->desc);
+	Collection what = {.view = view, .query = query, .rows = &named, .stores = &store};
 
 	tuplestore_rescan(rows);
-	collect(view, query, &named, store);
+	collect(&what);
 }
 
 void
@@ -343,11 +382,9 @@ in_layout_of(Oid target, Relation relation, Tuplestorestate *rows)
 	return converted;
 }
 
-/* ---- several views in one pass ------------------------------------------------------------------
- */
+/* ---- several views in one pass ------------------------------------------------------------- */
 
-/* Those of which a plan is made, so that theirs cannot fail; of one whose plan is not kept none is.
- */
+/* Those whose plan was made and kept, so that making theirs cannot fail. */
 static bool
 may_be_together(const KnownView *view)
 {
@@ -436,55 +473,6 @@ set_of(KnownView *view, const List *views)
 	return view->set;
 }
 
-static char *
-names_of(const List *views)
-{
-	StringInfoData names;
-	ListCell *cell;
-
-	initStringInfo(&names);
-	foreach (cell, views)
-		appendStringInfo(&names, "%s%s", names.len > 0 ? ", " : "views ",
-						 ((KnownView *) lfirst(cell))->name);
-	return names.data;
-}
-
-static void
-collect_set(const ViewSet *set, Tuplestorestate *rows, Tuplestorestate **stores)
-{
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "telemetry views collect",
-												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	const KnownView *first = linitial(set->views);
-	EphemeralNamedRelationData delta = named_rows(DELTA_ROWS, rows, first->row.target, NULL);
-	KeyCheck check = {
-		.receiver = {.receiveSlot = check_and_store,
-					 .rStartup = startup,
-					 .rShutdown = shutdown,
-					 .rDestroy = destroy,
-					 .mydest = DestNone},
-		.store = together_receiver(set, stores, context),
-		.view = first,
-	};
-	OwnerScope scope;
-
-	owner_begin(&scope, first->owner);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	PG_TRY();
-	{
-		run(set->plan, &delta, &check.receiver);
-	}
-	PG_CATCH();
-	{
-		rethrow_with_name(names_of(set->views), old);
-	}
-	PG_END_TRY();
-	PopActiveSnapshot();
-	owner_end(&scope);
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-}
-
 static Tuplestorestate *
 store_of(const KnownView *view, bool minus)
 {
@@ -497,12 +485,15 @@ store_of(const KnownView *view, bool minus)
 static void
 collect_together(const ViewSet *set, Tuplestorestate *rows, bool minus)
 {
-	Tuplestorestate **stores = palloc(sizeof(Tuplestorestate *) * list_length(set->views));
+	KnownView *first = linitial(set->views);
+	EphemeralNamedRelationData delta = named_rows(DELTA_ROWS, rows, first->row.target, NULL);
+	Collection what = {.view = first, .set = set, .rows = &delta};
 
+	what.stores = palloc(sizeof(Tuplestorestate *) * list_length(set->views));
 	for (int i = 0; i < list_length(set->views); i++)
-		stores[i] = store_of(list_nth(set->views, i), minus);
-	collect_set(set, rows, stores);
-	pfree(stores);
+		what.stores[i] = store_of(list_nth(set->views, i), minus);
+	collect(&what);
+	pfree(what.stores);
 }
 
 static void

@@ -41,7 +41,7 @@ finalized_view(Oid view, bool to_monitor)
 Oid
 finalized_table(const ViewRow *row)
 {
-	while (row && get_rel_relkind(row->target) == RELKIND_VIEW)
+	while (get_rel_relkind(row->target) == RELKIND_VIEW)
 	{
 		const ViewRow *below = view_by_oid(row->target, CurrentMemoryContext);
 
@@ -57,19 +57,13 @@ static TimestampTz
 watermark_of(Oid table, bool *isnull)
 {
 	static SPIPlanPtr plan;
-	Oid types[] = {OIDOID};
-	Datum values[] = {ObjectIdGetDatum(table)};
-	OwnSpi scope;
-	Datum watermark;
+	Datum watermark =
+		own_spi_ask(&plan,
+					"SELECT CASE WHEN count(*) = count(w.watermark) THEN min(w.watermark) END "
+					"FROM telemetry.pipeline p LEFT JOIN telemetry.pipeline_watermark w "
+					"USING (pipeline_id) WHERE p.target = $1",
+					table, isnull);
 
-	own_spi_begin(&scope);
-	own_spi_run(&plan,
-				"SELECT CASE WHEN count(*) = count(w.watermark) THEN min(w.watermark) END "
-				"FROM telemetry.pipeline p LEFT JOIN telemetry.pipeline_watermark w "
-				"USING (pipeline_id) WHERE p.target = $1",
-				1, types, values, NULL);
-	watermark = own_spi_datum(0, 1, isnull);
-	own_spi_end(&scope);
 	return *isnull ? 0 : DatumGetTimestampTz(watermark);
 }
 

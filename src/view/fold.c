@@ -584,7 +584,7 @@ give(List **folds, KnownView *child, const PendingView *from, const Change *chan
 	Change changed = *change;
 	Change *rows = &changed;
 
-	if (change->old && change->new &&tuplestore_tuple_count(change->old) > 0)
+	if (change->new != NULL && change->old != NULL &&tuplestore_tuple_count(change->old) > 0)
 		unchanged_leave_out(child, change->old, change->new, &rows->old, &rows->new);
 	fold->pending->emptied |= from->emptied;
 	for (int minus = 0; minus <= 1; minus++)

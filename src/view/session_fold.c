@@ -2,6 +2,7 @@
 
 #include "access/htup_details.h"
 #include "base/crash.h"
+#include "base/guc.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -38,9 +39,7 @@ prefer_indexes(void)
 {
 	static const char *const off[] = {"enable_seqscan", "jit"};
 
-	for (size_t i = 0; i < lengthof(off); i++)
-		(void) set_config_option(off[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
-								 0, false);
+	guc_switch_off(off, lengthof(off));
 }
 
 static Tuplestorestate *

@@ -135,20 +135,11 @@ Datum
 telemetry_view_late(PG_FUNCTION_ARGS)
 {
 	static SPIPlanPtr plan;
-	Oid types[] = {OIDOID};
-	Datum values[] = {ObjectIdGetDatum(finalized_table(finalized_view(PG_GETARG_OID(0), true)))};
-	OwnSpi scope;
-	Datum late;
 	bool isnull;
 
-	own_spi_begin(&scope);
-	own_spi_run(&plan,
-				"SELECT coalesce(sum(o.late), 0)::bigint FROM telemetry.pipeline p "
-				"JOIN telemetry.partition_offset o USING (pipeline_id) "
-				"WHERE p.target = $1",
-				1, types, values, NULL);
-	/* Passed by value. */
-	late = own_spi_datum(0, 1, &isnull);
-	own_spi_end(&scope);
-	PG_RETURN_DATUM(late);
+	PG_RETURN_DATUM(own_spi_ask(&plan,
+								"SELECT coalesce(sum(o.late), 0)::bigint FROM telemetry.pipeline p "
+								"JOIN telemetry.partition_offset o USING (pipeline_id) "
+								"WHERE p.target = $1",
+								finalized_table(finalized_view(PG_GETARG_OID(0), true)), &isnull));
 }
