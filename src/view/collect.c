@@ -50,8 +50,8 @@ check_and_store(TupleTableSlot *slot, DestReceiver *self)
 		ereport(ERROR, (errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
 						errmsg("key of %zu bytes is longer than the %d that an index holds", bytes,
 							   MAX_KEY_BYTES),
-						errhint("Group by a shortened value, such as left(column, 200), or by a "
-								"digest, such as md5(column).")));
+						errhint("Group by telemetry.short_key(column), which ends long texts by a "
+								"digest, and show the text as min(column).")));
 	return check->store->receiveSlot(slot, check->store);
 }
 
