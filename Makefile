@@ -83,9 +83,13 @@ build/test/%: test/brokers/%.c
 	$(CC) -std=gnu99 -O2 -Wall -Wextra $(WERROR) $< -o $@ $(shell pkg-config --cflags --libs rdkafka)
 
 # Needs root: another major version lives in a Debian of its own.
-.PHONY: test-majors deb test-deb image test-image test-big-endian
+.PHONY: test-majors test-ubuntu deb test-deb image test-image test-big-endian
 test-majors:
 	tools/test_majors
+
+# Ubuntu 24.04, PostgreSQL 16: what a newcomer types there, then regression and isolation tests.
+test-ubuntu:
+	tools/test_majors noble demo build regress isolation
 
 test-big-endian:
 	tools/big_endian

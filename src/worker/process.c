@@ -5,6 +5,7 @@
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/pmsignal.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -19,6 +20,12 @@ process_leave_if_asked(void)
 	/* die() has set it: while we only wait there is nothing to be said about it in the log. */
 	if (ProcDiePending)
 		proc_exit(0);
+	/*
+	 * With a backlog a worker never comes to a wait that ends with the postmaster; and until all
+	 * its children are gone, no server starts on this data directory.
+	 */
+	if (!PostmasterIsAlive())
+		proc_exit(1);
 	CHECK_FOR_INTERRUPTS();
 }
 

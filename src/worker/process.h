@@ -8,7 +8,7 @@
 
 #include "datatype/timestamp.h"
 
-/* Ends the process quietly if SIGTERM came. Call where nothing is half done. */
+/* Ends the process quietly if SIGTERM came or the postmaster is gone. Where nothing is half done. */
 extern void process_leave_if_asked(void);
 
 /* Reads the configuration anew if SIGHUP came; true if so. */

@@ -1,0 +1,95 @@
+# The server's own life under load: its postmaster dies, it is shut down in each mode, its settings change.
+# Each message arrives once, and nothing outlives the server.
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::RealBin/lib";
+use TelemetryTest;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my $mock = TelemetryTest::Mock->new(topics => ['events:2']);
+my $node = telemetry_node('main', extension => 1, conf => <<'CONF');
+fsync = off
+autovacuum = off
+shared_buffers = '32MB'
+CONF
+my $produced = 0;
+
+create_server($node, 'kafka', $mock, 'reconnect.backoff.max.ms' => 300);
+# A row a batch: a backlog that lasts.
+$node->safe_psql('postgres', <<'SQL');
+CREATE FOREIGN TABLE events_topic (id bigint NOT NULL, part int OPTIONS (metadata 'partition'), off bigint OPTIONS (metadata 'offset'))
+	SERVER kafka OPTIONS (topic 'events');
+CREATE TABLE events (id bigint NOT NULL, part int, off bigint);
+SELECT telemetry.create_pipeline('events', 'events_topic', 'events', batch_rows => 1);
+SQL
+
+sub query { my ($sql) = @_; return ($node->psql('postgres', $sql))[1] // '' }
+
+sub produce
+{
+	my ($n) = @_;
+	$mock->produce('events', map { [ $_ % 2, undef, '{"id": ' . $produced++ . '}' ] } 1 .. $n);
+	return;
+}
+
+sub workers
+{
+	return map { /^\s*(\d+).*telemetry/ ? $1 : () } split /\n/, `ps -o pid=,args= --ppid $node->{_pid} 2>/dev/null`;
+}
+
+sub is_exact
+{
+	my ($what) = @_;
+	poll_until(sub { query('SELECT count(*) FROM events') >= $produced }, "$what: everything is read", 60)
+	  or diag(query('TABLE telemetry.stat_pipeline'));
+	return is(query('SELECT count(*), count(DISTINCT (part, off)), count(DISTINCT id) FROM events'), "$produced|$produced|$produced", "$what: each message once");
+}
+
+# Not before the worker writes: else nothing would be cut off.
+sub under_load
+{
+	produce(15_000);
+	my $before = query('SELECT count(*) FROM events') || 0;
+	return poll_until(sub { (query('SELECT count(*) FROM events') || 0) > $before }, 'the worker to write', 30);
+}
+
+# The server is started without workers: what is there was written before it was gone.
+sub not_all_is_there
+{
+	my ($what) = @_;
+	$node->append_conf('postgresql.conf', 'telemetry.enabled = off');
+	$node->start;
+	cmp_ok(query('SELECT count(*) FROM events'), '<', $produced, "$what: workers did not stay for their backlog");
+	# What is left may go faster.
+	query(q(SELECT telemetry.alter_pipeline('events', batch_rows => 10000)));
+	$node->append_conf('postgresql.conf', 'telemetry.enabled = on');
+	$node->reload;
+	is_exact($what);
+	return query(q(SELECT telemetry.alter_pipeline('events', batch_rows => 1)));
+}
+
+# ---- the postmaster dies: its children notice, though they are never idle; until then no other server starts
+under_load();
+my @family = ($node->{_pid}, workers());
+cmp_ok(scalar @family, '>=', 4, 'launcher, supervisor and worker are there');
+$node->kill9;
+poll_until(sub { !grep { kill 0, $_ } @family }, 'workers to follow the postmaster', 60);
+not_all_is_there('the postmaster died');
+
+# ---- shutdown in each mode, with a session connected where the mode waits for none
+for my $mode (qw(smart fast immediate))
+{
+	under_load();
+	my $began = time;
+	$node->stop($mode);
+	cmp_ok(time - $began, '<', 10, "$mode shutdown under load");
+	not_all_is_there("$mode shutdown");
+}
+
+$node->stop;
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+done_testing();
