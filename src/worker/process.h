@@ -8,7 +8,10 @@
 
 #include "datatype/timestamp.h"
 
-/* Ends the process quietly if SIGTERM came or the postmaster is gone. Where nothing is half done. */
+/*
+ * Ends the process quietly if SIGTERM came, or the postmaster is gone. Call where nothing is half
+ * done.
+ */
 extern void process_leave_if_asked(void);
 
 /* Reads the configuration anew if SIGHUP came; true if so. */
