@@ -147,7 +147,21 @@ COMMENT ON EVENT TRIGGER telemetry_after_drop IS
 CREATE FUNCTION telemetry.finalized_until(view regclass) RETURNS timestamptz
 AS 'MODULE_PATHNAME', 'telemetry_finalized_until' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION telemetry.finalized_until(regclass) IS
-'Event time up to which a continuous view is final: the least watermark of all pipelines into its target (of a view over views: into the table below them). A later event may still come and will be counted, but none is expected. NULL: no pipeline, or one that has no watermark yet. Needs SELECT on the view. Example: SELECT *, day + interval ''1 day'' <= telemetry.finalized_until(''game.daily_active_users'') AS is_final FROM game.daily_active_users';
+'Event time up to which a continuous view is final: the least watermark of all pipelines into its target (of a view over views: into the table below them; of a table: into it). A later event may still come and will be counted, but none is expected. NULL: no pipeline, or one that has no watermark yet. Needs SELECT on the view. Example: SELECT *, day + interval ''1 day'' <= telemetry.finalized_until(''game.daily_active_users'') AS is_final FROM game.daily_active_users';
+
+CREATE FUNCTION telemetry.is_final(view regclass, window_end timestamptz) RETURNS boolean
+AS 'MODULE_PATHNAME', 'telemetry_is_final' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION telemetry.is_final(regclass, timestamptz) IS
+'Whether no event is expected any more before window_end, the end of a window that is not in it: telemetry.finalized_until(view) has come there. Later ones are counted as well, and make no difference to this. False while there is no watermark, and where window_end is NULL. view: a continuous view, or a table that pipelines write to; SELECT on it is needed. The watermark is looked up once a statement. Errors: wrong_object_type (neither a continuous view nor a table). Example: SELECT * FROM game.hourly WHERE telemetry.is_final(''game.hourly'', hour + interval ''1 hour'')';
+CREATE FUNCTION telemetry.is_final(view regclass, window_end timestamp) RETURNS boolean
+AS 'MODULE_PATHNAME', 'telemetry_is_final' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION telemetry.is_final(regclass, timestamp) IS
+'As is_final(regclass, timestamptz), for times without a zone, which are of UTC as the watermark is. Example: SELECT telemetry.is_final(''readings_by_hour'', hour + interval ''1 hour'') FROM readings_by_hour';
+CREATE FUNCTION telemetry.is_final(view regclass, day date, time_zone text DEFAULT 'UTC') RETURNS boolean
+LANGUAGE sql STABLE PARALLEL RESTRICTED
+RETURN telemetry.is_final(view, (day + 1)::timestamp AT TIME ZONE time_zone);
+COMMENT ON FUNCTION telemetry.is_final(regclass, date, text) IS
+'As is_final(regclass, timestamptz), of the end of a day as the clocks of a time zone show it. Errors: invalid_parameter_value (no such time zone). Example: SELECT *, telemetry.is_final(''game.fact_player_events'', event_date, ''Europe/Berlin'') FROM game.kpi_daily_active_users';
 
 CREATE FUNCTION telemetry.session_is_closed(view regclass, ended_at timestamptz, gap interval DEFAULT NULL) RETURNS boolean
 AS 'MODULE_PATHNAME', 'telemetry_session_is_closed' LANGUAGE C STABLE;

@@ -237,15 +237,17 @@ COMMENT ON MATERIALIZED VIEW {internal}.money IS 'Purchases of all time by curre
 CREATE VIEW {schema}.dim_date_relative AS
 SELECT date_key, event_date, full_date, event_date - (now() AT TIME ZONE {tz})::date AS relative_day,
        ((event_date - iso_weekday) - ((now() AT TIME ZONE {tz})::date - extract(isodow FROM now() AT TIME ZONE {tz})::integer)) / 7 AS relative_week,
-       (year - extract(year FROM now() AT TIME ZONE {tz})::integer) * 12 + month - extract(month FROM now() AT TIME ZONE {tz})::integer AS relative_month
+       (year - extract(year FROM now() AT TIME ZONE {tz})::integer) * 12 + month - extract(month FROM now() AT TIME ZONE {tz})::integer AS relative_month,
+       telemetry.is_final({fact_table}, event_date, {tz}) AS is_final
 FROM {schema}.dim_date;
-COMMENT ON VIEW {schema}.dim_date_relative IS 'Days by their distance from today in the time zone of the model, computed when it is read: no job at night keeps it.';
+COMMENT ON VIEW {schema}.dim_date_relative IS 'Days by their distance from today in the time zone of the model, and whether they are final, computed when it is read: no job at night keeps it.';
 COMMENT ON COLUMN {schema}.dim_date_relative.date_key IS 'Key of dim_date.';
 COMMENT ON COLUMN {schema}.dim_date_relative.event_date IS 'The day.';
 COMMENT ON COLUMN {schema}.dim_date_relative.full_date IS 'The day.';
 COMMENT ON COLUMN {schema}.dim_date_relative.relative_day IS 'Days from today: 0 today, -1 yesterday.';
 COMMENT ON COLUMN {schema}.dim_date_relative.relative_week IS 'ISO weeks from this one: 0 this week, -1 the last.';
 COMMENT ON COLUMN {schema}.dim_date_relative.relative_month IS 'Calendar months from this one.';
+COMMENT ON COLUMN {schema}.dim_date_relative.is_final IS 'Whether no event of the day is expected any more: the pipeline''s watermark is past its end.';
 
 CREATE VIEW {schema}.fact_player_sessions AS
 SELECT player_key, game_key, (extract(year FROM event_date) * 10000 + extract(month FROM event_date) * 100 + extract(day FROM event_date))::integer AS date_key,

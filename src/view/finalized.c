@@ -1,6 +1,7 @@
 /*
- * finalized_until(): the event time up to which no event is expected any more in a view, and
- * session_is_closed(): whether that is past all that could still belong to a session.
+ * finalized_until(): the event time up to which no event is expected any more in a view or a table;
+ * is_final(): whether that has come to the end of a window; and session_is_closed(): whether it is
+ * past all that could still belong to a session.
  */
 #include "view/finalized.h"
 
@@ -52,6 +53,21 @@ finalized_table(const ViewRow *row)
 	return row->target;
 }
 
+/* The table that pipelines write to: of a view the one at the bottom, else itself. */
+static Oid
+table_of(Oid relation)
+{
+	char kind = get_rel_relkind(relation);
+	AclResult allowed;
+
+	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
+		return finalized_table(finalized_view(relation, false));
+	allowed = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT);
+	if (allowed != ACLCHECK_OK)
+		aclcheck_error(allowed, OBJECT_TABLE, get_rel_name(relation));
+	return relation;
+}
+
 /* The least watermark of all pipelines into a table; none if one of them has none yet. */
 static TimestampTz
 watermark_of(Oid table, bool *isnull)
@@ -72,15 +88,14 @@ Datum
 telemetry_finalized_until(PG_FUNCTION_ARGS)
 {
 	bool isnull;
-	TimestampTz watermark =
-		watermark_of(finalized_table(finalized_view(PG_GETARG_OID(0), false)), &isnull);
+	TimestampTz watermark = watermark_of(table_of(PG_GETARG_OID(0)), &isnull);
 
 	if (isnull)
 		PG_RETURN_NULL();
 	PG_RETURN_TIMESTAMPTZ(watermark);
 }
 
-/* ---- session_is_closed() ------------------------------------------------------------------------
+/* ---- what is asked for each row -----------------------------------------------------------------
  */
 
 /*
@@ -121,8 +136,7 @@ ask_anew(Closing *closing, Oid view, MemoryContext context)
 	const SnapshotData *snapshot = GetActiveSnapshot();
 
 	closing->view = InvalidOid;
-	closing->watermark =
-		watermark_of(finalized_table(finalized_view(view, false)), &closing->no_watermark);
+	closing->watermark = watermark_of(table_of(view), &closing->no_watermark);
 	closing->gap = 0;
 	if (closing->xip)
 		pfree(closing->xip);
@@ -138,11 +152,42 @@ ask_anew(Closing *closing, Oid view, MemoryContext context)
 	closing->view = view;
 }
 
+/* What is known for this call, of the relation in its first argument. */
+static Closing *
+closing_of(FunctionCallInfo fcinfo)
+{
+	Closing *closing = fcinfo->flinfo->fn_extra;
+
+	if (closing == NULL)
+	{
+		closing = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Closing));
+		fcinfo->flinfo->fn_extra = closing;
+	}
+	if (!still_holds(closing, PG_GETARG_OID(0)))
+		ask_anew(closing, PG_GETARG_OID(0), fcinfo->flinfo->fn_mcxt);
+	return closing;
+}
+
+/* For timestamp as well: both are microseconds, and the watermark is of UTC. */
+PG_FUNCTION_INFO_V1(telemetry_is_final);
+Datum
+telemetry_is_final(PG_FUNCTION_ARGS)
+{
+	const Closing *closing;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	closing = closing_of(fcinfo);
+	/* Its end is not in a window. */
+	PG_RETURN_BOOL(!PG_ARGISNULL(1) && !closing->no_watermark &&
+				   closing->watermark >= PG_GETARG_TIMESTAMPTZ(1));
+}
+
 /* The gap that the view's query says, if it is the same for all rows. */
 static int64
 gap_of_view(Oid view)
 {
-	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
+	ViewRow *row = finalized_view(view, false);
 	Relation relation = table_open(row->definition, AccessShareLock);
 	SessionWindow *session = session_window_of(copyObject(get_view_query(relation)), NULL);
 	Node *gap = session ? eval_const_expressions(NULL, (Node *) session->gap) : NULL;
@@ -167,18 +212,12 @@ PG_FUNCTION_INFO_V1(telemetry_session_is_closed);
 Datum
 telemetry_session_is_closed(PG_FUNCTION_ARGS)
 {
-	Closing *closing = fcinfo->flinfo->fn_extra;
+	Closing *closing;
 	int64 gap;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	if (closing == NULL)
-	{
-		closing = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Closing));
-		fcinfo->flinfo->fn_extra = closing;
-	}
-	if (!still_holds(closing, PG_GETARG_OID(0)))
-		ask_anew(closing, PG_GETARG_OID(0), fcinfo->flinfo->fn_mcxt);
+	closing = closing_of(fcinfo);
 	if (PG_ARGISNULL(2) && closing->gap == 0)
 		closing->gap = gap_of_view(closing->view);
 	gap = PG_ARGISNULL(2) ? closing->gap : session_length(PG_GETARG_INTERVAL_P(2), "gap");

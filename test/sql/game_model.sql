@@ -187,6 +187,12 @@ SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', exact => true,
 SELECT date_key, full_date, year, quarter, month, day, iso_year, iso_week, iso_weekday FROM gm.dim_date WHERE event_date IN ('2026-12-31', '2027-01-01', '2027-01-04') ORDER BY 1;
 SELECT full_date = (now() AT TIME ZONE 'Europe/Berlin')::date AS today, relative_week, relative_month FROM gm.dim_date_relative WHERE relative_day = 0;
 SELECT count(*) FROM gm.dim_date_relative WHERE relative_week = -1;
+-- days are final by the watermark, in the time zone of the model
+BEGIN;
+INSERT INTO telemetry.pipeline_watermark SELECT pipeline_id, '2026-11-04 23:00+00' FROM telemetry.pipeline WHERE name = 'gm_player_events'
+ON CONFLICT (pipeline_id) DO UPDATE SET watermark = excluded.watermark;
+SELECT max(event_date) FILTER (WHERE is_final) AS final, min(event_date) FILTER (WHERE NOT is_final) AS provisional FROM gm.dim_date_relative;
+ROLLBACK;
 INSERT INTO gm.dim_date (event_date) VALUES ('1999-12-31') RETURNING date_key;
 -- keys
 SELECT conname, contype, conrelid::regclass, confrelid::regclass FROM pg_constraint
@@ -203,6 +209,7 @@ SELECT telemetry.grant_bi('regress_bi', 'gm');
 SET ROLE regress_bi;
 SELECT count(*) > 0 AS reads FROM gm.fact_player_events;
 SELECT count(*) > 0 AS reads FROM gm.kpi_retention;
+SELECT count(*) > 0 AS reads, bool_or(is_final) AS final FROM gm.dim_date_relative;
 SELECT count(*) > 0 AS reads FROM gm.fact_player_sessions;
 SELECT count(*) FROM gm_partitions.fact_player_events_all;
 SELECT count(*) FROM gm_internal.player_day;
