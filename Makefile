@@ -65,6 +65,11 @@ soak:
 lint:
 	test/lint/run
 
+# docs/reference.md from the COMMENTs; on PostgreSQL 15.
+.PHONY: reference
+reference: stage
+	tools/reference
+
 format:
 	clang-format -i $(shell git ls-files 'src/*.c' 'src/*.h' 'test/*.c' 'bench/*.c')
 

@@ -40,8 +40,29 @@ GRANT SELECT ON telemetry.pipeline TO PUBLIC;
 COMMENT ON VIEW telemetry.pipeline IS
 'One row per pipeline whose owner''s privileges you have, or of all for pg_monitor: its options as create_pipeline() and alter_pipeline() set them. Change it with these functions only. '
 'Example: SELECT name, source, target, workers FROM telemetry.pipeline';
+COMMENT ON COLUMN telemetry.pipeline.pipeline_id IS 'number of the pipeline';
+COMMENT ON COLUMN telemetry.pipeline.name IS 'its name';
 COMMENT ON COLUMN telemetry.pipeline.owner IS 'role as which everything of the pipeline runs';
+COMMENT ON COLUMN telemetry.pipeline.source IS 'foreign table that it reads';
+COMMENT ON COLUMN telemetry.pipeline.target IS 'table that it writes';
+COMMENT ON COLUMN telemetry.pipeline.start_position IS 'where it began: earliest, latest or a timestamp';
+COMMENT ON COLUMN telemetry.pipeline.event_time_column IS 'column of the target that holds an event''s time; NULL: there is no watermark';
+COMMENT ON COLUMN telemetry.pipeline.allowed_lateness IS 'how far the watermark stays behind the greatest event time';
+COMMENT ON COLUMN telemetry.pipeline.idle_timeout IS 'silence after which a partition does not hold the watermark back';
+COMMENT ON COLUMN telemetry.pipeline.max_ahead IS 'an event that lies further ahead of the server''s clock is a dead letter; NULL: none is';
+COMMENT ON COLUMN telemetry.pipeline.batch_rows IS 'messages after which a batch is closed';
+COMMENT ON COLUMN telemetry.pipeline.batch_interval IS 'time after which a batch is closed, from its first message on';
+COMMENT ON COLUMN telemetry.pipeline.workers IS 'worker processes that share the partitions';
+COMMENT ON COLUMN telemetry.pipeline.partitions IS 'the only partitions that it reads; NULL: all';
+COMMENT ON COLUMN telemetry.pipeline.dead_letter_limit IS 'pauses after so many bad messages without a good one; NULL: never';
+COMMENT ON COLUMN telemetry.pipeline.on_conflict IS 'what becomes of a row that a unique constraint refuses: error (a dead letter) or ignore (left out, counted)';
+COMMENT ON COLUMN telemetry.pipeline.create_partitions IS 'width of range partitions that are made where one is missing: none, hour, day or month';
+COMMENT ON COLUMN telemetry.pipeline.consumer_group IS 'group in Kafka to which offsets are published after each commit';
+COMMENT ON COLUMN telemetry.pipeline.paused IS 'true: no worker runs for it';
+COMMENT ON COLUMN telemetry.pipeline.pause_reason IS 'why, as pause_pipeline() or the worker that paused it said';
+COMMENT ON COLUMN telemetry.pipeline.paused_at IS 'since when';
 COMMENT ON COLUMN telemetry.pipeline.revision IS 'counts changes, so that running workers notice them';
+COMMENT ON COLUMN telemetry.pipeline.created_at IS 'when it was created';
 
 -- A restored or cloned database must not ingest a second time: what runs is kept apart from what is
 -- dumped, and says in which database it was switched on.
@@ -51,6 +72,8 @@ CREATE TABLE telemetry.activation (
 );
 COMMENT ON TABLE telemetry.activation IS
 'Pipelines that were activated, and in which database. Not dumped: a restored pipeline starts paused.';
+COMMENT ON COLUMN telemetry.activation.pipeline_id IS 'number of the pipeline';
+COMMENT ON COLUMN telemetry.activation.database_oid IS 'OID of the database in which it may run';
 
 CREATE TABLE telemetry.partition_offset (
     pipeline_id    integer     NOT NULL REFERENCES telemetry._pipeline ON DELETE CASCADE,
@@ -79,6 +102,18 @@ COMMENT ON COLUMN telemetry.partition_offset.last_offset IS 'last message read; 
 COMMENT ON COLUMN telemetry.partition_offset.last_timestamp IS 'its Kafka timestamp, Unix ms';
 COMMENT ON COLUMN telemetry.partition_offset.last_checksum IS 'CRC-32C of its key and value';
 COMMENT ON COLUMN telemetry.partition_offset.late IS 'rows stored with an event time before the pipeline''s watermark';
+COMMENT ON COLUMN telemetry.partition_offset.pipeline_id IS 'number of the pipeline';
+COMMENT ON COLUMN telemetry.partition_offset.partition IS 'number of the partition in its topic';
+COMMENT ON COLUMN telemetry.partition_offset.cluster_id IS 'Kafka cluster that the offsets are of';
+COMMENT ON COLUMN telemetry.partition_offset.max_event_time IS 'greatest event time stored';
+COMMENT ON COLUMN telemetry.partition_offset.watermark IS 'of the partition';
+COMMENT ON COLUMN telemetry.partition_offset.stored IS 'messages that became a row';
+COMMENT ON COLUMN telemetry.partition_offset.duplicates IS 'messages left out by on_conflict ignore';
+COMMENT ON COLUMN telemetry.partition_offset.suppressed IS 'messages that a BEFORE trigger or rule left out';
+COMMENT ON COLUMN telemetry.partition_offset.skipped IS 'tombstones: messages without a value';
+COMMENT ON COLUMN telemetry.partition_offset.dead IS 'messages that became dead letters';
+COMMENT ON COLUMN telemetry.partition_offset.pause_reason IS 'why this partition alone is paused; NULL: it is read';
+COMMENT ON COLUMN telemetry.partition_offset.updated_at IS 'when the row was last written';
 
 -- Kept apart from the configuration: it is written about once a second.
 CREATE TABLE telemetry.pipeline_watermark (
@@ -87,6 +122,8 @@ CREATE TABLE telemetry.pipeline_watermark (
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 COMMENT ON TABLE telemetry.pipeline_watermark IS
 'Event time before which a pipeline expects no more events. It never goes back.';
+COMMENT ON COLUMN telemetry.pipeline_watermark.pipeline_id IS 'number of the pipeline';
+COMMENT ON COLUMN telemetry.pipeline_watermark.watermark IS 'the least of its partitions'' that are not idle';
 
 SELECT pg_catalog.pg_extension_config_dump('telemetry._pipeline', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry._pipeline_pipeline_id_seq', '');

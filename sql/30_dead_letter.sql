@@ -38,6 +38,22 @@ COMMENT ON VIEW telemetry.dead_letter IS
 'Messages that could not become a row, of the pipelines whose owner''s privileges you have: raw bytes, where they came from, and why. '
 'value is cut to telemetry.max_message_bytes; value_length is the whole length in bytes. '
 'Example: SELECT message, convert_from(value, ''UTF8'') FROM telemetry.dead_letter WHERE pipeline = ''player_events''';
+COMMENT ON COLUMN telemetry.dead_letter.dead_letter_id IS 'its number, in the order of failures';
+COMMENT ON COLUMN telemetry.dead_letter.pipeline IS 'pipeline that read it';
+COMMENT ON COLUMN telemetry.dead_letter.topic IS 'where it came from';
+COMMENT ON COLUMN telemetry.dead_letter.partition IS 'of the topic';
+COMMENT ON COLUMN telemetry.dead_letter."offset" IS 'in the partition';
+COMMENT ON COLUMN telemetry.dead_letter.kafka_timestamp IS 'of the message';
+COMMENT ON COLUMN telemetry.dead_letter.key IS 'its key, raw';
+COMMENT ON COLUMN telemetry.dead_letter.value IS 'its value, raw, cut to telemetry.max_message_bytes';
+COMMENT ON COLUMN telemetry.dead_letter.value_length IS 'bytes of the whole value';
+COMMENT ON COLUMN telemetry.dead_letter.headers IS 'its headers, in their order';
+COMMENT ON COLUMN telemetry.dead_letter.sqlstate IS 'error code of what refused it';
+COMMENT ON COLUMN telemetry.dead_letter.message IS 'what refused it';
+COMMENT ON COLUMN telemetry.dead_letter.column_name IS 'column that it did not fit; NULL: none by itself';
+COMMENT ON COLUMN telemetry.dead_letter.constraint_name IS 'constraint that it violated; NULL: none';
+COMMENT ON COLUMN telemetry.dead_letter.failed_at IS 'when it failed last';
+COMMENT ON COLUMN telemetry.dead_letter.retries IS 'how often it was tried again';
 
 CREATE FUNCTION telemetry.retry_dead_letters(
     pipeline text,

@@ -22,6 +22,15 @@ CREATE TABLE telemetry.retention_state (
 );
 COMMENT ON TABLE telemetry.retention_state IS
 'Retentions that were switched on, in which database, and what their runs came to. Not dumped: in a restored database none runs before set_retention() is called again.';
+COMMENT ON COLUMN telemetry.retention_state.target IS 'partitioned table';
+COMMENT ON COLUMN telemetry.retention_state.database_oid IS 'OID of the database in which it was switched on';
+COMMENT ON COLUMN telemetry.retention_state.next_run_at IS 'when it will be looked after next';
+COMMENT ON COLUMN telemetry.retention_state.last_run_at IS 'when it was last; NULL: not yet';
+COMMENT ON COLUMN telemetry.retention_state.partitions_dropped IS 'since it was set first';
+COMMENT ON COLUMN telemetry.retention_state.partitions_made IS 'since it was set first';
+COMMENT ON COLUMN telemetry.retention_state.partitions_ahead IS 'beyond the present one after the last run, without a gap';
+COMMENT ON COLUMN telemetry.retention_state.error IS 'first error of the last run';
+COMMENT ON COLUMN telemetry.retention_state.error_at IS 'when it happened';
 
 CREATE VIEW telemetry.retention WITH (security_barrier) AS
 SELECT r.target, c.relowner::regrole AS owner, r.keep, r.create_partitions, r.ahead,

@@ -97,6 +97,7 @@ COMMENT ON COLUMN telemetry.continuous_view.status IS
 COMMENT ON COLUMN telemetry.continuous_view.status_reason IS 'why it is not live';
 COMMENT ON COLUMN telemetry.continuous_view.definition IS 'the query that the view equals';
 COMMENT ON COLUMN telemetry.continuous_view.state IS 'table with one row per group';
+COMMENT ON COLUMN telemetry.continuous_view.created_at IS 'when it was created';
 COMMENT ON COLUMN telemetry.continuous_view.maintenance_sql IS 'how the rows that a statement changed are folded into the state';
 GRANT SELECT ON telemetry.continuous_view TO PUBLIC;
 

@@ -16,4 +16,13 @@ WHERE d.refclassid = 'pg_extension'::regclass
   AND NOT EXISTS (SELECT FROM pg_description AS s
                   WHERE s.classoid = d.classid AND s.objoid = d.objid AND s.objsubid = 0
                     AND length(s.description) > 10)
+UNION ALL
+-- Columns that docs/reference.md lists.
+SELECT format('column %s.%s', d.objid::regclass, a.attname)
+FROM pg_depend AS d JOIN pg_class AS c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE d.refclassid = 'pg_extension'::regclass
+  AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'telemetry')
+  AND d.deptype = 'e' AND c.relkind IN ('v', 'r') AND c.relname !~ '^_'
+  AND col_description(c.oid, a.attnum) IS NULL
 ORDER BY 1;

@@ -6,6 +6,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 
+use IPC::Run ();
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -112,6 +113,16 @@ $plain->stop;
 my $preloaded = telemetry_node('preloaded');
 is($preloaded->safe_psql('postgres', 'SHOW telemetry.max_workers'), '8', 'settings of the workers are there');
 check_life_cycle($preloaded, 'preloaded');
+$preloaded->safe_psql('postgres', 'CREATE EXTENSION telemetry');
+my ($printed, $said) = ('', '');
+IPC::Run::run([ 'psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-f', "$TelemetryTest::root/tools/reference.sql", '-d', $preloaded->connstr('postgres') ],
+	'>', \$printed, '2>', \$said);
+is($said, '', 'each public object has its place in the reference');
+SKIP:
+{
+	skip 'docs/reference.md is of PostgreSQL 15', 1 if pg_version() != 15;
+	ok($printed eq slurp_file("$TelemetryTest::root/docs/reference.md"), 'docs/reference.md is what the COMMENTs say (make reference)');
+}
 $preloaded->stop;
 
 # The brokers.
