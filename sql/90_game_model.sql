@@ -36,7 +36,7 @@ CREATE TABLE {schema}.dim_player (
     region_at  timestamptz,
     device     text,
     device_at  timestamptz
-) WITH (fillfactor = 80); -- so that an update of them touches no index
+) WITH (fillfactor = 40); -- a batch may update each row of a page: so none of them touches an index
 INSERT INTO {schema}.dim_player (player_key, player_id) OVERRIDING SYSTEM VALUE VALUES (-1, '(unknown)');
 COMMENT ON TABLE {schema}.dim_player IS 'One row per player. Region and device follow the newest event; with the facts stands what they were at the event.';
 COMMENT ON COLUMN {schema}.dim_player.player_key IS 'Key of the player in this model; -1: unknown.';
@@ -562,7 +562,7 @@ COMMENT ON COLUMN {schema}.kpi_funnel.to_date IS 'Last day on which the first st
 COMMENT ON COLUMN {schema}.kpi_funnel.refreshed_at IS 'When it was computed.';
 
 SELECT telemetry.create_pipeline({pipeline}, source => {topic_table}, target => {fact_table},
-    event_time_column => 'event_time', create_partitions => 'day', paused => {paused});
+    event_time_column => 'event_time', create_partitions => 'day', batch_rows => 100000, paused => {paused});
 $script$;
 COMMENT ON FUNCTION telemetry._game_model_template() IS 'The script of telemetry.create_game_model(), with names in braces for what it is told.';
 

@@ -4,6 +4,7 @@
 #include "access/table.h"
 #include "access/tupconvert.h"
 #include "base/compat.h"
+#include "base/guc.h"
 #include "base/owner.h"
 #include "executor/execdesc.h"
 #include "executor/executor.h"
@@ -12,6 +13,7 @@
 #include "rewrite/rewriteHandler.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/queryenvironment.h"
@@ -163,14 +165,24 @@ query_over(Oid view, Oid source)
 	return query;
 }
 
+/*
+ * Without compilation: what a set-returning function is guessed to give makes a query over a few
+ * rows look as if it had millions, and it would be compiled anew in each batch.
+ */
 static PlannedStmt *
 plan_query(Query *query)
 {
+	static const char *const off[] = {"jit"};
+	int level = NewGUCNestLevel();
 	List *rewritten;
+	PlannedStmt *plan;
 
+	guc_switch_off(off, lengthof(off));
 	AcquireRewriteLocks(query, true, false);
 	rewritten = QueryRewrite(query);
-	return pg_plan_query(linitial_node(Query, rewritten), "", 0, NULL);
+	plan = pg_plan_query(linitial_node(Query, rewritten), "", 0, NULL);
+	AtEOXact_GUC(false, level);
+	return plan;
 }
 
 static PlannedStmt *

@@ -205,6 +205,23 @@ pin_settings(void)
 		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
 }
 
+/*
+ * The rows of a batch are kept for the views over its target, and sorted into sessions. They are
+ * about as large as the messages; the 4 MB of work_mem that a server has as it comes would send
+ * them to disk, from where each view reads them again.
+ */
+static void
+raise_work_mem(void)
+{
+	int wanted = Min((int64) 2 * telemetry_batch_memory, MAX_KILOBYTES);
+	char text[32];
+
+	if (work_mem >= wanted)
+		return;
+	snprintf(text, sizeof(text), "%d", wanted);
+	SetConfigOption("work_mem", text, PGC_USERSET, PGC_S_OVERRIDE);
+}
+
 void
 ingest_worker_open(IngestWorker *w)
 {
@@ -457,6 +474,7 @@ telemetry_ingest_main(Datum arg)
 	attach(DatumGetInt32(arg));
 	BackgroundWorkerInitializeConnectionByOid(worker.slot->database, InvalidOid, 0);
 	pin_settings();
+	raise_work_mem();
 	pgstat_report_appname(MyBgworkerEntry->bgw_name);
 
 	keep_memory();

@@ -15,6 +15,7 @@ my $node = telemetry_node('main', extension => 1, conf => <<'CONF');
 fsync = off
 shared_buffers = '32MB'
 autovacuum = off
+log_temp_files = 0
 telemetry.max_workers = 16
 CONF
 
@@ -183,12 +184,15 @@ SET ROLE ingest;
 CREATE FOREIGN TABLE large_topic (id bigint NOT NULL, pad text, off bigint OPTIONS (metadata 'offset'))
 	SERVER kafka OPTIONS (topic 'large');
 CREATE TABLE large (id bigint NOT NULL, pad text, off bigint);
+CREATE MATERIALIZED VIEW large_sum WITH (telemetry.continuous) AS SELECT count(*) AS n, sum(length(pad)) AS bytes FROM large;
 SQL
 $kafka->set_client('message.max.bytes' => 500_000_000);
 my $pad = 'x' x 1_000_000;
 $kafka->produce('large', map { [ 0, '', "{\"id\": $_, \"pad\": \"$pad\"}" ] } 1 .. 50) for 1 .. 4;
+my $log = -s $node->logfile;
 $node->safe_psql('postgres', q(SET ROLE ingest; SELECT telemetry.create_pipeline('large', 'large_topic', 'large')));
 $peak = peak_mb('large', 200);
+unlike(slurp_file($node->logfile, $log), qr/temporary file/, 'rows of a batch that a view takes do not go to disk');
 cmp_ok($peak, '<', 150, sprintf 'a backlog of 200 MB in large messages takes %.0f MB', $peak);
 # One that a fifth of a megabyte of gzip becomes.
 $kafka->set_client('message.max.bytes' => 500_000_000, 'compression.type' => 'gzip');
@@ -201,6 +205,7 @@ cmp_ok($peak, '<', 700, sprintf 'one message that gzip blew up to 200 MB takes a
 is(query(q(SELECT "offset", value_length > 200000000, length(value), sqlstate FROM telemetry.dead_letter WHERE pipeline = 'large')),
 	'200|t|16777216|54000', 'it is a dead letter, cut, with its whole length');
 is(query(q(SELECT count(*), sum(length(pad)) FROM large)), '201|200000001', 'the others are whole');
+is(query(q(TABLE large_sum)), '201|200000001', 'and in the view');
 
 # ---- the lock, again
 sleep 0.1 while time < $locked_at + 10.5;
