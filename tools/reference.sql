@@ -15,7 +15,7 @@ INSERT INTO subject (title, names, about) VALUES
     ('Sessions and concurrency', 'session|concurrent|^at$|^unnest$', '[sessions.md](sessions.md), [kpis.md](kpis.md)'),
     ('Windows', '^hop$|^cumulate$', '[windows.md](windows.md)'),
     ('Exact sums and moments', '^float8_|^exact_', '[numbers.md](numbers.md)'),
-    ('Continuous views', '^(build|verify|suspend|resume|finalized_until|continuous_view|short_key|first|last|telemetry_state|telemetry_after_drop)$', '[views.md](views.md)'),
+    ('Continuous views', '^(build|verify|suspend|resume|finalized_until|is_final|continuous_view|short_key|first|last|telemetry_state|telemetry_after_drop)$', '[views.md](views.md)'),
     ('A game''s model', '^create_game_model$|^grant_bi$', '[kpis.md](kpis.md), [bi.md](bi.md)');
 
 CREATE TEMPORARY TABLE member AS
