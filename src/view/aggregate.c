@@ -23,6 +23,7 @@
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 #include "view/distinct.h"
+#include "view/value_set.h"
 
 /* {a}, {b}: the two values; {at}, {bt}: the values of the column behind them. */
 static const ComponentKind kinds[] = {
@@ -66,6 +67,9 @@ static const ComponentKind kinds[] = {
 	{"distinct_sum_bigint", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})::bigint", "- {a}",
 	 NULL},
 	{"distinct_sum_numeric", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "- {a}", NULL},
+	/* The distinct values of a session: value_set.c. */
+	{"value_set", "COALESCE(telemetry._values_union({a}, {b}), {a}, {b})",
+	 "telemetry._values_union_agg({a})", NULL, NULL},
 	/* In such a helper: the last fold inserted the row. */
 	{"fresh", "false", "true", "{a}", NULL},
 	/* Of a row that is kept as it is: nothing merges. */
@@ -539,7 +543,9 @@ final_of(ViewShape *shape, Aggref *aggref)
 	{
 		if (takes_each_value_once(name, builtin, strcmp(schema, "telemetry") == 0))
 			return final_of(shape, distinct_undone(aggref));
-		return builtin && shape->session == NULL ? distinct_final(shape, aggref, name) : NULL;
+		return !builtin         ? NULL
+			   : shape->session ? value_set_final(shape, aggref, name)
+								: distinct_final(shape, aggref, name);
 	}
 	if (builtin && strcmp(name, "count") == 0)
 	{
@@ -602,9 +608,6 @@ hint_for(const ViewShape *shape, const Aggref *aggref)
 			   "Keep "
 			   "the rows in a continuous view without GROUP BY and collect them where you read it; "
 			   "telemetry.first() and last() keep one value by its time.";
-	if (aggref->aggdistinct && shape->session)
-		return "Sessions that meet become one, with what they counted: use "
-			   "telemetry.approx_count_distinct(), of which few values are exact.";
 	if (aggref->aggdistinct)
 		return "It can keep count(DISTINCT), sum and avg(DISTINCT) of whole numbers, and "
 			   "telemetry.approx_count_distinct(). For others, make a view that groups by the "

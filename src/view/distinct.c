@@ -125,8 +125,8 @@ digest_of(Expr *text)
  * one that is equal to none but itself a digest will do: CASE WHEN 64 < octet_length(value) THEN
  * 'sha256:' || encode(sha256(convert_to(value, ...)), 'hex') ELSE value END.
  */
-static Expr *
-shortened(Expr *value)
+Expr *
+distinct_shortened(Expr *value)
 {
 	Oid type = exprType((Node *) value);
 	Oid collation = exprCollation((Node *) value);
@@ -292,7 +292,7 @@ distinct_shape(const DistinctHelper *helper)
 	{
 		StateColumn *value = lfirst(cell);
 
-		value->partial = shortened(value->partial);
+		value->partial = distinct_shortened(value->partial);
 		value->type = exprType((Node *) value->partial);
 		value->typmod = exprTypmod((Node *) value->partial);
 	}

@@ -19,6 +19,9 @@ extern Aggref *distinct_undone(Aggref *aggref);
  * that it needs. NULL: it cannot be kept. */
 extern char *distinct_final(ViewShape *shape, Aggref *aggref, const char *name);
 
+/* Of a value that nobody reads, what tells it from others: of a long text a digest. */
+extern Expr *distinct_shortened(Expr *value);
+
 /* What a helper is made of. */
 extern ViewShape *distinct_shape(const DistinctHelper *helper);
 

@@ -128,8 +128,6 @@ CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT player, count(*
     GROUP BY player, telemetry.session_window(at, interval '30 minutes', max_length => '1 day');
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS
     SELECT player, date_trunc('day', telemetry.session_window(at, interval '30 minutes'), 'UTC') FROM t GROUP BY 1, 2;
-CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT player, count(DISTINCT level) FROM t
-    GROUP BY player, telemetry.session_window(at, interval '30 minutes');
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT player, count(*) FROM t
     GROUP BY player, telemetry.session_window(at, interval '1 month');
 DROP TABLE t;
