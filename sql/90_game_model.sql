@@ -101,7 +101,7 @@ CREATE TABLE {schema}.fact_player_events (
     kafka_offset    bigint
 ) PARTITION BY RANGE (event_date);
 COMMENT ON TABLE {schema}.fact_player_events IS 'One row per message of the topic that is an event, partitioned by event_date: a filter on that column, and on no other, has few partitions read.';
-COMMENT ON COLUMN {schema}.fact_player_events.event_date IS 'Day of event_time in the time zone of the model.';
+COMMENT ON COLUMN {schema}.fact_player_events.event_date IS 'Day of event_time in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.fact_player_events.event_time IS 'When it happened, as the message says.';
 COMMENT ON COLUMN {schema}.fact_player_events.player_key IS 'Player, a key of dim_player.';
 COMMENT ON COLUMN {schema}.fact_player_events.game_key IS 'Game, a key of dim_game.';
@@ -240,7 +240,7 @@ SELECT date_key, event_date, full_date, event_date - (now() AT TIME ZONE {tz})::
        (year - extract(year FROM now() AT TIME ZONE {tz})::integer) * 12 + month - extract(month FROM now() AT TIME ZONE {tz})::integer AS relative_month,
        telemetry.is_final({fact_table}, event_date, {tz}) AS is_final
 FROM {schema}.dim_date;
-COMMENT ON VIEW {schema}.dim_date_relative IS 'Days by their distance from today in the time zone of the model, and whether they are final, computed when it is read: no job at night keeps it.';
+COMMENT ON VIEW {schema}.dim_date_relative IS 'Days by their distance from today in time zone {tz_text}, and whether they are final, computed when it is read: no job at night keeps it.';
 COMMENT ON COLUMN {schema}.dim_date_relative.date_key IS 'Key of dim_date.';
 COMMENT ON COLUMN {schema}.dim_date_relative.event_date IS 'The day.';
 COMMENT ON COLUMN {schema}.dim_date_relative.full_date IS 'The day.';
@@ -257,7 +257,7 @@ COMMENT ON VIEW {schema}.fact_player_sessions IS 'One row per session: events of
 COMMENT ON COLUMN {schema}.fact_player_sessions.player_key IS 'Player, a key of dim_player.';
 COMMENT ON COLUMN {schema}.fact_player_sessions.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.fact_player_sessions.date_key IS 'Day of the first event, a key of dim_date.';
-COMMENT ON COLUMN {schema}.fact_player_sessions.event_date IS 'Day of the first event in the time zone of the model.';
+COMMENT ON COLUMN {schema}.fact_player_sessions.event_date IS 'Day of the first event in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.fact_player_sessions.started_at IS 'First event.';
 COMMENT ON COLUMN {schema}.fact_player_sessions.ended_at IS 'Last event, without the gap: a session of one event has length 0.';
 COMMENT ON COLUMN {schema}.fact_player_sessions.seconds IS 'From first to last event.';
@@ -269,7 +269,7 @@ SELECT d.event_date, d.game_key, g.game_id, d.players AS active_users, s.events
 FROM {internal}.game_day AS d JOIN {schema}.dim_game AS g USING (game_key)
 JOIN (SELECT event_date, game_key, sum(events)::bigint AS events FROM {internal}.segment GROUP BY 1, 2) AS s USING (event_date, game_key);
 COMMENT ON VIEW {schema}.kpi_daily_active_users IS 'Daily active users by game, exact. Users of several games count in each: for all games together kpi_active_users has them.';
-COMMENT ON COLUMN {schema}.kpi_daily_active_users.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_daily_active_users.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_daily_active_users.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_daily_active_users.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_daily_active_users.active_users IS 'Players with an event in the game on the day.';
@@ -279,7 +279,7 @@ CREATE VIEW {schema}.kpi_segments AS
 SELECT s.event_date, s.game_key, g.game_id, s.region, s.device, s.active_users, s.events
 FROM {internal}.segment AS s JOIN {schema}.dim_game AS g USING (game_key);
 COMMENT ON VIEW {schema}.kpi_segments IS 'Active users and events by day, game, region and device, as the events say; users {segment_kind}. Users of several count in each; events may be summed.';
-COMMENT ON COLUMN {schema}.kpi_segments.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_segments.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_segments.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_segments.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_segments.region IS 'Region of the events; NULL: unknown.';
@@ -295,7 +295,7 @@ FROM {schema}.dim_date AS d LEFT JOIN {internal}.day AS a USING (event_date)
 LEFT JOIN {internal}.week_step AS w USING (event_date) LEFT JOIN {internal}.month_step AS m USING (event_date)
 WHERE d.event_date BETWEEN (SELECT min(event_date) FROM {internal}.day) AND (SELECT max(event_date) FROM {internal}.day);
 COMMENT ON VIEW {schema}.kpi_active_users IS 'Active users of all games together, exactly: one row per day from the first to the newest with an event.';
-COMMENT ON COLUMN {schema}.kpi_active_users.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_active_users.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_active_users.dau IS 'Players with an event on the day.';
 COMMENT ON COLUMN {schema}.kpi_active_users.wau IS 'Players with an event on the day or the 6 before.';
 COMMENT ON COLUMN {schema}.kpi_active_users.mau IS 'Players with an event on the day or the 29 before.';
@@ -306,7 +306,7 @@ SELECT d.event_date, d.players AS dau, coalesce(s.first, 0)::bigint AS new_playe
        (d.players - coalesce(s.begun, 0))::bigint AS returning_players, coalesce(s.begun - s.first, 0)::bigint AS resurrected_players
 FROM {internal}.day AS d LEFT JOIN {internal}.stay AS s USING (event_date);
 COMMENT ON VIEW {schema}.kpi_player_status IS 'Active users of a day by what they were before; the three kinds sum up to dau.';
-COMMENT ON COLUMN {schema}.kpi_player_status.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_player_status.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_player_status.dau IS 'Players with an event on the day.';
 COMMENT ON COLUMN {schema}.kpi_player_status.new_players IS 'Whose first day it is.';
 COMMENT ON COLUMN {schema}.kpi_player_status.returning_players IS 'Whose last day before lies at most {churn} days back.';
@@ -320,7 +320,7 @@ FROM {internal}.player AS p JOIN {schema}.dim_player AS d USING (player_key) CRO
 COMMENT ON VIEW {schema}.kpi_churn IS 'One row per player with an event: since when, until when, and whether he is gone, as of the newest day with an event of anybody.';
 COMMENT ON COLUMN {schema}.kpi_churn.player_key IS 'Player, a key of dim_player.';
 COMMENT ON COLUMN {schema}.kpi_churn.player_id IS 'Player.';
-COMMENT ON COLUMN {schema}.kpi_churn.cohort_date IS 'Day of the first event in the time zone of the model; a late one moves it.';
+COMMENT ON COLUMN {schema}.kpi_churn.cohort_date IS 'Day of the first event in time zone {tz_text}; a late one moves it.';
 COMMENT ON COLUMN {schema}.kpi_churn.last_date IS 'Day of the last event.';
 COMMENT ON COLUMN {schema}.kpi_churn.active_days IS 'Days with an event.';
 COMMENT ON COLUMN {schema}.kpi_churn.first_purchase_at IS 'Time of the first purchase, of whatever amount; NULL: none.';
@@ -333,7 +333,7 @@ SELECT s.event_date + {churn} AS event_date, s.ended AS churned_players, s.came_
 FROM {internal}.stay AS s
 WHERE s.ended > 0 AND s.event_date + {churn} <= (SELECT max(event_date) FROM {internal}.day);
 COMMENT ON VIEW {schema}.kpi_churn_return IS 'Players who are lost on a day, {churn} days after their last event, and how many of them came back later. Who was lost twice counts on both days.';
-COMMENT ON COLUMN {schema}.kpi_churn_return.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_churn_return.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_churn_return.churned_players IS 'Whose last event until then was {churn} days before.';
 COMMENT ON COLUMN {schema}.kpi_churn_return.returned_players IS 'Of them, with a later event by now: it still grows.';
 COMMENT ON COLUMN {schema}.kpi_churn_return.return_rate IS 'returned_players / churned_players, 0 to 1.';
@@ -349,7 +349,7 @@ JOIN (SELECT s.cohort_date, i AS n, coalesce(sum(s.players) FILTER (WHERE s.days
 LEFT JOIN {internal}.cohort_day AS a ON a.cohort_date = c.cohort_date AND a.day_number = n
 WHERE c.cohort_date + n <= (SELECT max(event_date) FROM {internal}.day);
 COMMENT ON VIEW {schema}.kpi_retention IS 'Retention by cohort and day since, 0 to 30: D1, D7 and D30 are day_number 1, 7 and 30. Days that no event has reached yet are left out; the newest day is still filling.';
-COMMENT ON COLUMN {schema}.kpi_retention.cohort_date IS 'Day of the first event in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_retention.cohort_date IS 'Day of the first event in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_retention.day_number IS 'Days since: 0 is the first day.';
 COMMENT ON COLUMN {schema}.kpi_retention.cohort_players IS 'Players whose first day it is.';
 COMMENT ON COLUMN {schema}.kpi_retention.retained IS 'Of them, with an event on exactly that day: classic retention.';
@@ -363,7 +363,7 @@ SELECT s.event_date, s.game_key, g.game_id, s.sessions, d.players, (s.sessions::
        telemetry.quantile(s.lengths, 0.5) AS median_seconds, telemetry.quantile(s.lengths, 0.95) AS p95_seconds
 FROM {internal}.session_day AS s JOIN {internal}.game_day AS d USING (event_date, game_key) JOIN {schema}.dim_game AS g USING (game_key);
 COMMENT ON VIEW {schema}.kpi_sessions IS 'Sessions by game and the day they began on; one over midnight counts with all its length on its first day.';
-COMMENT ON COLUMN {schema}.kpi_sessions.event_date IS 'Day of the first event in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_sessions.event_date IS 'Day of the first event in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_sessions.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_sessions.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_sessions.sessions IS 'Sessions.';
@@ -387,7 +387,7 @@ CREATE VIEW {schema}.kpi_concurrent AS
 SELECT c.event_date, c.game_key, g.game_id, c.players AS peak_players
 FROM {internal}.concurrent_day AS c JOIN {schema}.dim_game AS g USING (game_key);
 COMMENT ON VIEW {schema}.kpi_concurrent IS 'Most players in a session of a game at a full five minutes of a day. kpi_concurrent_exact looks at every moment between as well.';
-COMMENT ON COLUMN {schema}.kpi_concurrent.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_concurrent.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_concurrent.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_concurrent.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_concurrent.peak_players IS 'The greatest of kpi_concurrent_players.players on the day.';
@@ -396,7 +396,7 @@ CREATE VIEW {schema}.kpi_purchases AS
 SELECT p.event_date, p.game_key, g.game_id, p.region, p.device, p.currency, p.purchases, p.revenue::numeric(28,6) AS revenue
 FROM {internal}.purchases AS p JOIN {schema}.dim_game AS g USING (game_key);
 COMMENT ON VIEW {schema}.kpi_purchases IS 'Purchases by day, game, region, device and currency, as the events say. Sum revenue within a currency only.';
-COMMENT ON COLUMN {schema}.kpi_purchases.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_purchases.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_purchases.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_purchases.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_purchases.region IS 'Region of the event; NULL: unknown.';
@@ -411,7 +411,7 @@ SELECT s.event_date, s.currency, a.players AS dau, s.payers, s.purchases::bigint
        (s.revenue / s.payers)::numeric(28,6) AS arppu
 FROM {internal}.money_day AS s JOIN {internal}.day AS a USING (event_date);
 COMMENT ON VIEW {schema}.kpi_monetization IS 'Money of a day, by currency; days without a purchase have no row. Who pays in two currencies is a payer of both: kpi_payers counts him once.';
-COMMENT ON COLUMN {schema}.kpi_monetization.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_monetization.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_monetization.currency IS 'Currency; NULL: the events do not say.';
 COMMENT ON COLUMN {schema}.kpi_monetization.dau IS 'Players with an event on the day, payers or not, of all currencies.';
 COMMENT ON COLUMN {schema}.kpi_monetization.payers IS 'Players with a purchase in the currency on the day.';
@@ -426,7 +426,7 @@ SELECT event_date, a.players AS dau, coalesce(p.payers, 0)::bigint AS payers, co
        (coalesce(p.payers, 0)::numeric / a.players)::numeric(9,6) AS conversion
 FROM {internal}.day AS a LEFT JOIN {internal}.payers AS p USING (event_date);
 COMMENT ON VIEW {schema}.kpi_payers IS 'Payers of a day, whatever their currencies: each counts once.';
-COMMENT ON COLUMN {schema}.kpi_payers.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_payers.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_payers.dau IS 'Players with an event on the day.';
 COMMENT ON COLUMN {schema}.kpi_payers.payers IS 'Of them, with a purchase.';
 COMMENT ON COLUMN {schema}.kpi_payers.payers_in_several_currencies IS 'Of them, with purchases in two currencies or more (one that is not known is one).';
@@ -443,7 +443,7 @@ COMMENT ON COLUMN {schema}.kpi_player_value.currency IS 'Currency; NULL: the eve
 COMMENT ON COLUMN {schema}.kpi_player_value.purchases IS 'Purchases so far.';
 COMMENT ON COLUMN {schema}.kpi_player_value.revenue IS 'Sum of amount so far, in the currency.';
 COMMENT ON COLUMN {schema}.kpi_player_value.first_purchase_at IS 'Time of the first of them.';
-COMMENT ON COLUMN {schema}.kpi_player_value.first_purchase_date IS 'Its day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_player_value.first_purchase_date IS 'Its day in time zone {tz_text}.';
 
 CREATE VIEW {schema}.kpi_totals AS
 SELECT v.currency, n.players, v.payers, v.revenue::numeric(28,6) AS revenue,
@@ -491,7 +491,7 @@ FROM (SELECT game_key, telemetry.concurrent(started_at, ended_at, interval '15 m
       FROM {internal}.session GROUP BY 1) AS s CROSS JOIN LATERAL unnest(s.windows) AS w JOIN {schema}.dim_game AS g USING (game_key)
 GROUP BY 1, 2, 3;
 COMMENT ON VIEW {schema}.kpi_concurrent_exact IS 'Most players in a session of a game at one moment of a day, whatever moment that is, first and last event included. Computed from all sessions whenever it is read.';
-COMMENT ON COLUMN {schema}.kpi_concurrent_exact.event_date IS 'Day in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_concurrent_exact.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_concurrent_exact.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_concurrent_exact.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_concurrent_exact.peak_players IS 'The peak; 0: a day between sessions.';
@@ -510,7 +510,7 @@ CREATE UNIQUE INDEX ON {internal}.cohort_value (cohort_date, day_number, currenc
 CREATE VIEW {schema}.kpi_cohort_value AS
 SELECT cohort_date, day_number, currency, cohort_players, revenue, value_per_player, refreshed_at FROM {internal}.cohort_value;
 COMMENT ON VIEW {schema}.kpi_cohort_value IS 'Lifetime value by cohort, days since and currency, 0 to 30: what the cohort spent until then. No row before its first purchase in the currency. As of refreshed_at: REFRESH MATERIALIZED VIEW CONCURRENTLY {internal_text}.cohort_value brings it up to date.';
-COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_date IS 'Day of the first event in the time zone of the model.';
+COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_date IS 'Day of the first event in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.day_number IS 'Days since: 0 is the first day.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.currency IS 'Currency; NULL: the events do not say.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_players IS 'Players of the cohort, payers or not.';
@@ -617,7 +617,7 @@ BEGIN
     piece := piece || jsonb_build_object(
         'schema', quote_ident(schema), 'internal', quote_ident(internal), 'partitions', quote_ident(partitions),
         'schema_text', replace(quote_ident(schema), '''', ''''''), 'internal_text', replace(quote_ident(internal), '''', ''''''), 'partitions_text', quote_literal(quote_ident(partitions)), 'server', quote_ident(server),
-        'topic', quote_literal(topic), 'tz', quote_literal(time_zone), 'gap', quote_literal(session_gap), 'gap_text', session_gap::text,
+        'topic', quote_literal(topic), 'tz', quote_literal(time_zone), 'tz_text', replace(time_zone, '''', ''''''), 'gap', quote_literal(session_gap), 'gap_text', session_gap::text,
         'churn', churn_days::text, 'paused', paused::text, 'pipeline', quote_literal(coalesce(pipeline, schema || '_player_events')),
         'segment_users', CASE WHEN exact THEN 'count(DISTINCT player_key)' ELSE 'telemetry.approx_count_distinct(player_key)' END,
         'segment_kind', CASE WHEN exact THEN 'exact' ELSE 'sketched: exact for few, within about 1 % for many' END,

@@ -32,6 +32,7 @@ SELECT telemetry.create_game_model('no_kafka', 'events', 'other');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm');
 SELECT c.relname, a.attname AS without_comment FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'gm'::regnamespace AND c.relkind IN ('p', 'v', 'm') AND col_description(c.oid, a.attnum) IS NULL;
+SELECT col_description('gm.kpi_active_users'::regclass, 1) AS "whose days";
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS not_for_bi FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'gm'::regnamespace AND c.relkind IN ('v', 'm')
 AND a.atttypid NOT IN ('bigint'::regtype, 'integer'::regtype, 'double precision'::regtype, 'numeric'::regtype, 'text'::regtype, 'boolean'::regtype, 'date'::regtype, 'timestamptz'::regtype);
