@@ -4,6 +4,15 @@
 #include "utils/guc.h"
 
 void
+owner_begin_unpinned(OwnerScope *scope, Oid owner)
+{
+	GetUserIdAndSecContext(&scope->user, &scope->context);
+	SetUserIdAndSecContext(owner, scope->context | SECURITY_RESTRICTED_OPERATION |
+									  SECURITY_LOCAL_USERID_CHANGE);
+	scope->guc_level = NewGUCNestLevel();
+}
+
+void
 owner_begin(OwnerScope *scope, Oid owner)
 {
 	static const char *const settings[][2] = {
@@ -16,10 +25,7 @@ owner_begin(OwnerScope *scope, Oid owner)
 		{"row_security", "on"},
 	};
 
-	GetUserIdAndSecContext(&scope->user, &scope->context);
-	SetUserIdAndSecContext(owner, scope->context | SECURITY_RESTRICTED_OPERATION |
-									  SECURITY_LOCAL_USERID_CHANGE);
-	scope->guc_level = NewGUCNestLevel();
+	owner_begin_unpinned(scope, owner);
 	for (size_t i = 0; i < lengthof(settings); i++)
 		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);

@@ -21,7 +21,9 @@
 #include "utils/snapmgr.h"
 #include "view/build.h"
 #include "view/generate.h"
+#include "view/kept_run.h"
 #include "view/pending.h"
+#include "view/plain.h"
 #include "view/together.h"
 
 /* An index row ends at a third of a page; a key that would not fit is refused, row by row. */
@@ -199,6 +201,7 @@ make_plan(KnownView *view)
 		if (rte->rtekind == RTE_RELATION && rte->relid != view->row.partial)
 			view->looks_up = true;
 	}
+	view->plain = plain_query(view, query);
 	return plan_query(query);
 }
 
@@ -289,6 +292,35 @@ names_of(const Collection *what)
 	return names.data;
 }
 
+/* In a scope of the view's owner. */
+static void
+run_collection(const Collection *what, DestReceiver *receiver)
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+	run(what->set     ? what->set->plan
+		: what->query ? plan_query(what->query)
+					  : plan_of(what->view),
+		what->rows, receiver);
+	PopActiveSnapshot();
+}
+
+/* False if it is not to be done so. A plain query reads nothing that would need a new snapshot. */
+static bool
+run_kept(const Collection *what, DestReceiver *receiver)
+{
+	KnownView *view = what->view;
+	OwnerScope scope;
+	bool done;
+
+	if (what->set || what->query || view->plan == NULL || !view->plain ||
+		what->rows->md.enrtuples > ROWS_FOR_KEPT_RUN || !ActiveSnapshotSet())
+		return false;
+	owner_begin_unpinned(&scope, view->owner);
+	done = kept_run(view, what->rows->reldata, receiver);
+	owner_end(&scope);
+	return done;
+}
+
 static void
 collect(const Collection *what)
 {
@@ -306,22 +338,20 @@ collect(const Collection *what)
 	};
 	OwnerScope scope;
 
-	owner_begin(&scope, what->view->owner);
-	PushActiveSnapshot(GetTransactionSnapshot());
 	PG_TRY();
 	{
-		run(what->set     ? what->set->plan
-			: what->query ? plan_query(what->query)
-						  : plan_of(what->view),
-			what->rows, &check.receiver);
+		if (!run_kept(what, &check.receiver))
+		{
+			owner_begin(&scope, what->view->owner);
+			run_collection(what, &check.receiver);
+			owner_end(&scope);
+		}
 	}
 	PG_CATCH();
 	{
 		rethrow_with_name(names_of(what), old);
 	}
 	PG_END_TRY();
-	PopActiveSnapshot();
-	owner_end(&scope);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -312,6 +312,18 @@ merge_rows(const KnownView *view, bool plus, bool minus, int64 nminus)
 	}
 }
 
+/* Row by row, where all come; false if it is not to be done so. */
+static bool
+upsert(KnownView *view, const PendingView *pending, const Change *change)
+{
+	bool gathered = pending->collected == 1;
+
+	if (!pending->plus || pending->minus || view->rows || view->main || view->earlier)
+		return false;
+	return change ? upsert_changing_groups(view, pending->plus, gathered, change->old, change->new)
+				  : upsert_groups(view, pending->plus, gathered, NULL);
+}
+
 static void
 merge(KnownView *view, PendingView *pending, Change *change)
 {
@@ -327,11 +339,7 @@ merge(KnownView *view, PendingView *pending, Change *change)
 					 change ? change->new : NULL);
 		return;
 	}
-	if (!minus && !change && !view->rows && !view->main &&
-		upsert_groups(view, pending->plus, gathered, NULL))
-		return;
-	if (!minus && change && !view->rows && !view->main &&
-		upsert_changing_groups(view, pending->plus, gathered, change->old, change->new))
+	if (upsert(view, pending, change))
 		return;
 	if (!minus && view->main && upsert_values(view, pending->plus, gathered, change->given))
 		return;
@@ -374,18 +382,34 @@ fold_empty(const KnownView *view)
 	execute_latest(generate_reset(view));
 }
 
+/* What needs neither SPI nor pinned settings; false if it is not to be done so. */
+static bool
+merge_plainly(KnownView *view, const PendingView *pending, const Change *change)
+{
+	MemoryContext context;
+	MemoryContext old;
+	OwnerScope scope;
+	bool done;
+
+	if (!view->plain_state || pending->emptied)
+		return false;
+	context = AllocSetContextCreate(CurrentMemoryContext, "telemetry fold into a view",
+									ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
+	owner_begin_unpinned(&scope, view->owner);
+	done = upsert(view, pending, change);
+	owner_end(&scope);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return done;
+}
+
 /* As the view's owner, with SPI at hand. */
 static void
-with_view(KnownView *view, PendingView *pending, Change *change)
+merge_by_statements(KnownView *view, PendingView *pending, Change *change)
 {
-	ErrorContextCallback callback = {
-		.previous = error_context_stack, .callback = name_the_view, .arg = view};
-	instr_time began;
-	instr_time ended;
 	OwnerScope scope;
 
-	INSTR_TIME_SET_CURRENT(began);
-	error_context_stack = &callback;
 	owner_begin(&scope, view->owner);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -394,6 +418,20 @@ with_view(KnownView *view, PendingView *pending, Change *change)
 	merge(view, pending, change);
 	SPI_finish();
 	owner_end(&scope);
+}
+
+static void
+with_view(KnownView *view, PendingView *pending, Change *change)
+{
+	ErrorContextCallback callback = {
+		.previous = error_context_stack, .callback = name_the_view, .arg = view};
+	instr_time began;
+	instr_time ended;
+
+	INSTR_TIME_SET_CURRENT(began);
+	error_context_stack = &callback;
+	if (!merge_plainly(view, pending, change))
+		merge_by_statements(view, pending, change);
 	error_context_stack = callback.previous;
 	INSTR_TIME_SET_CURRENT(ended);
 	INSTR_TIME_SUBTRACT(ended, began);

@@ -38,10 +38,13 @@ typedef struct KnownView
 	MemoryContext context;
 	PlannedStmt *plan;   /* of the delta query; NULL: not made, or to be made each time */
 	bool looks_up;       /* reads other tables beside the delta, so its plan is not kept */
+	bool plain;          /* known with the plan: its query is plain, see plain.h */
+	struct KeptRun *run; /* of the plan, see kept_run.h; NULL: none */
 	Bitmapset *reads;    /* columns of what it follows, from 1 on; NULL: not known yet, or none */
 	struct ViewSet *set; /* those that are collected together with it; NULL: none */
 	bool set_known;
 	List *merges;            /* target entries that upsert.c merges by; NIL: not made yet */
+	bool plain_state;        /* known with the merges: merging is plain, too */
 	struct Located *located; /* where rows of the state lie; NULL: of none is known */
 	/* By what they take, 1 plus, 2 minus; and 4 if the rows are wanted, 8 if they are gathered. */
 	SPIPlanPtr folds[16];

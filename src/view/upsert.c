@@ -40,6 +40,7 @@
 #include "utils/snapmgr.h"
 #include "view/generate.h"
 #include "view/located.h"
+#include "view/plain.h"
 #include "view/sorted.h"
 #include "view/upsert_internal.h"
 
@@ -547,14 +548,15 @@ take_all(Upsert *upsert, Tuplestorestate *rows, bool gathered)
 
 /* The expressions are kept for as long as what is known of the view. */
 static bool
-know_merges(KnownView *view, TupleDesc state)
+know_merges(KnownView *view, Relation state)
 {
 	MemoryContext old;
 	List *merges;
 
 	if (view->merges == NIL)
 	{
-		merges = make_merges(view, state);
+		merges = make_merges(view, RelationGetDescr(state));
+		view->plain_state = plain_state(merges, state);
 		old = MemoryContextSwitchTo(view->context);
 		view->merges = copyObject(merges);
 		MemoryContextSwitchTo(old);
@@ -571,7 +573,7 @@ upsert_begin(Upsert *upsert)
 	if (IsolationUsesXactSnapshot() || view->row.nkeys == 0)
 		return false;
 	upsert->state = table_open(view->row.state, RowExclusiveLock);
-	possible = is_plain(view, upsert->state) && know_merges(view, RelationGetDescr(upsert->state));
+	possible = is_plain(view, upsert->state) && know_merges(view, upsert->state);
 	if (possible)
 	{
 		open_state(upsert);

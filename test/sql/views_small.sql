@@ -1,0 +1,95 @@
+-- Statements of few rows: the executor of a view's query is kept from one to the next, and where no
+-- code of users runs, settings are not pinned.
+CREATE SCHEMA small;
+SET search_path = small, public;
+SET client_min_messages = warning;
+
+CREATE FUNCTION executors() RETURNS bigint LANGUAGE sql AS
+	$$ SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'telemetry kept executor' $$;
+
+CREATE TABLE t (k text, n int, at timestamptz DEFAULT '2026-01-01 UTC');
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS
+	SELECT k, date_trunc('day', at, 'UTC') AS day, count(*), sum(100 / n) AS shares, max(n),
+		telemetry.approx_count_distinct(n) AS numbers
+	FROM t WHERE n IS NOT NULL GROUP BY 1, 2;
+CREATE MATERIALIZED VIEW v_all WITH (telemetry.continuous) AS SELECT count(*), min(k) FROM t;
+CREATE MATERIALIZED VIEW v_rows WITH (telemetry.continuous) AS SELECT k, n FROM t WHERE n > 2;
+
+-- The first makes the plan, the second the executor.
+INSERT INTO t VALUES ('a', 1);
+SELECT executors();
+INSERT INTO t VALUES ('a', 2);
+SELECT executors();
+INSERT INTO t VALUES ('b', 3), ('a', 3), ('b', NULL), (NULL, 4);
+-- None of these rows, where a hash table of the last ones may have been kept.
+INSERT INTO t VALUES ('c', NULL);
+INSERT INTO t SELECT 'd', i FROM generate_series(1, 40) AS i;
+INSERT INTO t VALUES ('d', 50);
+-- An error in the midst of it.
+INSERT INTO t VALUES ('e', 0);
+INSERT INTO t VALUES ('f', 1), ('e', 0);
+INSERT INTO t VALUES ('e', 5);
+BEGIN;
+INSERT INTO t VALUES ('e', 6);
+SAVEPOINT s;
+INSERT INTO t VALUES ('e', 7);
+INSERT INTO t VALUES ('e', 0);
+ROLLBACK TO s;
+INSERT INTO t VALUES ('e', 8);
+COMMIT;
+UPDATE t SET n = 9 WHERE n = 8;
+DELETE FROM t WHERE n = 9;
+SELECT * FROM v ORDER BY 1, 2;
+SELECT * FROM v_all;
+SELECT * FROM v_rows ORDER BY 1, 2 LIMIT 3;
+
+-- What changes makes another.
+ALTER TABLE t ADD COLUMN more text DEFAULT 'more';
+INSERT INTO t VALUES ('g', 1);
+ALTER TABLE t DROP COLUMN more;
+INSERT INTO t VALUES ('g', 2);
+CREATE INDEX ON v (k);
+INSERT INTO t VALUES ('g', 3);
+SELECT k, count, shares, max FROM v WHERE k = 'g';
+SELECT (SELECT count(*) FROM telemetry.verify('v')) AS v, (SELECT count(*) FROM telemetry.verify('v_all')) AS v_all,
+	(SELECT count(*) FROM telemetry.verify('v_rows')) AS v_rows;
+
+-- Thousands of statements take no more memory than hundreds.
+CREATE PROCEDURE write_rows(first int, last int) LANGUAGE plpgsql AS $$ BEGIN
+	FOR i IN first .. last LOOP
+		INSERT INTO small.t VALUES ('k' || i % 7, i, '2026-01-01 UTC'::timestamptz + i % 3 * interval '1 day');
+		COMMIT;
+	END LOOP; END $$;
+CALL write_rows(1, 500);
+SELECT sum(total_bytes) AS before FROM pg_backend_memory_contexts \gset
+CALL write_rows(501, 3000);
+SELECT sum(total_bytes) - :before < 50000 AS as_before FROM pg_backend_memory_contexts;
+SELECT executors();
+SELECT count(*) AS differ FROM telemetry.verify('v');
+
+-- Functions, domains and operators of users run with pinned settings, whichever statement it is.
+CREATE FUNCTION seen(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
+	$$ BEGIN RETURN $1 || ' ' || current_setting('search_path'); END $$;
+CREATE DOMAIN seen_text AS text CHECK (small.seen(VALUE) LIKE '% pg_catalog, pg_temp' OR VALUE = 'outside');
+CREATE TABLE u (k text, x float8);
+CREATE MATERIALIZED VIEW by_function WITH (telemetry.continuous) AS SELECT small.seen(k) AS k, count(*) FROM u GROUP BY 1;
+CREATE MATERIALIZED VIEW by_domain WITH (telemetry.continuous) AS SELECT k::small.seen_text AS k, count(*) FROM u GROUP BY 1;
+CREATE MATERIALIZED VIEW by_text WITH (telemetry.continuous) AS SELECT x::text AS x, count(*) FROM u GROUP BY 1;
+CREATE MATERIALIZED VIEW by_k WITH (telemetry.continuous) AS SELECT k, count(*) FROM u GROUP BY 1;
+SET extra_float_digits = -15;
+INSERT INTO u VALUES ('one', 1.0 / 3);
+INSERT INTO u VALUES ('two', 1.0 / 3);
+INSERT INTO u VALUES ('two', 1.0 / 3);
+-- An index of users' on a state that no function of theirs was called for.
+CREATE FUNCTION pinned(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+	IF current_setting('search_path') <> 'pg_catalog, pg_temp' THEN RAISE EXCEPTION 'not pinned'; END IF; RETURN $1; END $$;
+SET search_path = pg_catalog, pg_temp;
+CREATE INDEX ON small.by_k (small.pinned(k));
+SET search_path = small, public;
+INSERT INTO u VALUES ('three', 1);
+INSERT INTO u VALUES ('four', 1);
+SELECT * FROM by_function ORDER BY 1;
+SELECT * FROM by_domain ORDER BY 1;
+SELECT * FROM by_text ORDER BY 1;
+SELECT * FROM by_k ORDER BY 1;
+DROP SCHEMA small CASCADE;
