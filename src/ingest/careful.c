@@ -140,14 +140,18 @@ note_bad(Ingest *ingest)
 	ingest->since_bad = 0;
 }
 
-static void
-condemn(Careful *careful, int row, ErrorData *error)
+void
+condemn(IngestMessage *message, ErrorData *error, MemoryContext context)
 {
-	IngestMessage *message = &careful->messages[careful->rows[row].message];
-
 	message->verdict = INGEST_DEAD;
-	message->error = copy_error(error, careful->result_context);
+	message->error = copy_error(error, context);
 	FreeErrorData(error);
+}
+
+static void
+condemn_row(Careful *careful, int row, ErrorData *error)
+{
+	condemn(&careful->messages[careful->rows[row].message], error, careful->result_context);
 }
 
 bool
@@ -194,7 +198,7 @@ try_aside(Careful *careful, int first)
 		if (error && !sqlstate_is_data_error(error->sqlerrcode))
 			ReThrowError(error);
 		if (error)
-			condemn(careful, row, error);
+			condemn_row(careful, row, error);
 		else
 		{
 			(*careful->handed)++;
@@ -305,7 +309,7 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			FreeErrorData(error);
 			continue;
 		}
-		condemn(&careful, done + culprit, error);
+		condemn_row(&careful, done + culprit, error);
 		note_bad(ingest);
 		gap = (gap + done + culprit - last_bad - 1) / 2;
 		last_bad = done + culprit;

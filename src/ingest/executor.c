@@ -30,16 +30,17 @@ store_batch(Ingest *ingest, const IngestRow *rows, int n)
 	{
 		for (int column = 0; column < natts; column++)
 		{
-			int source = ingest->batch_source[column] - 1;
+			AttrNumber number = ingest->batch_target[column];
+			const TargetColumn *target = &ingest->columns[number - 1];
 
-			if (source < -1)
+			/* A cast that has not been computed is the statement's. */
+			if (target->kind == TARGET_EXPR && target->cast < 0)
 			{
-				values[column] = rows[i].members[-source - 2];
-				isnull[column] = rows[i].member_isnull[-source - 2];
-				continue;
+				values[column] = rows[i].values[target->source - 1];
+				isnull[column] = rows[i].isnull[target->source - 1];
 			}
-			values[column] = rows[i].values[source];
-			isnull[column] = rows[i].isnull[source];
+			else
+				values[column] = project_column(ingest, &rows[i], number, &isnull[column]);
 		}
 		values[natts] = Int32GetDatum(i);
 		isnull[natts] = false;

@@ -78,6 +78,7 @@ typedef struct FastInsert
 	Leaf *last;
 	List *aside;     /* of Aside */
 	KeyHints *hints; /* about foreign keys */
+	Routes *routes;  /* about partitions */
 	int buffered;
 	bool bulk;
 	bool careful; /* no row is let go before all are in, and AFTER triggers fire row by row */
@@ -440,6 +441,19 @@ lacks_key(FastInsert *insert)
 	return foreign_keys_refuse(ingest->foreign_keys, insert->hints, insert->slot);
 }
 
+/* Whether no partition takes the row; the same. */
+static bool
+lacks_partition(FastInsert *insert)
+{
+	Ingest *ingest = insert->ingest;
+
+	if (insert->routing == NULL || !ingest->screens || !may_leave_out(ingest))
+		return false;
+	if (insert->routes == NULL)
+		insert->routes = routes_begin(insert->estate, insert->target);
+	return routes_lack(insert->routes, insert->slot);
+}
+
 static void
 add_row(FastInsert *insert, const IngestRow *row, int index)
 {
@@ -450,7 +464,7 @@ add_row(FastInsert *insert, const IngestRow *row, int index)
 
 	insert->ingest->current = index;
 	project_row(insert->ingest, row, insert->slot);
-	if (lacks_key(insert))
+	if (lacks_key(insert) || lacks_partition(insert))
 	{
 		leave_out(insert->ingest, index);
 		return;
@@ -510,6 +524,7 @@ finish(FastInsert *insert)
 			FreeBulkInsertState(leaf->bulk);
 		table_finish_bulk_insert(leaf->rri->ri_RelationDesc, 0);
 	}
+	routes_end(insert->routes);
 	if (insert->routing)
 		ExecCleanupTupleRouting(insert->mtstate, insert->routing);
 	ExecResetTupleTable(estate->es_tupleTable, false);

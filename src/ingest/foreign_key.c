@@ -11,6 +11,8 @@
 
 #include "access/table.h"
 #include "base/compat.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "common/hashfn.h"
 #include "ingest/internal.h"
 #include "utils/acl.h"
@@ -32,6 +34,7 @@ typedef struct KeyColumn
 
 typedef struct ForeignKey
 {
+	char enabled; /* its trigger's, as in pg_trigger */
 	int ncolumns;
 	KeyColumn columns[INDEX_MAX_KEYS];
 	char *sql;
@@ -100,6 +103,19 @@ describe(ForeignKey *key, const ForeignKeyCacheInfo *info, Relation target)
 	return true;
 }
 
+/* When the trigger fires that checks inserted rows, as in pg_trigger. */
+static char
+when_enabled(Relation target, Oid constraint)
+{
+	const TriggerDesc *triggers = target->trigdesc;
+
+	for (int i = 0; triggers && i < triggers->numtriggers; i++)
+		if (triggers->triggers[i].tgconstraint == constraint &&
+			TRIGGER_FOR_INSERT(triggers->triggers[i].tgtype))
+			return triggers->triggers[i].tgenabled;
+	return TRIGGER_DISABLED;
+}
+
 void
 foreign_keys_find(Ingest *ingest, Relation target)
 {
@@ -116,7 +132,7 @@ foreign_keys_find(Ingest *ingest, Relation target)
 		if (info->confrelid != RelationGetRelid(target) && compat_key_is_enforced(info) &&
 			!dimensions_resolve_key(ingest, info->conoid) && may_ask(ingest, info->confrelid) &&
 			describe(&keys->keys[keys->n], info, target))
-			keys->n++;
+			keys->keys[keys->n++].enabled = when_enabled(target, info->conoid);
 	}
 	ingest->foreign_keys = keys->n > 0 ? keys : NULL;
 }
@@ -217,12 +233,21 @@ refuses(KeyHints *hints, ForeignKey *key, int number, const TupleTableSlot *slot
 	return !found;
 }
 
+/* session_replication_role may change at any time. */
+static bool
+is_checked(const ForeignKey *key)
+{
+	if (SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA)
+		return key->enabled == TRIGGER_FIRES_ALWAYS || key->enabled == TRIGGER_FIRES_ON_REPLICA;
+	return key->enabled == TRIGGER_FIRES_ALWAYS || key->enabled == TRIGGER_FIRES_ON_ORIGIN;
+}
+
 bool
 foreign_keys_refuse(ForeignKeys *keys, KeyHints *hints, const TupleTableSlot *slot)
 {
 	hints->rows++;
 	for (int i = 0; i < keys->n; i++)
-		if (refuses(hints, &keys->keys[i], i, slot))
+		if (is_checked(&keys->keys[i]) && refuses(hints, &keys->keys[i], i, slot))
 			return true;
 	return false;
 }

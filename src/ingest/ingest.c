@@ -238,6 +238,7 @@ void
 ingest_forget(Ingest *ingest)
 {
 	ingest->prepared.messages = NULL;
+	ingest->prepared.resolved = NULL;
 	MemoryContextReset(ingest->prepared.context);
 }
 
@@ -267,37 +268,10 @@ prepare(Ingest *ingest, int n, IngestMessage *messages)
 	old = MemoryContextSwitchTo(prepared->context);
 	prepared->n = n;
 	prepared->at = 0;
-	prepared->resolved = false;
 	prepared->rows = decode(ingest, n, messages, &prepared->nrows);
 	prepared->messages = MemoryContextAllocHuge(prepared->context, sizeof(IngestMessage) * n);
 	memcpy(prepared->messages, messages, sizeof(IngestMessage) * n);
 	MemoryContextSwitchTo(old);
-}
-
-bool
-ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful)
-{
-	Prepared *prepared = &ingest->prepared;
-	OwnerScope scope;
-	MemoryContext old;
-	bool made;
-
-	if (ingest->ndimensions == 0 || n == 0)
-		return false;
-	n = look_at(ingest, n, careful);
-	enter(ingest, &scope);
-	ingest->careful = careful;
-	prepare(ingest, n, messages);
-	old = MemoryContextSwitchTo(prepared->context);
-	made = dimensions_resolve(ingest, messages, prepared->rows, &prepared->nrows, true);
-	MemoryContextSwitchTo(old);
-	if (!made)
-	{
-		memcpy(prepared->messages, messages, sizeof(IngestMessage) * n);
-		prepared->resolved = true;
-	}
-	owner_end(&scope);
-	return made;
 }
 
 /*
@@ -352,22 +326,59 @@ take_plain_rows(Ingest *ingest, int n, IngestMessage *messages, bool careful, in
 	return rows ? rows : decode(ingest, n, messages, nrows);
 }
 
-/* The rows of messages[0..n), decoded and resolved, now or before. */
+bool
+ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful)
+{
+	Prepared *prepared = &ingest->prepared;
+	OwnerScope scope;
+	MemoryContext old;
+	IngestRow *rows;
+	int nrows;
+	bool made;
+
+	if (ingest->ndimensions == 0 || n == 0)
+		return false;
+	n = look_at(ingest, n, careful);
+	enter(ingest, &scope);
+	ingest->careful = careful;
+	prepared->resolved = NULL;
+	old = MemoryContextSwitchTo(prepared->context);
+	rows = prepared_part(ingest, n, messages, &nrows);
+	if (rows == NULL)
+	{
+		prepare(ingest, n, messages);
+		rows = prepared_part(ingest, n, messages, &nrows);
+	}
+	made = dimensions_resolve(ingest, messages, rows, &nrows, true);
+	if (!made)
+	{
+		prepared->resolved = MemoryContextAllocHuge(prepared->context, sizeof(IngestMessage) * n);
+		memcpy(prepared->resolved, messages, sizeof(IngestMessage) * n);
+		prepared->nresolved = n;
+		prepared->resolved_rows = rows;
+		prepared->nresolved_rows = nrows;
+	}
+	MemoryContextSwitchTo(old);
+	owner_end(&scope);
+	return made;
+}
+
+/* The rows of messages[0..n), decoded and resolved, now or before; care may reorder them. */
 static IngestRow *
 take_rows(Ingest *ingest, int n, IngestMessage *messages, bool careful, int *nrows)
 {
 	Prepared *prepared = &ingest->prepared;
+	const IngestMessage *resolved = prepared->resolved;
 	IngestRow *rows;
 
 	if (ingest->ndimensions == 0)
 		return take_plain_rows(ingest, n, messages, careful, nrows);
-	if (is_prepared(ingest, n, messages) && prepared->resolved)
+	prepared->resolved = NULL;
+	if (resolved && prepared->nresolved == n && resolved[0].view == messages[0].view)
 	{
-		memcpy(messages, prepared->messages, sizeof(IngestMessage) * n);
-		/* They are for one write: care reorders them. Their memory stays until the next batch. */
-		prepared->messages = NULL;
-		*nrows = prepared->nrows;
-		return prepared->rows;
+		memcpy(messages, resolved, sizeof(IngestMessage) * n);
+		*nrows = prepared->nresolved_rows;
+		return prepared->resolved_rows;
 	}
 	rows = decode(ingest, n, messages, nrows);
 	if (*nrows > 0)
@@ -391,7 +402,7 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 	ingest->careful = careful;
 	ingest->aside_room = 0; /* an error may have left it */
 	ingest->screens |= careful;
-	rows = take_rows(ingest, n, messages, careful, &nrows);
+	rows = cast_rows(ingest, messages, take_rows(ingest, n, messages, careful, &nrows), &nrows);
 	if (nrows > 0 && !careful)
 		hopeful_insert(ingest, messages, rows, nrows, CurrentMemoryContext, &written, &handed);
 	else if (nrows > 0)

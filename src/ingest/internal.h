@@ -30,6 +30,7 @@ typedef struct TargetColumn
 	TargetValue kind;
 	AttrNumber source; /* attribute number of the source; 0: not delivered */
 	int dimension;     /* TARGET_MEMBER: which */
+	int cast; /* TARGET_EXPR: its number of those that are computed first; -1: it is none */
 	Expr *expression;
 	ExprState *state;
 } TargetColumn;
@@ -47,9 +48,11 @@ typedef struct IngestRow
 	Datum *members;         /* keys, by number of the dimension */
 	bool *member_isnull;
 	Member **found; /* by number of the dimension; NULL: none, or no dimension follows */
+	Datum *casts;   /* by number of the cast (cast.c) */
+	bool *cast_isnull;
 } IngestRow;
 
-/* Messages that were decoded, and resolved, for the write that follows. */
+/* Messages that were decoded, for every write of them or of a part of them. */
 typedef struct Prepared
 {
 	MemoryContext context;
@@ -58,7 +61,11 @@ typedef struct Prepared
 	int at; /* up to here they are written */
 	IngestRow *rows;
 	int nrows;
-	bool resolved;
+	/* Of those, what has its members, for the write that follows in the same transaction. */
+	IngestMessage *resolved; /* NULL: nothing */
+	int nresolved;
+	IngestRow *resolved_rows;
+	int nresolved_rows;
 } Prepared;
 
 typedef struct ForeignKeys ForeignKeys;
@@ -80,6 +87,7 @@ struct Ingest
 	bool row_security;
 	TupleDesc desc;        /* of the target's root */
 	TargetColumn *columns; /* desc->natts */
+	int ncasts;            /* of them that are computed before anything is written */
 	ExprContext *econtext; /* for casts and defaults */
 	TupleTableSlot *source_slot;
 	bool fast;
@@ -87,7 +95,7 @@ struct Ingest
 	char *insert_sql; /* executor path */
 	SPIPlanPtr insert_plan;
 	TupleDesc batch_desc;     /* its ephemeral relation: the mapped source columns, and BATCH_ROW */
-	AttrNumber *batch_source; /* -1 - n: key of dimension n */
+	AttrNumber *batch_target; /* of its columns: the target's */
 	Dimension *dimensions;
 	Dimension **by_oid; /* in the order of locks */
 	int ndimensions;
@@ -138,7 +146,20 @@ extern char *target_operator(Oid operator);
 /* ---- path.c ---- */
 extern void path_choose(Ingest *ingest, Relation target);
 
+/* ---- cast.c ---- */
+/* Whether it is to be computed before anything is written. */
+extern bool cast_may_fail(const Expr *expression);
+
+/*
+ * Casts the rows; messages whose row cannot be cast become dead. Returns the *n others, which may
+ * be another array.
+ */
+extern IngestRow *cast_rows(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int *n);
+
 /* ---- project.c ---- */
+/* Into row->casts, if the column's value is a cast that cast.c computes. */
+extern void project_cast(Ingest *ingest, IngestRow *row, AttrNumber column);
+
 /* Computes the target's row from the source's into slot (root layout), all but generated columns.
  */
 extern void project_row(Ingest *ingest, const IngestRow *row, TupleTableSlot *slot);
@@ -173,6 +194,17 @@ extern Screen *screen_make(ResultRelInfo *rri, EState *estate);
 /* Whether NOT NULL or, if asked for, CHECK constraints refuse the row, which has its tableoid. */
 extern bool screen_refuses(Screen *screen, TupleTableSlot *slot, EState *estate, bool checks);
 
+/* ---- route.c ---- */
+/* A partitioned target's levels, as one statement sees them. */
+typedef struct Routes Routes;
+
+/* In the EState's memory; routing has been set up there. */
+extern Routes *routes_begin(EState *estate, Relation root);
+
+/* Whether no partition takes the row, in the root's layout. */
+extern bool routes_lack(Routes *routes, TupleTableSlot *slot);
+extern void routes_end(Routes *routes);
+
 /* ---- foreign_key.c ---- */
 /* The target's foreign keys that can be asked beforehand, into ingest->foreign_keys. As the owner.
  */
@@ -192,6 +224,9 @@ extern bool foreign_keys_refuse(ForeignKeys *keys, KeyHints *hints, const TupleT
  */
 extern void hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 						   MemoryContext result_context, int64 *written, int64 *handed);
+
+/* The message is dead by this error, which goes; what is kept of it lives in the context. */
+extern void condemn(IngestMessage *message, ErrorData *error, MemoryContext context);
 
 /* True if so many rows were left out of late that they should be few at a time. */
 extern bool aside_too_often(const Ingest *ingest);

@@ -18,9 +18,26 @@ show_row(Ingest *ingest, const IngestRow *row)
 	ingest->econtext->ecxt_scantuple = slot;
 }
 
+void
+project_cast(Ingest *ingest, IngestRow *row, AttrNumber column)
+{
+	const TargetColumn *target = &ingest->columns[column - 1];
+
+	if (target->kind != TARGET_EXPR || target->cast < 0)
+		return;
+	show_row(ingest, row);
+	row->casts[target->cast] =
+		ExecEvalExpr(target->state, ingest->econtext, &row->cast_isnull[target->cast]);
+}
+
 static Datum
 compute(Ingest *ingest, const IngestRow *row, const TargetColumn *column, bool *isnull)
 {
+	if (column->kind == TARGET_EXPR && column->cast >= 0)
+	{
+		*isnull = row->cast_isnull[column->cast];
+		return row->casts[column->cast];
+	}
 	switch (column->kind)
 	{
 		case TARGET_SOURCE:

@@ -340,6 +340,9 @@ target_map(Ingest *ingest, Relation target)
 		{
 			column->expression = expression_planner(column->expression);
 			column->state = ExecInitExpr(column->expression, NULL);
+			column->cast = column->kind == TARGET_EXPR && cast_may_fail(column->expression)
+							   ? ingest->ncasts++
+							   : -1;
 		}
 	}
 	if (mapped == 0)
@@ -355,7 +358,8 @@ target_map(Ingest *ingest, Relation target)
 				 errhint("Columns map by name. Add, rename or alter columns on either side.")));
 }
 
-/* The mapped source columns, as the executor path's ephemeral relation shows them. */
+/* The mapped columns, cast where cast.c does it, as the executor path's ephemeral relation shows
+ * them. */
 static void
 describe_batch(Ingest *ingest)
 {
@@ -366,22 +370,21 @@ describe_batch(Ingest *ingest)
 		n += ingest->columns[i].source != InvalidAttrNumber ||
 			 ingest->columns[i].kind == TARGET_MEMBER;
 	ingest->batch_desc = CreateTemplateTupleDesc(n + 1);
-	ingest->batch_source = palloc(sizeof(AttrNumber) * Max(n, 1));
+	ingest->batch_target = palloc(sizeof(AttrNumber) * Max(n, 1));
 	initStringInfo(&columns);
 	n = 0;
 	for (int i = 0; i < ingest->desc->natts; i++)
 	{
 		const TargetColumn *column = &ingest->columns[i];
 
-		if (column->kind == TARGET_MEMBER)
+		if (column->kind == TARGET_MEMBER || (column->kind == TARGET_EXPR && column->cast >= 0))
 			TupleDescCopyEntry(ingest->batch_desc, ++n, ingest->desc, i + 1);
 		else if (column->source != InvalidAttrNumber)
 			TupleDescCopyEntry(ingest->batch_desc, ++n, ingest->source_desc, column->source);
 		else
 			continue;
 		TupleDescAttr(ingest->batch_desc, n - 1)->attnotnull = false;
-		ingest->batch_source[n - 1] =
-			column->kind == TARGET_MEMBER ? -1 - column->dimension : column->source;
+		ingest->batch_target[n - 1] = i + 1;
 		appendStringInfo(&columns, "%s%s", n > 1 ? ", " : "",
 						 quote_identifier(NameStr(TupleDescAttr(ingest->desc, i)->attname)));
 	}

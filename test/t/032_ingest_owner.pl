@@ -10,7 +10,7 @@ use TelemetryTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $mock = TelemetryTest::Mock->new(topics => [ 'folded:1', 'domains:1', 'dates:1' ]);
+my $mock = TelemetryTest::Mock->new(topics => [ 'folded:1', 'domains:1', 'dates:1', 'keys:1' ]);
 my $node = telemetry_node('main', extension => 1, conf => "fsync = off\nlog_min_messages = log\n");
 create_server($node, 'kafka', $mock);
 
@@ -75,5 +75,23 @@ SQL
 $mock->produce('dates', map { "{\"id\": 1, \"d\": \"$_\"}" } '2020-02-29', '3000-01-01', '300000-01-01', '600000-01-01', '5000000-01-01');
 wait_for_messages('dates', 5);
 is(sql('SELECT string_agg(d::text, \' \') FROM dates'), '2020-02-29', 'no date is so far ahead that it is taken for a past one');
+
+# A foreign key whose trigger is switched off refuses nothing: no row is set aside for it. One that is
+# has a subtransaction of its own, and so an xmin.
+sql(<<'SQL');
+CREATE TABLE key (k int PRIMARY KEY);
+CREATE FOREIGN TABLE keys_topic (id int, k int) SERVER kafka OPTIONS (topic 'keys');
+CREATE TABLE keys (id int, k int REFERENCES key);
+ALTER TABLE keys DISABLE TRIGGER ALL;
+SQL
+$mock->produce('keys', map { "{\"id\": $_, \"k\": $_}" } 1 .. 20);
+sql(q{SELECT telemetry.create_pipeline('keys', 'keys_topic', 'keys')});
+wait_for_messages('keys', 20);
+is(sql('SELECT count(*), count(DISTINCT xmin::text) <= (SELECT sum(batches) FROM telemetry.stat_worker WHERE pipeline = \'keys\') FROM keys'),
+	'20|t', 'rows that no enabled trigger checks are written together');
+sql('ALTER TABLE keys ENABLE TRIGGER ALL');
+$mock->produce('keys', '{"id": 21, "k": 21}');
+wait_for_messages('keys', 21);
+is(sql("SELECT count(*) FROM telemetry.dead_letter WHERE pipeline = 'keys'"), '1', 'and are checked when it is enabled again');
 
 done_testing;
