@@ -74,19 +74,37 @@ AS 'MODULE_PATHNAME', 'telemetry_is_building' LANGUAGE C STRICT;
 COMMENT ON FUNCTION telemetry._is_building(integer) IS
 'True while a session builds the continuous view of that number.';
 
+CREATE VIEW telemetry._view_status AS
+WITH RECURSIVE own AS (
+    SELECT v.view_id, v.view, v.target,
+           CASE WHEN b.interrupted THEN 'unbuilt' WHEN b.suspended THEN 'suspended' ELSE v.status END AS status,
+           CASE WHEN b.interrupted THEN 'its build was interrupted' ELSE v.status_reason END AS status_reason
+    FROM telemetry._view v, LATERAL (
+        SELECT v.status = 'building' AND NOT telemetry._is_building(v.view_id) AS interrupted,
+               v.status = 'live' AND EXISTS (SELECT FROM telemetry._suspension s
+                                             WHERE s.target IS NULL OR s.target = v.target) AS suspended) AS b
+    WHERE v.feeds IS NULL
+), below AS (
+    SELECT o.view_id, b.view, b.target, b.status FROM own o JOIN own b ON b.view = o.target WHERE o.status = 'live'
+    UNION ALL
+    SELECT o.view_id, b.view, b.target, b.status FROM below o JOIN own b ON b.view = o.target
+), dead AS (
+    SELECT DISTINCT ON (view_id) view_id, view, CASE status WHEN 'building' THEN status ELSE 'stale' END AS status
+    FROM below WHERE status NOT IN ('live', 'suspended') ORDER BY view_id, status = 'building', view
+)
+SELECT o.view_id, coalesce(d.status, o.status) AS status,
+       CASE WHEN d.status = 'building' THEN pg_catalog.format('view %s, which it follows, is being built', d.view::pg_catalog.regclass)
+            WHEN d.status = 'stale' THEN pg_catalog.format('view %s, which it follows, is not live', d.view::pg_catalog.regclass)
+            ELSE o.status_reason END AS status_reason
+FROM own o LEFT JOIN dead d USING (view_id);
+COMMENT ON VIEW telemetry._view_status IS 'What telemetry.continuous_view and stat_view say of views: what _view has, with what is known of builds, suspensions and the views below.';
+
 CREATE VIEW telemetry.continuous_view AS
-SELECT v.view, v.target, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
-       CASE WHEN b.interrupted THEN 'unbuilt' WHEN b.suspended THEN 'suspended' ELSE v.status END AS status,
-       CASE WHEN b.interrupted THEN 'its build was interrupted' ELSE v.status_reason END AS status_reason,
+SELECT v.view, v.target, pg_catalog.pg_get_userbyid(c.relowner) AS owner, b.status, b.status_reason,
        pg_catalog.pg_get_viewdef(v.definition) AS definition, v.state, v.created_at,
        telemetry._maintenance_sql(v.view) AS maintenance_sql
-FROM telemetry._view v JOIN pg_catalog.pg_class c ON c.oid = v.view,
-     LATERAL (
-    SELECT v.status = 'building' AND NOT telemetry._is_building(v.view_id) AS interrupted,
-           v.status = 'live' AND EXISTS (SELECT FROM telemetry._suspension s
-                                         WHERE s.target IS NULL OR s.target = v.target) AS suspended) AS b
-WHERE v.feeds IS NULL
-  AND (pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.has_table_privilege(v.view, 'SELECT'));
+FROM telemetry._view v JOIN pg_catalog.pg_class c ON c.oid = v.view JOIN telemetry._view_status b USING (view_id)
+WHERE (pg_catalog.pg_has_role(c.relowner, 'USAGE') OR pg_catalog.has_table_privilege(v.view, 'SELECT'));
 COMMENT ON VIEW telemetry.continuous_view IS
 'Continuous views that the user may read: definition, state table, and the SQL that maintains them.';
 COMMENT ON COLUMN telemetry.continuous_view.view IS 'the view as users read it';
@@ -185,21 +203,15 @@ COMMENT ON FUNCTION telemetry._late(regclass) IS
 'Rows that pipelines stored in a view''s target with an event time before their watermark. Needs SELECT on the view, or pg_monitor.';
 
 CREATE VIEW telemetry.stat_view WITH (security_barrier) AS
-SELECT v.view, v.target,
-       CASE WHEN b.interrupted THEN 'unbuilt' WHEN b.suspended THEN 'suspended' ELSE v.status END AS status,
-       CASE WHEN b.interrupted THEN 'its build was interrupted' ELSE v.status_reason END AS status_reason,
+SELECT v.view, v.target, b.status, b.status_reason,
        coalesce(s.folds, 0) AS folds, coalesce(s.rows, 0) AS rows_folded,
        coalesce(s.milliseconds, 0) AS milliseconds, s.last_fold_at,
        telemetry._late(v.view) AS late
 FROM telemetry._view v
 JOIN pg_catalog.pg_class c ON c.oid = v.view
+JOIN telemetry._view_status b USING (view_id)
 LEFT JOIN telemetry._view_counts() s ON s.view = v.view
-CROSS JOIN LATERAL (
-    SELECT v.status = 'building' AND NOT telemetry._is_building(v.view_id) AS interrupted,
-           v.status = 'live' AND EXISTS (SELECT FROM telemetry._suspension s
-                                         WHERE s.target IS NULL OR s.target = v.target) AS suspended) AS b
-WHERE v.feeds IS NULL
-  AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(c.relowner, 'USAGE'));
+WHERE (pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(c.relowner, 'USAGE'));
 COMMENT ON VIEW telemetry.stat_view IS
 'What the maintenance of each continuous view costs, since the server started; for the owners of views and for pg_monitor. Example: SELECT view, milliseconds / nullif(folds, 0) AS ms_a_fold FROM telemetry.stat_view';
 COMMENT ON COLUMN telemetry.stat_view.view IS 'the view as users read it';

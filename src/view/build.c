@@ -4,15 +4,19 @@
  *   prepare    lock against writers: triggers, journal, status 'building'. Whoever writes from here
  *              on puts his partial rows into the journal, and whoever wrote before has committed.
  *   fill       one snapshot: the state is computed from the table, and what the snapshot sees of
- *              the journal is forgotten, since the table has it.
- *   merge      again and again, one snapshot each: what the journal has is folded into the state;
- *              groups that cannot be taken from are computed anew under that same snapshot.
- *   finish     lock against writers, the same once more, and status 'live'.
+ *              the journal is forgotten, since the table has it. The live views over it are
+ * computed anew from that, in the same transaction. merge      again and again, one snapshot each:
+ * what the journal has is folded into the state; groups that cannot be taken from are computed anew
+ * under that same snapshot. finish     lock against writers, the same once more, and status 'live'.
  *
  * Invariant: after each transaction the state is what the query gave at its snapshot, and the
  * journal has what was committed since. The journal's rows and the changes of the table that they
  * stand for commit together, so a snapshot sees both or neither: nothing is lost or repeated,
  * however old the writers' own snapshots are.
+ *
+ * A view over it that is 'live' equals its own query, over the rows that this one shows: writers
+ * give nothing to it, and what the builder merges is passed on to it as by any fold. So it is live
+ * again, or still, when this one is; and telemetry.continuous_view does not call it so before.
  *
  * A build that ends early leaves the status 'building' and no entry in shared memory: nobody
  * follows such a view, and it is shown as unbuilt. But the state of a view that was live before is
@@ -41,6 +45,7 @@
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -89,9 +94,16 @@ next_transaction(void)
 	XactIsoLevel = XACT_REPEATABLE_READ;
 }
 
+static void
+refuse_dropped(void)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+					errmsg("the continuous view that is being built was dropped")));
+}
+
 /* The table that is followed in the end; all views in between must be live. */
 static Oid
-base_of(Oid target)
+live_down_to(Oid target)
 {
 	ViewRow *below;
 
@@ -103,6 +115,14 @@ base_of(Oid target)
 							errhint("Build that one first.")));
 		target = below->target;
 	}
+	return target;
+}
+
+/* The same, for a build, which waits for telemetry.resume(). */
+static Oid
+base_of(Oid target)
+{
+	target = live_down_to(target);
 	suspend_refuse_building(target);
 	return target;
 }
@@ -164,6 +184,12 @@ wait_before(int attempt)
 /* ---- one view's steps -------------------------------------------------------------------------
  */
 
+static List *
+with_helpers(KnownView *view)
+{
+	return lappend(list_copy(known_helpers(view)), view);
+}
+
 /* What is built, after helpers the view that they feed. In a transaction that holds a lock. */
 static List *
 parts_of(Oid view)
@@ -171,30 +197,13 @@ parts_of(Oid view)
 	KnownView *whole = known_view(view);
 
 	if (whole == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("the continuous view that is being built was dropped")));
+		refuse_dropped();
 	if (whole->row.status != VIEW_BUILDING)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("building of continuous view %s was stopped", whole->name),
 						errdetail("Something else changed its status meanwhile."),
 						errhint("See status_reason in telemetry.continuous_view.")));
-	return lappend(list_copy(known_helpers(whole)), whole);
-}
-
-/* Those over it hold what they got of it, and are built after it. */
-static void
-stop_followers(const KnownView *view)
-{
-	ListCell *cell;
-
-	foreach (cell, known_views(view->row.view))
-	{
-		const KnownView *child = lfirst(cell);
-
-		if (child->main == NULL && child->row.status == VIEW_LIVE)
-			collect_stop(child, VIEW_STALE,
-						 psprintf("view %s, which it follows, is being built", view->name));
-	}
+	return with_helpers(whole);
 }
 
 static void
@@ -214,8 +223,7 @@ prepare(const ViewRow *row, Oid table)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	view = known_view(row->view);
 	if (view == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("the continuous view that is being built was dropped")));
+		refuse_dropped();
 	if (table == row->target)
 	{
 		triggers_install(table);
@@ -223,7 +231,6 @@ prepare(const ViewRow *row, Oid table)
 		triggers_check(table);
 	}
 	journal_make(row, view->owner);
-	stop_followers(view);
 	view_set_status(row->id, VIEW_BUILDING, NULL);
 	PopActiveSnapshot();
 }
@@ -284,8 +291,20 @@ tables_of(const KnownView *view, double *rows)
 	return tables;
 }
 
+static PlannedStmt *
+plan_part(const KnownView *view)
+{
+	PlannedStmt *plan;
+	OwnerScope scope;
+
+	owner_begin(&scope, view->owner);
+	plan = plan_sql(generate_rebuild(view));
+	owner_end(&scope);
+	return plan;
+}
+
 static void
-fill_part(const KnownView *view, PlannedStmt *plan, const List *tables)
+fill_part(const KnownView *view, PlannedStmt *plan, const List *tables, bool journal)
 {
 	OwnerScope scope;
 
@@ -295,10 +314,75 @@ fill_part(const KnownView *view, PlannedStmt *plan, const List *tables)
 	execute_sql(psprintf("DELETE FROM %s", view->state), 0, NULL, NULL, NULL);
 	if (view->earlier)
 		execute_sql(psprintf("DELETE FROM %s", view->earlier), 0, NULL, NULL, NULL);
-	journal_forget(view);
+	if (journal)
+		journal_forget(view);
 	run_plan(plan, "telemetry.build", tables);
 	SPI_finish();
 	owner_end(&scope);
+}
+
+/* The views over a view, without helpers. */
+static List *
+followers_of(Oid view)
+{
+	List *followers = NIL;
+	ListCell *cell;
+
+	foreach (cell, view_all(view, CurrentMemoryContext))
+	{
+		const ViewRow *row = lfirst(cell);
+
+		if (row->feeds == 0)
+			followers = lappend_oid(followers, row->view);
+	}
+	return followers;
+}
+
+/* Those that are live, each before what is over it. */
+static List *
+live_followers(Oid view)
+{
+	List *live = NIL;
+	ListCell *cell;
+
+	foreach (cell, followers_of(view))
+		if (view_by_oid(lfirst_oid(cell), CurrentMemoryContext)->status == VIEW_LIVE)
+			live =
+				list_concat(lappend_oid(live, lfirst_oid(cell)), live_followers(lfirst_oid(cell)));
+	return live;
+}
+
+/* What the view below holds by now is this transaction's own. */
+static void
+fill_follower(Oid follower)
+{
+	ListCell *cell;
+	double rows;
+
+	foreach (cell, with_helpers(known_view(follower)))
+	{
+		const KnownView *view = lfirst(cell);
+
+		CommandCounterIncrement();
+		fill_part(view, plan_part(view), tables_of(view, &rows), false);
+	}
+}
+
+static double
+rows_for_followers(const List *followers)
+{
+	double total = 0;
+	double rows;
+	ListCell *cell;
+
+	foreach (cell, followers)
+	{
+		KnownView *view = known_view(lfirst_oid(cell));
+
+		(void) tables_of(view, &rows);
+		total += rows * (list_length(known_helpers(view)) + 1);
+	}
+	return total;
 }
 
 /*
@@ -311,6 +395,7 @@ fill(const ViewRow *row, Oid table)
 {
 	List *parts;
 	List *plans = NIL;
+	List *followers;
 	List *tables;
 	ListCell *cell;
 	ListCell *plan;
@@ -322,21 +407,17 @@ fill(const ViewRow *row, Oid table)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	progress_phase(BUILD_READS);
 	crash_point("build_reads");
+	followers = live_followers(row->view);
 	parts = parts_of(row->view);
 	foreach (cell, parts)
-	{
-		const KnownView *view = lfirst(cell);
-		OwnerScope scope;
-
-		owner_begin(&scope, view->owner);
-		plans = lappend(plans, plan_sql(generate_rebuild(view)));
-		owner_end(&scope);
-	}
+		plans = lappend(plans, plan_part(lfirst(cell)));
 	tables = tables_of(llast(parts), &total);
-	progress_total(total * list_length(parts));
+	progress_total(total * list_length(parts) + rows_for_followers(followers));
 	UnlockRelationOid(table, ShareUpdateExclusiveLock);
 	forboth (cell, parts, plan, plans)
-		fill_part(lfirst(cell), lfirst(plan), tables);
+		fill_part(lfirst(cell), lfirst(plan), tables, true);
+	foreach (cell, followers)
+		fill_follower(lfirst_oid(cell));
 	PopActiveSnapshot();
 }
 
@@ -407,23 +488,43 @@ finish(const ViewRow *row, Oid table)
 /* ---- a view, and those over it ----------------------------------------------------------------
  */
 
+static void build_view(Oid view);
+
+/* Those over it that were not live; the others have been filled with it. */
+static void
+build_followers(Oid view)
+{
+	List *followers;
+	ListCell *cell;
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	followers = followers_of(view);
+	PopActiveSnapshot();
+	foreach (cell, followers)
+	{
+		const ViewRow *row;
+
+		PushActiveSnapshot(GetTransactionSnapshot());
+		row = view_by_oid(lfirst_oid(cell), CurrentMemoryContext);
+		PopActiveSnapshot();
+		if (row && row->status == VIEW_LIVE)
+			build_followers(row->view);
+		else
+			build_view(lfirst_oid(cell));
+	}
+}
+
 static void
 build_view(Oid view)
 {
 	ViewRow *row;
 	Oid table;
-	List *followers = NIL;
-	ListCell *cell;
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	row = view_by_oid(view, CurrentMemoryContext);
 	if (row == NULL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("the continuous view that is being built was dropped")));
+		refuse_dropped();
 	table = base_of(row->target);
-	foreach (cell, view_all(view, CurrentMemoryContext))
-		if (((ViewRow *) lfirst(cell))->feeds == 0)
-			followers = lappend_oid(followers, ((ViewRow *) lfirst(cell))->view);
 	PopActiveSnapshot();
 
 	current.view = view;
@@ -436,8 +537,7 @@ build_view(Oid view)
 		CHECK_FOR_INTERRUPTS();
 	finish(row, table);
 	progress_end();
-	foreach (cell, followers)
-		build_view(lfirst_oid(cell));
+	build_followers(view);
 }
 
 static List *
@@ -446,9 +546,8 @@ with_followers(Oid view)
 	List *views = list_make1_oid(view);
 	ListCell *cell;
 
-	foreach (cell, view_all(view, CurrentMemoryContext))
-		if (((ViewRow *) lfirst(cell))->feeds == 0)
-			views = list_concat(views, with_followers(((ViewRow *) lfirst(cell))->view));
+	foreach (cell, followers_of(view))
+		views = list_concat(views, with_followers(lfirst_oid(cell)));
 	return views;
 }
 
@@ -480,7 +579,7 @@ lock_for_session(const List *views, bool lock)
 
 /*
  * In a new transaction, after an error in whatever step. Somebody else may have had the view
- * meanwhile; then its status says so. Views over it stay stale, having missed what was merged.
+ * meanwhile; then its status says so.
  */
 static void
 make_live_again(void)
@@ -530,9 +629,14 @@ build_online(Oid view)
 		elog(ERROR, "SPI_connect failed");
 	current.was_live = false;
 	views = with_followers(view);
-	foreach (cell, views)
-		collect_require_rights(known_view(lfirst_oid(cell)));
 	lock_for_session(views, true);
+	/* What was dropped while we waited shows to nobody's snapshot there. */
+	AcceptInvalidationMessages();
+	foreach (cell, views)
+		if (get_rel_name(lfirst_oid(cell)))
+			collect_require_rights(known_view(lfirst_oid(cell)));
+		else if (lfirst_oid(cell) == view)
+			refuse_dropped();
 	PG_TRY();
 	{
 		build_view(view);
@@ -582,9 +686,12 @@ telemetry_build(PG_FUNCTION_ARGS)
 						errhint("CALL it alone; or, inside of a transaction, use REFRESH "
 								"MATERIALIZED VIEW, which holds writers off.")));
 	if (row->status == VIEW_LIVE)
+	{
+		(void) live_down_to(row->target);
 		ereport(NOTICE,
 				(errmsg("continuous view \"%s\" is live already", get_rel_name(view)),
 				 errhint("REFRESH MATERIALIZED VIEW CONCURRENTLY computes all of it anew.")));
+	}
 	else
 		build_online(view);
 	PG_RETURN_VOID();

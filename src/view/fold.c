@@ -745,6 +745,9 @@ fold_all(List *pendings, bool or_break)
 		if (fold->view->row.status == VIEW_BUILDING && !merges_journal)
 		{
 			journal_add(fold->view, fold->pending);
+			/* That the table was truncated shows at once, and so it does in the views over it. */
+			if (fold->pending->emptied && known_views(fold->view->row.view) != NIL)
+				pass_on(&folds, fold, &change, or_break);
 			continue;
 		}
 		if (fold->view->main)

@@ -226,14 +226,17 @@ query("UPDATE dim SET name = 'other ' || g WHERE g < 3");
 	is(differences('joined'), '0 0', 'looks tables up anew');
 	$build = stopped_build('REFRESH MATERIALIZED VIEW CONCURRENTLY agg');
 	query('INSERT INTO t (id, g, x) VALUES (70001, 1, 3); DELETE FROM t WHERE id IN (502, 503)');
-	is(status('over'), 'stale', 'a view over it waits');
+	is(status('over'), 'building', 'a view over it waits');
+	is(query("SELECT status_reason FROM telemetry.stat_view WHERE view = 'over'::regclass"), 'view agg, which it follows, is being built', 'and says for what');
+	is(query("SELECT count(*) FROM telemetry.verify('over')"), 0, 'showing what the view below shows');
 	open_gate();
 	is(finish($build), '', 'REFRESH CONCURRENTLY');
 	is(join(' ', map { differences($_) } qw(agg over)), '0 0 0 0', 'brings the views over it along');
 	is(status('over'), 'live', 'and live');
 }
 
-# Cancelled, it leaves the view as it would be without it.
+# Cancelled, it leaves the view, and those over it, as they would be without it.
+query('CREATE MATERIALIZED VIEW top WITH (telemetry.continuous) AS SELECT odd, count(DISTINCT max) AS most FROM over GROUP BY 1');
 for my $view (qw(joined agg))
 {
 	my $build = stopped_build("REFRESH MATERIALIZED VIEW CONCURRENTLY $view");
@@ -249,9 +252,44 @@ for my $view (qw(joined agg))
 	query('DELETE FROM t WHERE id IN (71000, 71001)');
 	is(differences($view), '0 0', 'it follows');
 }
-is(status('over'), 'stale', 'a view over it is to be computed anew');
-query('REFRESH MATERIALIZED VIEW over');
-is(differences('over'), '0 0', 'and is');
+is(join(' ', map { status($_) } qw(over top)), 'live live', 'views over it are live, too');
+is(join(' ', map { differences($_) } qw(over top)), '0 0 0 0', 'and equal their queries');
+{
+	# The rows are there already, and what came meanwhile is merged: at the lock for the last of it.
+	my $held = session();
+	my $build = stopped_build('REFRESH MATERIALIZED VIEW CONCURRENTLY agg');
+
+	query('INSERT INTO t (id, g, x) VALUES (72000, 1, 4)');
+	$held->query_safe('BEGIN; INSERT INTO t (id, g, x) VALUES (72001, 8, 3)');
+	open_gate();
+	poll_until(sub { phase_is('waiting for writers') }, 'the build waits for a transaction');
+	query('SELECT pg_cancel_backend(pid) FROM telemetry.progress_build');
+	$held->query_safe('COMMIT');
+	like(finish($build), qr/canceling statement due to user request/, 'cancelled behind the reading');
+	is(join(' ', map { status($_) } qw(agg over top)), 'live live live', 'all are live');
+	is(join(' ', map { differences($_) } qw(agg over top)), '0 0 0 0 0 0', 'and equal their queries');
+	$held->quit;
+}
+{
+	# TRUNCATE between two steps shows at once, here and there.
+	my $held = session();
+	my $build;
+
+	query('CREATE TABLE u (g int, x int)');
+	query('INSERT INTO u SELECT abs(i % 7), i FROM generate_series(-1, 100) i');
+	query('CREATE MATERIALIZED VIEW lower WITH (telemetry.continuous) AS SELECT g, sum(gated(x)), max(x), count(DISTINCT x) AS xs FROM u GROUP BY g');
+	query('CREATE MATERIALIZED VIEW upper WITH (telemetry.continuous) AS SELECT count(*) AS groups, sum(xs) AS xs FROM lower');
+	$build = stopped_build('REFRESH MATERIALIZED VIEW CONCURRENTLY lower');
+	$held->query_safe('BEGIN; INSERT INTO u VALUES (8, 1)');
+	open_gate();
+	poll_until(sub { phase_is('waiting for writers') }, 'the build waits for a transaction');
+	$held->query_safe('TRUNCATE u; INSERT INTO u VALUES (9, 1); COMMIT');
+	is(finish($build), '', 'it goes on');
+	is(join(' ', map { differences($_) } qw(lower upper)), '0 0 0 0', 'after a TRUNCATE in the midst of it');
+	is(query('SELECT * FROM upper'), '1|1', 'which left one row');
+	query('DROP TABLE u CASCADE');
+	$held->quit;
+}
 
 # ---- expired partitions ----------------------------------------------------------------------------
 
