@@ -25,7 +25,8 @@
 #include "view/distinct.h"
 #include "view/value_set.h"
 
-/* {a}, {b}: the two values; {at}, {bt}: the values of the column behind them. */
+/* {a}, {b}: the two values; {at}, {bt}: those of the column behind them, {au}, {bu}: of the next.
+ */
 static const ComponentKind kinds[] = {
 	{"count", "{a} + {b}", "COALESCE(pg_catalog.sum({a})::bigint, 0)", "- {a}", NULL},
 	{"sum_bigint", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})::bigint", "- {a}", NULL},
@@ -61,6 +62,15 @@ static const ComponentKind kinds[] = {
 	 "ELSE GREATEST({a}, {b}) END",
 	 "CASE WHEN pg_catalog.max({at}) FILTER (WHERE {a} = {at}) = pg_catalog.max({at}) "
 	 "THEN pg_catalog.max({at}) ELSE pg_catalog.max({a}) END",
+	 NULL, NULL},
+	/* Where sessions have a greatest length: the same, and no event behind the limit, in the column
+	 * after that, belongs to it. */
+	{"session_limited_reach",
+	 "CASE WHEN {at} IS NULL THEN {b} WHEN {bt} IS NULL THEN {a} "
+	 "WHEN {a} = {at} AND {at} >= {bt} OR {b} = {bt} AND {bt} >= {at} THEN GREATEST({at}, {bt}) "
+	 "ELSE LEAST(GREATEST({a}, {b}), {au}, {bu}) END",
+	 "CASE WHEN pg_catalog.max({at}) FILTER (WHERE {a} = {at}) = pg_catalog.max({at}) "
+	 "THEN pg_catalog.max({at}) ELSE LEAST(pg_catalog.max({a}), pg_catalog.min({au})) END",
 	 NULL, NULL},
 	/* Fed by a helper: distinct.c. */
 	{"distinct", "{a} + {b}", "COALESCE(pg_catalog.sum({a})::bigint, 0)", "- {a}", NULL},
@@ -429,6 +439,8 @@ reach_or_end(const ViewShape *shape, Expr *last, Expr *reach)
 	CaseExpr *choice = makeNode(CaseExpr);
 	CaseWhen *ended = makeNode(CaseWhen);
 
+	if (shape->session->end_when == NULL)
+		return reach;
 	ended->expr = (Expr *) aggregate_over(&any, "pg_catalog", "bool_or",
 										  list_make1(copyObject(shape->session->end_when)));
 	ended->result = last;
@@ -440,32 +452,55 @@ reach_or_end(const ViewShape *shape, Expr *last, Expr *reach)
 	return (Expr *) choice;
 }
 
+/* LEAST(reach, limit) */
+static Expr *
+reach_or_limit(Expr *reach, Expr *limit)
+{
+	MinMaxExpr *least = makeNode(MinMaxExpr);
+
+	if (limit == NULL)
+		return reach;
+	least->minmaxtype = exprType((Node *) reach);
+	least->op = IS_LEAST;
+	least->args = list_make2(reach, limit);
+	least->location = -1;
+	return (Expr *) least;
+}
+
+/* An aggregate of PostgreSQL's over the events' times, length added to each; NULL: over the times.
+ */
+static Expr *
+over_times(const ViewShape *shape, const char *name, Expr *length)
+{
+	const Aggref any = {0};
+	Expr *time = copyObject(shape->session->event_time);
+	Oid types[] = {exprType((Node *) time), INTERVALOID};
+
+	if (length)
+		time = (Expr *) makeFuncExpr(find_function("telemetry", "_session_reach", 2, types),
+									 types[0], list_make2(time, copyObject(length)), InvalidOid,
+									 InvalidOid, COERCE_EXPLICIT_CALL);
+	return (Expr *) aggregate_over(&any, "pg_catalog", name, list_make1(time));
+}
+
 void
 aggregate_add_session(ViewShape *shape)
 {
-	const Aggref any = {0};
-	Expr *time = shape->session->event_time;
-	Expr *last = (Expr *) aggregate_over(&any, "pg_catalog", "max", list_make1(copyObject(time)));
-	Expr *gap = shape->session->gap;
-	Oid types[] = {exprType((Node *) time), INTERVALOID};
-	Oid reach = find_function("telemetry", "_session_reach", 2, types);
-	Expr *reached =
-		(Expr *) makeFuncExpr(reach, types[0], list_make2(copyObject(time), copyObject(gap)),
-							  InvalidOid, InvalidOid, COERCE_EXPLICIT_CALL);
+	const SessionWindow *session = shape->session;
+	Expr *last = over_times(shape, "max", NULL);
+	Expr *limit = session->max_length ? over_times(shape, "min", session->max_length) : NULL;
+	Expr *reach = over_times(shape, "max", session->gap);
+	const char *kind = limit               ? "session_limited_reach"
+					   : session->end_when ? "session_reach"
+										   : "combine";
 
-	shape_component(
-		shape, "combine",
-		(Expr *) aggregate_over(&any, "pg_catalog", "min", list_make1(copyObject(time))))
-		->name = "_start";
-	reached = (Expr *) aggregate_over(&any, "pg_catalog", "max", list_make1(reached));
-	if (shape->session->end_when == NULL)
-	{
-		shape_component(shape, "combine", reached)->name = "_reach";
-		return;
-	}
-	shape_component(shape, "session_reach", reach_or_end(shape, copyObject(last), reached))->name =
-		"_reach";
-	shape_component(shape, "combine", last)->name = "_last";
+	reach = reach_or_end(shape, copyObject(last), reach_or_limit(reach, copyObject(limit)));
+	shape_component(shape, "combine", over_times(shape, "min", NULL))->name = "_start";
+	shape_component(shape, kind, reach)->name = "_reach";
+	if (session->end_when || limit)
+		shape_component(shape, "combine", last)->name = "_last";
+	if (limit)
+		shape_component(shape, "combine", limit)->name = "_limit";
 }
 
 /*

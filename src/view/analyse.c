@@ -312,11 +312,20 @@ shape_component(ViewShape *shape, const char *kind, Expr *partial)
 	return shape_own_component(shape, kind, partial);
 }
 
+/* What is constant is said at once, not by the first event. */
+static void
+check_length(const Expr *length, const char *name)
+{
+	Node *constant = eval_const_expressions(NULL, copyObject((Node *) length));
+
+	if (constant && IsA(constant, Const) && !((Const *) constant)->constisnull)
+		(void) session_length(DatumGetIntervalP(((Const *) constant)->constvalue), name);
+}
+
 static void
 find_session(ViewShape *shape)
 {
 	SessionWindow *session = session_window_of(shape->query, shape->source_text);
-	Node *gap;
 
 	if (session == NULL)
 		return;
@@ -325,15 +334,9 @@ find_session(ViewShape *shape)
 		refuse(shape, "session_window() within another expression of GROUP BY",
 			   "Group by session_window() itself, and compute from it in the select list.",
 			   session->call->location);
-	if (session->max_length)
-		refuse(shape, "sessions that end by a length",
-			   "Leave max_length out: a late event may move the borders of all that follow. An "
-			   "ordinary view can have it.",
-			   session->call->location);
 	shape->session = session;
-	gap = eval_const_expressions(NULL, copyObject((Node *) session->gap));
-	if (IsA(gap, Const) && !((Const *) gap)->constisnull)
-		(void) session_length(DatumGetIntervalP(((Const *) gap)->constvalue), "gap");
+	check_length(session->gap, "gap");
+	check_length(session->max_length, "max_length");
 }
 
 static void

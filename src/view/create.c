@@ -187,12 +187,12 @@ component_names(const ViewShape *shape)
 
 /* The tables beside the state of a view of sessions; gives the name of what it reads. */
 static char *
-make_sessions(const ViewShape *shape, ViewRow *row, char *state, Oid owner)
+make_sessions(const ViewShape *shape, ViewRow *row, char *state, const char *expired, Oid owner)
 {
 	char *earlier = psprintf("v%d_earlier", row->id);
 	char *qualified = psprintf(STATE_SCHEMA ".%s", earlier);
 	char *sessions = psprintf("v%d_sessions", row->id);
-	char *sql = generate_all_sessions(shape, state, qualified);
+	char *sql = generate_all_sessions(shape, state, qualified, expired);
 	RawStmt *raw;
 
 	row->earlier = define_table(generate_earlier_table(shape, qualified), earlier, owner);
@@ -220,7 +220,8 @@ make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 							   expired, owner);
 	row.source = row.state;
 	if (shape->session)
-		qualified = make_sessions(shape, &row, qualified, owner);
+		qualified =
+			make_sessions(shape, &row, qualified, psprintf(STATE_SCHEMA ".%s", expired), owner);
 	row.definition =
 		define_view(STATE_SCHEMA, psprintf("v%d_definition", row.id), shape->query, owner);
 	row.partial =

@@ -624,7 +624,9 @@ give(List **folds, KnownView *child, const PendingView *from, const Change *chan
 
 	if (change->new != NULL && change->old != NULL &&tuplestore_tuple_count(change->old) > 0)
 		unchanged_leave_out(child, change->old, change->new, &rows->old, &rows->new);
-	fold->pending->emptied |= from->emptied;
+	/* It gets all rows that are there, and what a partition that went left it is among them. */
+	if (from->emptied)
+		pending_supersede(fold->pending, true);
 	for (int minus = 0; minus <= 1; minus++)
 	{
 		step.minus = minus == 1;

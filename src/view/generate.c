@@ -156,7 +156,8 @@ generate_expired_table(const ViewShape *shape, const char *name)
 }
 
 char *
-generate_all_sessions(const ViewShape *shape, const char *state, const char *earlier)
+generate_all_sessions(const ViewShape *shape, const char *state, const char *earlier,
+					  const char *expired)
 {
 	StringInfoData columns;
 	ListCell *cell;
@@ -167,10 +168,13 @@ generate_all_sessions(const ViewShape *shape, const char *state, const char *ear
 						 quote_identifier(((StateColumn *) lfirst(cell))->name));
 	/*
 	 * Keys that are locked without having a session are there within a fold only. A condition would
-	 * make each row go through a subquery, or be looked at once more.
+	 * make each row go through a subquery, or be looked at once more. Where sessions have a
+	 * greatest length, those of expired partitions stand by themselves.
 	 */
-	return psprintf("SELECT %1$s FROM %2$s UNION ALL SELECT %1$s FROM %3$s", columns.data, state,
-					earlier);
+	return psprintf(
+		"SELECT %1$s FROM %2$s UNION ALL SELECT %1$s FROM %3$s%4$s", columns.data, state, earlier,
+		shape->session->max_length ? psprintf(" UNION ALL SELECT %s FROM %s", columns.data, expired)
+								   : "");
 }
 
 /* A NULL key is a group like any other. Without keys there is one row, and the index says so. */

@@ -16,7 +16,8 @@ extern char *generate_state_table(const ViewShape *shape, const char *name);
 /* The other tables; and of a view of sessions the query that all sessions come from. */
 extern char *generate_expired_table(const ViewShape *shape, const char *name);
 extern char *generate_earlier_table(const ViewShape *shape, const char *name);
-extern char *generate_all_sessions(const ViewShape *shape, const char *state, const char *earlier);
+extern char *generate_all_sessions(const ViewShape *shape, const char *state, const char *earlier,
+								   const char *expired);
 extern char *generate_state_index(const ViewShape *shape, const char *name);
 
 /* What users read: the definition's select list over the state table. */

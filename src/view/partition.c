@@ -159,11 +159,40 @@ keeps_expired(const KnownView *view)
 }
 
 /*
- * Where events can end sessions, what is frozen does not split any more, and may join what did not
- * belong to it before: the sessions that had the partition's events are computed anew.
+ * Sessions of a greatest length that expired are rows of the view by themselves. Its state does not
+ * change by that, so that views over it are told here.
  */
 static void
-freeze(PendingView *pending, const KnownView *view, Tuplestorestate *rows)
+tell_of_frozen(KnownView *view, Tuplestorestate *rows, bool gone)
+{
+	ListCell *cell;
+
+	foreach (cell, known_views(view->row.view))
+	{
+		KnownView *child = lfirst(cell);
+		PendingView *pending;
+		Tuplestorestate *public;
+
+		if (!build_follows(child) || !collect_allowed(child))
+			continue;
+		public = tuplestore_begin_heap(false, false, work_mem);
+		tuplestore_rescan(rows);
+		collect_public(view, rows, public);
+		tuplestore_rescan(public);
+		pending = pending_view(child->row.view, view->row.view, child->desc);
+		collect_run(child, public, pending_store(pending, gone));
+		pending->collected++;
+		tuplestore_end(public);
+	}
+}
+
+/*
+ * Where events can end sessions, what is frozen does not split any more, and may join what did not
+ * belong to it before: the sessions that had the partition's events are computed anew. So are those
+ * of a greatest length, which begin again behind what is frozen.
+ */
+static void
+freeze(PendingView *pending, KnownView *view, Tuplestorestate *rows)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(view->desc, &TTSOpsMinimalTuple);
 
@@ -171,6 +200,8 @@ freeze(PendingView *pending, const KnownView *view, Tuplestorestate *rows)
 	while (tuplestore_gettupleslot(rows, true, false, slot))
 		tuplestore_puttupleslot(pending_store(pending, true), slot);
 	ExecDropSingleTupleTableSlot(slot);
+	if (session_is_limited(view))
+		tell_of_frozen(view, rows, false);
 }
 
 void
@@ -220,7 +251,10 @@ partition_goes(Oid partition, bool dropped)
 static void
 take_back(KnownView *view, Oid partition)
 {
-	PendingView *pending = NULL;
+	Tuplestorestate *frozen = session_is_limited(view) && build_follows(view)
+								  ? tuplestore_begin_heap(false, false, work_mem)
+								  : NULL;
+	Tuplestorestate *went = frozen;
 	Oid types[] = {OIDOID};
 	Datum values[] = {ObjectIdGetDatum(partition)};
 	OwnerScope scope;
@@ -236,18 +270,22 @@ take_back(KnownView *view, Oid partition)
 	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) < 0)
 		elog(ERROR, "could not take back what a partition contributed");
 	/* Else it is computed anew, without them. */
-	if (build_follows(view))
-		pending = pending_view(view->row.view, view->row.target, view->desc);
-	for (uint64 i = 0; pending && i < SPI_processed; i++)
+	if (!frozen && build_follows(view) && SPI_processed > 0)
+		went = pending_store(pending_view(view->row.view, view->row.target, view->desc), true);
+	for (uint64 i = 0; went && i < SPI_processed; i++)
 	{
 		Datum *columns = palloc(sizeof(Datum) * view->ncolumns);
 		bool *nulls = palloc(sizeof(bool) * view->ncolumns);
 
 		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, columns, nulls);
-		tuplestore_putvalues(pending_store(pending, true), view->desc, columns, nulls);
+		tuplestore_putvalues(went, view->desc, columns, nulls);
 	}
 	SPI_finish();
 	owner_end(&scope);
+	if (frozen == NULL)
+		return;
+	tell_of_frozen(view, frozen, true);
+	tuplestore_end(frozen);
 }
 
 void

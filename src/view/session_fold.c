@@ -166,26 +166,36 @@ add(KnownView *view, Tuplestorestate *plus, const Outcome *outcome)
 /* ---- events that went -------------------------------------------------------------------------
  */
 
-/* The sessions they were in, taken out; and the numbers of keys that lost their newest by it. */
+/* Of sessions that follow each other, at most so many are computed anew at a time. */
+#define MOST_AHEAD 32
+
+/*
+ * The sessions they were in, taken out; and the numbers of keys that lost their newest by it. old
+ * gets those that somebody was told of.
+ */
 static Tuplestorestate *
-take_out(KnownView *view, Heads heads, ArrayType **emptied)
+take_out(KnownView *view, Heads heads, int ahead, ArrayType **emptied, Tuplestorestate *old)
 {
 	Tuplestorestate *dirty = new_store();
 	Datum *keys;
 	int nkeys = 0;
 
 	hand_over_many(HEAD_ROWS, heads.rows, heads.desc);
-	execute_sql(session_take_out(view), 0, NULL, NULL, NULL);
+	execute_sql(session_take_out(view, ahead), 0, NULL, NULL, NULL);
 	hand_back(HEAD_ROWS);
-	keep(view, SPI_tuptable, SPI_processed, 1, dirty);
+	keep(view, SPI_tuptable, SPI_processed, 2, dirty);
 	keys = palloc(sizeof(Datum) * (SPI_processed + 1));
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool isnull;
-		Datum key = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+		SPITupleTable row = *SPI_tuptable;
+		Datum key = SPI_getbinval(row.vals[i], row.tupdesc, 1, &isnull);
 
 		if (!isnull)
 			keys[nkeys++] = key;
+		row.vals += i;
+		if (old && DatumGetBool(SPI_getbinval(row.vals[0], row.tupdesc, 2, &isnull)))
+			keep(view, &row, 1, 2, old);
 	}
 	*emptied =
 		construct_array(keys, nkeys, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
@@ -208,14 +218,13 @@ promote(KnownView *view, ArrayType *keys, Tuplestorestate *pieces, Tuplestoresta
 }
 
 static void
-copy_rows(const KnownView *view, Tuplestorestate *from, Tuplestorestate *to)
+add_expired(KnownView *view, Tuplestorestate *dirty, Tuplestorestate *pieces)
 {
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(view->desc, &TTSOpsMinimalTuple);
-
-	tuplestore_rescan(from);
-	while (tuplestore_gettupleslot(from, true, false, slot))
-		tuplestore_puttupleslot(to, slot);
-	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_rescan(dirty);
+	hand_over_many(DIRTY_ROWS, dirty, view->desc);
+	execute_sql(session_expired(view), 0, NULL, NULL, NULL);
+	hand_back(DIRTY_ROWS);
+	keep(view, SPI_tuptable, SPI_processed, 0, pieces);
 }
 
 /*
@@ -223,13 +232,17 @@ copy_rows(const KnownView *view, Tuplestorestate *from, Tuplestorestate *to)
  * and by expired partitions, is put in again. The rows are read under a snapshot taken after the
  * keys were locked: it sees the rows of all who have folded into them, and no more can.
  *
- * The same for sessions that are torn, which nobody has been told of. What is put in does not
- * overlap what is there, but for frozen parts of expired partitions: what looks torn then, stays.
+ * The same for sessions that are torn, and so many that follow them (ahead; 0: events went). What
+ * is put in does not overlap what is there, but for frozen parts of expired partitions: what looks
+ * torn then, stays. But where sessions have a greatest length the last of what is put in may meet
+ * the next session, and is torn again.
  */
 static void
-take_away(KnownView *view, Tuplestorestate *minus, bool torn, const Outcome *outcome)
+take_away(KnownView *view, Tuplestorestate *minus, int ahead, const Outcome *outcome)
 {
-	const Outcome last = {.old = outcome->old, .new = outcome->new};
+	bool limited = session_is_limited(view);
+	const Outcome last = {
+		.old = outcome->old, .new = outcome->new, .torn = limited ? outcome->torn : NULL};
 	Tuplestorestate *pieces = new_store();
 	Tuplestorestate *dirty;
 	ArrayType *emptied;
@@ -239,18 +252,13 @@ take_away(KnownView *view, Tuplestorestate *minus, bool torn, const Outcome *out
 	tuplestore_rescan(minus);
 	hand_over_many(MINUS_ROWS, minus, view->desc);
 	heads = lock(view, false, true);
-	dirty = take_out(view, heads, &emptied);
+	dirty = take_out(view, heads, ahead, &emptied, outcome->old);
 	tuplestore_end(heads.rows);
 	promote(view, emptied, pieces, outcome->old);
-	if (outcome->old && !torn)
-		copy_rows(view, dirty, outcome->old);
 	crash_point("sessions_taken_out");
 	session_recompute(view, dirty, pieces);
-	tuplestore_rescan(dirty);
-	hand_over_many(DIRTY_ROWS, dirty, view->desc);
-	execute_sql(session_expired(view), 0, NULL, NULL, NULL);
-	hand_back(DIRTY_ROWS);
-	keep(view, SPI_tuptable, SPI_processed, 0, pieces);
+	if (!limited)
+		add_expired(view, dirty, pieces);
 	any = tuplestore_tuple_count(pieces) > 0;
 	hand_over_many(PLUS_ROWS, pieces, view->desc);
 	heads = lock(view, true, true);
@@ -264,6 +272,25 @@ take_away(KnownView *view, Tuplestorestate *minus, bool torn, const Outcome *out
 	tuplestore_end(heads.rows);
 	tuplestore_end(pieces);
 	tuplestore_end(dirty);
+}
+
+/*
+ * What is torn is computed anew, and what is torn by that. Borders that moved are mostly where they
+ * were a few sessions on: so one is looked at first, then more at a time.
+ */
+static void
+mend(KnownView *view, Outcome *outcome)
+{
+	for (int ahead = 1; outcome->torn && tuplestore_tuple_count(outcome->torn) > 0;
+		 ahead = Min(ahead * 2, MOST_AHEAD))
+	{
+		Tuplestorestate *torn = outcome->torn;
+
+		CHECK_FOR_INTERRUPTS();
+		outcome->torn = new_store();
+		take_away(view, torn, ahead, outcome);
+		tuplestore_end(torn);
+	}
 }
 
 /*
@@ -287,12 +314,12 @@ session_fold(KnownView *view, Tuplestorestate *plus, Tuplestorestate *minus, Tup
 	}
 	if (plus)
 		add(view, plus, &outcome);
-	if (outcome.torn)
-	{
-		if (tuplestore_tuple_count(outcome.torn) > 0)
-			take_away(view, outcome.torn, true, &outcome);
-		tuplestore_end(outcome.torn);
-	}
+	mend(view, &outcome);
 	if (minus)
-		take_away(view, minus, false, &outcome);
+	{
+		take_away(view, minus, 0, &outcome);
+		mend(view, &outcome);
+	}
+	if (outcome.torn)
+		tuplestore_end(outcome.torn);
 }

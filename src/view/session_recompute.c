@@ -17,6 +17,7 @@
 #include "utils/typcache.h"
 #include "view/collect.h"
 #include "view/generate.h"
+#include "view/session_statement.h"
 #include "session/session.h"
 
 /* Above this the values of a key are no condition of their own: the join finds the rows. */
@@ -117,12 +118,21 @@ same_keys(const KnownView *view, List *keys, int rti)
 	return (Node *) test;
 }
 
+/* All events of a session that has a limit are up to its last one; it may be torn, and reach less.
+ */
+static int
+end_column(const KnownView *view)
+{
+	return view->row.nkeys + (session_is_limited(view) ? 3 : 2);
+}
+
 static Node *
 within(const KnownView *view, Expr *time, int rti)
 {
 	int start = view->row.nkeys + 1;
-	List *range = list_make2(compare(copyObject(time), true, dirty_column(view, rti, start)),
-							 compare(copyObject(time), false, dirty_column(view, rti, start + 1)));
+	List *range =
+		list_make2(compare(copyObject(time), true, dirty_column(view, rti, start)),
+				   compare(copyObject(time), false, dirty_column(view, rti, end_column(view))));
 	List *nulls = list_make2(is_null(copyObject(time)), is_null(dirty_column(view, rti, start)));
 
 	return (Node *) makeBoolExpr(
@@ -154,7 +164,7 @@ span(const KnownView *view, Tuplestorestate *dirty, TimestampTz *from, Timestamp
 			continue;
 		}
 		*from = Min(*from, start);
-		*to = Max(*to, DatumGetTimestampTz(slot_getattr(slot, view->row.nkeys + 3, &isnull)));
+		*to = Max(*to, DatumGetTimestampTz(slot_getattr(slot, end_column(view) + 1, &isnull)));
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	return all;

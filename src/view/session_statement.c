@@ -21,12 +21,23 @@ near(const KnownView *view)
 		view->earlier);
 }
 
-/* Columns of a session behind the count: start, reach, last. */
+/* Columns of a session behind the count: start, reach, last, limit. */
+static bool
+has_reach(const KnownView *view, const char *kind)
+{
+	return view->earlier && strcmp(view->columns[view->row.nkeys + 2].kind->name, kind) == 0;
+}
+
+bool
+session_is_limited(const KnownView *view)
+{
+	return has_reach(view, "session_limited_reach");
+}
+
 bool
 session_ends(const KnownView *view)
 {
-	return view->earlier &&
-		   strcmp(view->columns[view->row.nkeys + 2].kind->name, "session_reach") == 0;
+	return has_reach(view, "session_reach") || session_is_limited(view);
 }
 
 /* Intervals of rows one and other meet. */
@@ -76,12 +87,22 @@ with_comma(char *list)
 	return *list ? psprintf("%s, ", list) : list;
 }
 
+/* Without what expired: that is no part of its state. */
+static char *
+limited_whole(const KnownView *view, bool live)
+{
+	return psprintf("SELECT %s FROM %s WHERE %s", statement_columns(view, ""), view->partial,
+					live ? "true" : "false");
+}
+
 char *
 session_whole(const KnownView *view, bool live)
 {
 	char *columns = statement_columns(view, "");
 	char *pieces = psprintf("SELECT %s FROM %s", columns, view->expired);
 
+	if (session_is_limited(view))
+		return psprintf("%s UNION ALL %s", limited_whole(view, live), pieces);
 	if (live)
 		pieces = psprintf("SELECT %s FROM %s UNION ALL %s", columns, view->partial, pieces);
 	return islands(view, with_comma(statement_keys(view, "")), statement_gathering(view, true),
@@ -100,9 +121,11 @@ session_rebuild(const KnownView *view, bool live)
 		"RETURNING s._key%6$s) "
 		"INSERT INTO %7$s (_key, %5$s) SELECT h._key, %8$s FROM w JOIN h ON %9$s "
 		"WHERE w._rank > 1",
-		*keys ? "PARTITION BY " : "", keys, session_whole(view, live), view->state,
-		statement_columns(view, ""), *keys ? psprintf(", %s", statement_keys(view, "s.")) : "",
-		view->earlier, statement_columns(view, "w."), same_key(view, "w", "h"));
+		*keys ? "PARTITION BY " : "", keys,
+		session_is_limited(view) ? limited_whole(view, live) : session_whole(view, live),
+		view->state, statement_columns(view, ""),
+		*keys ? psprintf(", %s", statement_keys(view, "s.")) : "", view->earlier,
+		statement_columns(view, "w."), same_key(view, "w", "h"));
 }
 
 /* Counts of a key without a session are 0; what else it has is NULL. */
@@ -167,11 +190,18 @@ assignments(const KnownView *view, const char *prefix)
 }
 
 /*
- * A session within which an event is that ends one, so that it has to be split. Two pieces make
- * such a one; no piece is one by itself.
+ * A session within which an event is that ends one, or that is too long, so that it has to be
+ * split. Two pieces make such a one; no piece is one by itself.
  */
-static const char *const torn = ", COALESCE(pg_catalog.min(_last) FILTER (WHERE _reach = _last) < "
-								"pg_catalog.max(_last), false) AS _torn";
+static char *
+torn(const KnownView *view)
+{
+	return psprintf(", COALESCE(pg_catalog.min(_last) FILTER (WHERE _reach = _last) < "
+					"pg_catalog.max(_last), false)%s AS _torn",
+					session_is_limited(view)
+						? " OR COALESCE(pg_catalog.max(_last) > pg_catalog.min(_limit), false)"
+						: "");
+}
 
 char *
 session_merge(const KnownView *view, bool wanted)
@@ -204,7 +234,7 @@ session_merge(const KnownView *view, bool wanted)
 		"sessions AS MATERIALIZED (SELECT i.*, pg_catalog.row_number() OVER (PARTITION BY _key "
 		"ORDER BY _start DESC NULLS LAST) AS _rank FROM (%s) AS i), ",
 		islands(view, "_key, ",
-				psprintf("_key, %s%s", statement_gathering(view, false), ends ? torn : ""),
+				psprintf("_key, %s%s", statement_gathering(view, false), ends ? torn(view) : ""),
 				psprintf("SELECT _key, %1$s FROM came UNION ALL SELECT _key, %1$s FROM old",
 						 statement_values(view, ""))));
 	appendStringInfo(&sql,
@@ -227,20 +257,40 @@ session_merge(const KnownView *view, bool wanted)
 	return sql.data;
 }
 
-char *
-session_take_out(const KnownView *view)
+/* Up to where sessions of the row d are taken out: the reach of so many that follow it. */
+static char *
+reach_ahead(const KnownView *view, int ahead)
 {
+	if (ahead == 0 || !session_is_limited(view))
+		return "d._reach";
 	return psprintf(
-		"WITH went AS MATERIALIZED (SELECT h._key, d._start, d._reach FROM " MINUS_ROWS
+		"GREATEST(d._last, COALESCE((SELECT t._reach FROM %s AS t WHERE t._key = h._key "
+		"AND t._reach > d._reach ORDER BY t._reach OFFSET %d LIMIT 1), h._reach))",
+		view->earlier, ahead - 1);
+}
+
+char *
+session_take_out(const KnownView *view, int ahead)
+{
+	const char *told = ahead == 0 ? "true"
+					   : session_is_limited(view)
+						   ? "NOT EXISTS (SELECT FROM went AS d WHERE d._key = o._key AND "
+							 "d._start = o._start)"
+						   : "false";
+
+	return psprintf(
+		"WITH went AS MATERIALIZED (SELECT h._key, d._start, %9$s AS _reach FROM " MINUS_ROWS
 		" AS d JOIN " HEAD_ROWS " AS h ON %1$s), "
 		"others AS (DELETE FROM %2$s AS e WHERE e.ctid = ANY (ARRAY(SELECT t.ctid FROM went AS l, "
-		"LATERAL (%3$s) AS t)) RETURNING %4$s), "
+		"LATERAL (%3$s) AS t)) RETURNING e._key, %4$s), "
 		"hit AS MATERIALIZED (SELECT h.* FROM " HEAD_ROWS " AS h WHERE h._count > 0 AND EXISTS "
 		"(SELECT FROM went AS d WHERE d._key = h._key AND %5$s)), "
 		"heads AS (UPDATE %6$s AS s SET %7$s FROM hit AS h WHERE s.ctid = h.row_id) "
-		"SELECT NULL::bigint, o.* FROM others AS o UNION ALL SELECT h._key, %8$s FROM hit AS h",
+		"SELECT NULL::bigint, %10$s, %8$s FROM others AS o UNION ALL SELECT o._key, %10$s, %8$s "
+		"FROM hit AS o",
 		same_key(view, "d", "h"), view->earlier, near(view), statement_columns(view, "e."),
-		meets("d", "h"), view->state, assignments(view, NULL), statement_columns(view, "h."));
+		meets("d", "h"), view->state, assignments(view, NULL), statement_columns(view, "o."),
+		reach_ahead(view, ahead), told);
 }
 
 char *

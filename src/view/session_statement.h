@@ -22,15 +22,24 @@
 #define SESSION_START "_start"
 #define SESSION_REACH "_reach"
 
-#define SESSION_LAST "_last"
+#define SESSION_LAST  "_last"
+#define SESSION_LIMIT "_limit"
 
 /*
- * Can events end its sessions? Then a session is still an interval: one that an event ended reaches
- * as far as that event. But merging is not all: an event that ends a session may come late, into
- * its midst, and one that comes late may lie behind what ended the session. Such a merged session
- * is torn, and computed anew from its events.
+ * Can events or a greatest length end its sessions? Then a session is still an interval: one that
+ * an event ended reaches as far as that event, and none reaches behind its limit. But merging is
+ * not all: an event that ends a session may come late, into its midst, one that comes late may lie
+ * behind what ended the session, or before its beginning, whereby it becomes too long. Such a
+ * merged session is torn, and computed anew from its events.
  */
 extern bool session_ends(const KnownView *view);
+
+/*
+ * By a greatest length? Then where a session begins depends on those before it without a pause:
+ * what is computed anew may meet the next session, which is torn then, and so on; for as long as
+ * the sessions begin elsewhere than they did. What expired partitions contributed stands by itself.
+ */
+extern bool session_is_limited(const KnownView *view);
 
 /* Columns of each session that the target's rows (live) and expired partitions give together. */
 extern char *session_whole(const KnownView *view, bool live);
@@ -50,9 +59,12 @@ extern char *session_put_earlier(const KnownView *view);
  * session that was there before or is now; wanted or not, those that are torn, with NULL. */
 extern char *session_merge(const KnownView *view, bool wanted);
 
-/* Takes the sessions out that events of MINUS_ROWS were in; returns (_key or NULL, columns) of
- * each, with the _key where it was the newest. */
-extern char *session_take_out(const KnownView *view);
+/*
+ * Takes the sessions out that events of MINUS_ROWS were in; returns (_key or NULL, told, columns)
+ * of each, with the _key where it was the newest. ahead: MINUS_ROWS are sessions that are torn,
+ * which nobody was told of; so many that follow them are taken out as well. 0: they are events.
+ */
+extern char *session_take_out(const KnownView *view, int ahead);
 
 /* Takes the newest earlier session of each key of $1 (bigint[]) out; returns their columns. */
 extern char *session_promote(const KnownView *view);

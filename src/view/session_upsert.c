@@ -67,7 +67,7 @@ make_placeholder(const KnownView *view, TupleTableSlot *row)
 /* ---- the rules ----------------------------------------------------------------------------------
  */
 
-/* Where events end sessions: would the two, merged, have such an event before their last one? */
+/* Would the two, merged, have an event that ends sessions before their last one, or be too long? */
 static bool
 tears(const KnownView *view, TupleTableSlot *one, TupleTableSlot *other)
 {
@@ -75,6 +75,9 @@ tears(const KnownView *view, TupleTableSlot *one, TupleTableSlot *other)
 	TimestampTz ends[2] = {time_of(view, one, 2, &isnull), time_of(view, other, 2, &isnull)};
 	TimestampTz lasts[2] = {time_of(view, one, 3, &isnull), time_of(view, other, 3, &isnull)};
 
+	if (session_is_limited(view) && Max(lasts[0], lasts[1]) > Min(time_of(view, one, 4, &isnull),
+																  time_of(view, other, 4, &isnull)))
+		return true;
 	return (ends[0] == lasts[0] && lasts[1] > lasts[0]) ||
 		   (ends[1] == lasts[1] && lasts[0] > lasts[1]);
 }

@@ -17,15 +17,26 @@
 #include "view/session_statement.h"
 #include "view/statement.h"
 
-/* {a}, {b}, {at}, {bt} of a template, filled in. */
+/* What a template's {a}, {b} and their like stand for. */
+typedef struct Values
+{
+	const char *a;
+	const char *b;
+	const char *at;
+	const char *bt;
+	const char *au;
+	const char *bu;
+} Values;
+
 static char *
-expand(const char *template, const char *a, const char *b, const char *at, const char *bt)
+expand(const char *template, Values values)
 {
 	const struct
 	{
 		const char *name;
 		const char *value;
-	} names[] = {{"{at}", at}, {"{bt}", bt}, {"{a}", a}, {"{b}", b}};
+	} names[] = {{"{at}", values.at}, {"{bt}", values.bt}, {"{au}", values.au},
+				 {"{bu}", values.bu}, {"{a}", values.a},   {"{b}", values.b}};
 	StringInfoData sql;
 
 	initStringInfo(&sql);
@@ -70,7 +81,7 @@ combine_function(Oid aggregate)
 static char *
 beside(const KnownView *view, int i, const char *prefix)
 {
-	return psprintf("%s%s", prefix, i + 1 < view->ncolumns ? view->columns[i + 1].name : "");
+	return psprintf("%s%s", prefix, i < view->ncolumns ? view->columns[i].name : "");
 }
 
 /* Column i of the rows a merged with that of the rows b. */
@@ -84,7 +95,12 @@ merged(const KnownView *view, int i, const char *a, const char *b)
 	if (column->kind->merge == NULL)
 		return psprintf("COALESCE(%s(%s, %s), %s, %s)", combine_function(column->aggregate), one,
 						other, one, other);
-	return expand(column->kind->merge, one, other, beside(view, i, a), beside(view, i, b));
+	return expand(column->kind->merge, (Values){.a = one,
+												.b = other,
+												.at = beside(view, i + 1, a),
+												.bt = beside(view, i + 1, b),
+												.au = beside(view, i + 2, a),
+												.bu = beside(view, i + 2, b)});
 }
 
 /* Column i gathered over rows of one group. */
@@ -95,7 +111,9 @@ gathered(const KnownView *view, int i)
 
 	if (column->kind->gather == NULL)
 		return psprintf("%s(%s)", qualified_function(column->aggregate), column->name);
-	return expand(column->kind->gather, column->name, "", beside(view, i, ""), "");
+	return expand(
+		column->kind->gather,
+		(Values){.a = column->name, .at = beside(view, i + 1, ""), .au = beside(view, i + 2, "")});
 }
 
 static char *
@@ -129,7 +147,7 @@ append_negated(StringInfo sql, const KnownView *view)
 		char *value = column->name;
 
 		if (column->kind && column->kind->negate)
-			value = expand(column->kind->negate, column->name, "", "", "");
+			value = expand(column->kind->negate, (Values){.a = column->name});
 		else if (column->kind)
 			value = psprintf("NULL::%s", type_of(view, i));
 		appendStringInfo(sql, "%s%s AS %s", i ? ", " : "", value, column->name);
@@ -341,7 +359,8 @@ generate_unsafe(const KnownView *view)
 
 		if (column->kind->unsafe == NULL)
 			continue;
-		appendStringInfo(&sql, "%s%s", or, expand(column->kind->unsafe, column->name, "", "", ""));
+		appendStringInfo(&sql, "%s%s", or,
+						 expand(column->kind->unsafe, (Values){.a = column->name}));
 		or = " OR ";
 	}
 	return sql.len > 0 ? sql.data : NULL;

@@ -120,7 +120,8 @@ sub view_query
 	push @out, 'count(*) AS events';
 	# Sessions, with gaps that the distances of the times meet, just miss, and that the row says.
 	my $session = chance($ENV{SESSIONS} ? 1 : 0.3) ? 'telemetry.session_window(ts, ' . pick("interval '1 hour'", "'59 minutes 59.999999 seconds'", "'3 hours'",
-		"interval '1 hour' * (1 + k % 3)") . (chance($ENV{SESSIONS} ? 1 : 0.4) ? ', end_when => ' . pick('f', 'a = 3', 's IS NULL', 'a > 4') : '') . ')' : '';
+		"interval '1 hour' * (1 + k % 3)") . (chance($ENV{SESSIONS} ? 1 : 0.4) ? ', end_when => ' . pick('f', 'a = 3', 's IS NULL', 'a > 4') : '')
+	  . (chance(0.35) ? ", max_length => interval '" . pick('1 hour', '2 hours', '7 hours') . "'" : '') . ')' : '';
 	push @out, 'min(ts) AS started', 'max(ts) AS ended' if $session;
 	push @out, "$session AS session" if $session && chance(0.5);
 	push @out, value() . " AS x$_" for 0 .. rand 4;
@@ -142,7 +143,7 @@ sub make_views
 	for my $i (1 .. 1 + rand 4)
 	{
 		my $query = view_query();
-		my $ends = $query =~ /end_when/;
+		my $ends = $query =~ /end_when|max_length/;
 		push @{ $test->{views} }, { name => "v$i", sql => over($query, 't'), own => over($query, $from), ends => $ends };
 		if ($query =~ / AS g0/ && chance(0.35))
 		{
@@ -311,7 +312,7 @@ sub check_sql
 	for my $view (@{ $test->{views} })
 	{
 		$sql .= "SELECT 'DIFFERS', '$view->{name}', v.* FROM telemetry.verify('$view->{name}') AS v;\n";
-		# An event that ends a session does not split what is frozen: then the query is not the session's definition.
+		# An event that ends a session does not split what is frozen, and a greatest length counts anew behind it: then the query is not the session's definition.
 		next if $view->{ends} && $test->{frozen};
 		$sql .= "SELECT 'DIFFERS from own', '$view->{name}', d.* FROM ((SELECT 'view', * FROM (TABLE $view->{name} EXCEPT ALL $view->{own}) AS a) "
 		  . "UNION ALL (SELECT 'query', * FROM ($view->{own} EXCEPT ALL TABLE $view->{name}) AS b)) AS d;\n";
