@@ -55,7 +55,7 @@ copy_error(const ErrorData *error, MemoryContext context)
 
 /* Tries one chunk. NULL: it is in; else the error, with everything rolled back. */
 static ErrorData *
-try_chunk(Ingest *ingest, const IngestRow *rows, int n, MemoryContext chunk_context, int64 *written)
+try_chunk(Ingest *ingest, IngestRow *rows, int n, MemoryContext chunk_context, int64 *written)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -154,6 +154,13 @@ condemn_row(Careful *careful, int row, ErrorData *error)
 	condemn(&careful->messages[careful->rows[row].message], error, careful->result_context);
 }
 
+/* The versions that a batch makes are those of all its rows. */
+static bool
+may_leave_out(const Ingest *ingest)
+{
+	return ingest->fast && !ingest->alone;
+}
+
 bool
 aside_too_often(const Ingest *ingest)
 {
@@ -229,7 +236,7 @@ hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 	Careful careful = begin(ingest, messages, rows, result_context, written, handed);
 
 	ingest->naside = 0;
-	ingest->aside_room = ingest->fast ? n / ASIDE_SHARE + 1 : 0;
+	ingest->aside_room = may_leave_out(ingest) ? n / ASIDE_SHARE + 1 : 0;
 	ingest->aside = palloc(sizeof(int) * Max(ingest->aside_room, 1));
 	*written += insert_rows(ingest, rows, n);
 	*handed += n - ingest->naside;
@@ -267,8 +274,9 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 
 		ingest->naside = 0;
 		/* Each may become a subtransaction that is kept. */
-		ingest->aside_room =
-			ingest->fast && size > 1 && done >= strict ? SUBTRANSACTIONS - careful.released - 1 : 0;
+		ingest->aside_room = may_leave_out(ingest) && size > 1 && done >= strict
+								 ? SUBTRANSACTIONS - careful.released - 1
+								 : 0;
 		error = try_chunk(ingest, rows + done, size, careful.chunk_context, written);
 		prefix = 0;
 		if (error == NULL)

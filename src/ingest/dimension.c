@@ -42,11 +42,13 @@ static bool
 index_fits(const Ingest *ingest, Relation dimension, Relation index)
 {
 	Form_pg_index form = index->rd_index;
+	int n;
 
 	if (!form->indisunique || !form->indimmediate || !form->indisvalid ||
 		RelationGetIndexExpressions(index) != NIL || RelationGetIndexPredicate(index) != NIL)
 		return false;
-	for (int i = 0; i < form->indnkeyatts; i++)
+	n = form->indnkeyatts - dimension_index_has_versions(ingest, dimension, index);
+	for (int i = 0; i < n; i++)
 	{
 		Form_pg_attribute attribute =
 			TupleDescAttr(RelationGetDescr(dimension), form->indkey.values[i] - 1);
@@ -210,14 +212,32 @@ describe_followed(const Ingest *ingest, FollowedColumn *followed, Form_pg_attrib
 	return true;
 }
 
+/* An attribute of which versions are kept; false: it does not fit. */
+static bool
+track_column(Ingest *ingest, Dimension *dimension, Form_pg_attribute attribute, Relation target,
+			 StringInfo misfits)
+{
+	DimensionColumn value = {0};
+
+	if (!describe_column(ingest, &value, attribute, false) || !same_type(ingest, &value, attribute))
+	{
+		target_misfit(misfits,
+					  "column \"%s\" has another type in the source than in dimension %s, which "
+					  "keeps versions",
+					  value.name, dimension->name);
+		return false;
+	}
+	return dimension_versions_track(ingest, dimension, &value, attribute, target, misfits);
+}
+
 /* The natural key first, then what else the source delivers by name. */
 static bool
-describe_columns(const Ingest *ingest, Dimension *dimension, Relation relation, Relation index,
-				 StringInfo misfits)
+describe_columns(Ingest *ingest, Dimension *dimension, Relation relation, Relation index,
+				 Relation target, StringInfo misfits)
 {
 	TupleDesc desc = RelationGetDescr(relation);
 	Form_pg_index form = index->rd_index;
-	int n = form->indnkeyatts;
+	int n = form->indnkeyatts - (dimension->versions != NULL);
 
 	dimension->nkeys = n;
 	dimension->columns = palloc0(sizeof(DimensionColumn) * (desc->natts + n));
@@ -243,6 +263,12 @@ describe_columns(const Ingest *ingest, Dimension *dimension, Relation relation, 
 			taken |= form->indkey.values[k] == attribute->attnum;
 		if (taken)
 			continue;
+		if (dimension->versions)
+		{
+			if (!track_column(ingest, dimension, attribute, target, misfits))
+				return false;
+			continue;
+		}
 		if (follows(ingest, relation, attribute))
 		{
 			FollowedColumn *followed = &dimension->followed[dimension->nfollowed++];
@@ -321,6 +347,24 @@ compose_sql(Dimension *dimension, Relation index)
 		appendStringInfo(&natural, "%s%s", comma, name);
 		appendStringInfo(&order, "%su.c%d", comma, i);
 	}
+	dimension->natural_sql = pstrdup(where.data);
+	if (dimension->versions)
+	{
+		/* The member is its first version, which says nothing and is valid from the beginning. */
+		appendStringInfo(&names, ", valid_from, valid_to");
+		appendStringInfo(&values,
+						 ", '-infinity', COALESCE((SELECT pg_catalog.min(d.valid_from) FROM ONLY "
+						 "%s AS d WHERE %s), 'infinity')",
+						 dimension->name, where.data);
+		for (int i = 0; i < dimension->versions->ntracked; i++)
+		{
+			appendStringInfo(&names, ", %s",
+							 quote_identifier(dimension->versions->tracked[i].value.name));
+			appendStringInfoString(&values, ", NULL");
+		}
+		appendStringInfoString(&natural, ", valid_from");
+		appendStringInfoString(&where, " AND d.valid_from = '-infinity'");
+	}
 	dimension->select_sql =
 		psprintf("SELECT u.n, CAST(d.%s AS %s) FROM %s JOIN ONLY %s AS d ON %s", key, type,
 				 unnest(dimension, dimension->nkeys, "n"), dimension->name, where.data);
@@ -339,10 +383,11 @@ is_number(Oid type)
 }
 
 static int
-add_dimension(Ingest *ingest, Form_pg_attribute to, const ForeignKeyCacheInfo *key,
-			  Relation relation, Relation index, StringInfo misfits)
+add_dimension(Ingest *ingest, Relation target, const ForeignKeyCacheInfo *key, Relation relation,
+			  Relation index, StringInfo misfits)
 {
 	Dimension *dimension = &ingest->dimensions[ingest->ndimensions];
+	Form_pg_attribute to = TupleDescAttr(RelationGetDescr(target), key->conkey[0] - 1);
 	const char *reason = obstacle(ingest, relation);
 	Form_pg_attribute referred = TupleDescAttr(RelationGetDescr(relation), key->confkey[0] - 1);
 
@@ -365,9 +410,14 @@ add_dimension(Ingest *ingest, Form_pg_attribute to, const ForeignKeyCacheInfo *k
 					  NameStr(to->attname), dimension->name, reason);
 		return -1;
 	}
-	if (!describe_columns(ingest, dimension, relation, index, misfits))
+	if (dimension_index_has_versions(ingest, relation, index) &&
+		!dimension_versions_begin(ingest, dimension, relation, target, to->attnum, misfits))
+		return -1;
+	if (!describe_columns(ingest, dimension, relation, index, target, misfits))
 		return -1;
 	compose_sql(dimension, index);
+	if (dimension->versions && !dimension_versions_compose(ingest, dimension, relation, misfits))
+		return -1;
 	dimension_follow_compose(dimension);
 	dimension->cache_context = AllocSetContextCreate(ingest->context, "telemetry dimension members",
 													 ALLOCSET_DEFAULT_SIZES);
@@ -389,8 +439,7 @@ dimension_find(Ingest *ingest, Relation target, AttrNumber column, StringInfo mi
 	index = natural_key(ingest, relation);
 	if (index)
 	{
-		found = add_dimension(ingest, TupleDescAttr(RelationGetDescr(target), column - 1), key,
-							  relation, index, misfits);
+		found = add_dimension(ingest, target, key, relation, index, misfits);
 		index_close(index, NoLock);
 	}
 	table_close(relation, NoLock);
@@ -401,9 +450,17 @@ bool
 dimensions_read(const Ingest *ingest, AttrNumber column)
 {
 	for (int i = 0; i < ingest->ndimensions; i++)
-		for (int k = 0; k < ingest->dimensions[i].ncolumns; k++)
-			if (ingest->dimensions[i].columns[k].source == column)
+	{
+		const Dimension *dimension = &ingest->dimensions[i];
+		int ntracked = dimension->versions ? dimension->versions->ntracked : 0;
+
+		for (int k = 0; k < dimension->ncolumns; k++)
+			if (dimension->columns[k].source == column)
 				return true;
+		for (int k = 0; k < ntracked; k++)
+			if (dimension->versions->tracked[k].value.source == column)
+				return true;
+	}
 	return false;
 }
 
@@ -422,6 +479,9 @@ dimensions_describe(const Ingest *ingest, StringInfo text)
 		for (int k = 0; k < dimension->nfollowed; k++)
 			appendStringInfo(text, "%s%s", k > 0 ? ", " : "; newest ",
 							 quote_identifier(dimension->followed[k].value.name));
+		for (int k = 0; dimension->versions && k < dimension->versions->ntracked; k++)
+			appendStringInfo(text, "%s%s", k > 0 ? ", " : "; versions by ",
+							 quote_identifier(dimension->versions->tracked[k].value.name));
 		appendStringInfo(text, ")%s", dimension->may_insert ? "" : " looked up only");
 	}
 }

@@ -13,6 +13,8 @@
  * So no member that the cache has can go while the batch runs, and PostgreSQL's own check of that
  * foreign key, a query a row, is left out on the fast path.
  *
+ * A batch that makes versions of members takes that lock exclusively itself (dimension_version.c).
+ *
  * Lock order: for each dimension by OID its table, then its guard lock; then source and target.
  */
 #ifndef TELEMETRY_INGEST_DIMENSION_H
@@ -70,6 +72,24 @@ typedef struct FollowedColumn
 	char *at_name;
 } FollowedColumn;
 
+/* An attribute of which versions are kept. */
+typedef struct TrackedColumn
+{
+	DimensionColumn value;
+	char *operator; /* of equality; NULL: none */
+	char *collate;  /* to compare by; "": the default */
+} TrackedColumn;
+
+typedef struct Versions
+{
+	bool kept; /* by this pipeline; else they are looked up alone */
+	int ntracked;
+	TrackedColumn *tracked;
+	char *lookup_sql;
+	char *write_sql;
+	char *repoint_sql;
+} Versions;
+
 struct member_hash;
 
 typedef struct Dimension
@@ -94,6 +114,8 @@ typedef struct Dimension
 	char *unknown_sql;
 	int nfollowed;
 	FollowedColumn *followed;
+	char *natural_sql;  /* d is the dimension, u.cN the natural key */
+	Versions *versions; /* NULL: a member is one row; else it is the one valid from the beginning */
 	char *lock_sql;
 	char *follow_sql;
 	uint64 follow_round;
@@ -123,7 +145,10 @@ extern void dimensions_describe(const struct Ingest *ingest, StringInfo text);
 /* Puts the guards in place that are missing; true if there were any. */
 extern bool dimensions_guard(struct Ingest *ingest);
 
-/* Locks the dimensions till the end of the transaction; true if they could have changed before. */
+/*
+ * Locks the dimensions till the end of the transaction, those that keep versions exclusively if
+ * ingest->alone; true if they could have changed before.
+ */
 extern bool dimensions_lock(const struct Ingest *ingest);
 
 /* Whether the rows of a foreign key, the target root's, are true by themselves. */
@@ -149,6 +174,41 @@ extern Member *dimension_cache_member(Dimension *dimension, Datum *natural);
  */
 extern bool dimensions_resolve(struct Ingest *ingest, IngestMessage *messages,
 							   struct IngestRow *rows, int *n, bool own_transaction);
+
+/* ---- dimension_version.c ---- */
+/* Whether this unique index ends with the time from which a version is valid. */
+extern bool dimension_index_has_versions(const struct Ingest *ingest, Relation dimension,
+										 Relation index);
+
+/*
+ * A dimension that keeps versions is described: begin(), then its attributes, then its statements.
+ * False: something is added to misfits.
+ */
+extern bool dimension_versions_begin(struct Ingest *ingest, Dimension *dimension, Relation relation,
+									 Relation target, AttrNumber column, StringInfo misfits);
+extern bool dimension_versions_track(struct Ingest *ingest, Dimension *dimension,
+									 DimensionColumn *value, Form_pg_attribute attribute,
+									 Relation target, StringInfo misfits);
+extern bool dimension_versions_compose(struct Ingest *ingest, Dimension *dimension,
+									   Relation relation, StringInfo misfits);
+
+/* True if some dimension keeps versions. */
+extern bool dimensions_keep_versions(const struct Ingest *ingest);
+
+/*
+ * Gives resolved rows the keys of the versions that are valid at their event times, and notes which
+ * of them say anything else: these have news.
+ */
+extern void dimensions_assign_versions(const struct Ingest *ingest, struct IngestRow *rows, int n);
+
+/* Whether versions have to be made for these rows, by a batch that is alone. */
+extern bool dimensions_have_news(const struct Ingest *ingest, const struct IngestRow *rows, int n);
+
+/*
+ * Makes the versions that follow from these rows, which are to be stored, brings stored facts to
+ * them, and gives the rows their keys.
+ */
+extern void dimensions_write_versions(struct Ingest *ingest, struct IngestRow *rows, int n);
 
 /* ---- dimension_follow.c ---- */
 /* Composes the statements of a dimension that has followed columns. */

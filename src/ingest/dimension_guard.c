@@ -8,6 +8,7 @@
 
 #include "access/genam.h"
 #include "access/table.h"
+#include "access/xact.h"
 #include "base/compat.h"
 #include "base/spi.h"
 #include "catalog/pg_class.h"
@@ -53,9 +54,17 @@ dimensions_lock(const Ingest *ingest)
 	for (int i = 0; i < ingest->ndimensions; i++)
 	{
 		const Dimension *dimension = ingest->by_oid[i];
+		bool alone = ingest->alone && dimension->versions && dimension->versions->kept;
 
+		/* Which versions there are, an older snapshot could not tell. */
+		if (dimension->versions && IsolationUsesXactSnapshot())
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("versions of dimension %s can only be looked up at isolation level "
+							"READ COMMITTED",
+							dimension->name)));
 		anew |= target_lock_one(dimension->relation, RowExclusiveLock);
-		anew |= guard_lock(dimension->relation, ShareLock);
+		anew |= guard_lock(dimension->relation, alone ? ExclusiveLock : ShareLock);
 	}
 	return anew;
 }

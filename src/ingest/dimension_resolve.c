@@ -404,14 +404,19 @@ dimensions_resolve(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int
 	Datum *keys = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * nd * Max(*n, 1));
 	bool *nulls = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(bool) * nd * Max(*n, 1));
 	Member **found = NULL;
+	bool *news = NULL;
 	bool made = false;
 	int left = 0;
 
-	if (dimensions_follow(ingest))
+	if (dimensions_keep_versions(ingest))
+		news = MemoryContextAllocExtended(CurrentMemoryContext, sizeof(bool) * nd * Max(*n, 1),
+										  MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	if (dimensions_follow(ingest) || news)
 		found = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Member *) * nd * Max(*n, 1));
 	for (int i = 0; i < *n; i++)
 	{
 		rows[i].found = found ? found + (Size) i * nd : NULL;
+		rows[i].news = news ? news + (Size) i * nd : NULL;
 		rows[i].members = keys + (Size) i * nd;
 		rows[i].member_isnull = nulls + (Size) i * nd;
 	}

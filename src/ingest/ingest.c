@@ -122,19 +122,31 @@ decode(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
 	return rows;
 }
 
+/* As a failed chunk leaves no version behind, what another one was given is looked up again. */
+static void
+make_versions(Ingest *ingest, IngestRow *rows, int n)
+{
+	if (!ingest->assigned)
+		dimensions_assign_versions(ingest, rows, n);
+	ingest->assigned = ingest->assigned && !dimensions_have_news(ingest, rows, n);
+	dimensions_write_versions(ingest, rows, n);
+}
+
 /*
  * The one place that all rows of a batch come by, whichever path writes them. Deferred constraints
  * and triggers fire at the end of the INSERT, as the owner: left to the commit they would run as
  * somebody else, which PostgreSQL refuses in a security-restricted operation.
  */
 static int64
-write_rows(Ingest *ingest, const IngestRow *rows, int n)
+write_rows(Ingest *ingest, IngestRow *rows, int n)
 {
 	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt};
 	int64 written;
 
 	ingest->current = -1;
 	AfterTriggerSetState(&immediate);
+	if (dimensions_keep_versions(ingest))
+		make_versions(ingest, rows, n);
 	if (ingest->options.create_partitions != PARTITIONS_BY_HAND)
 	{
 		partitions_ensure(ingest, rows, n);
@@ -158,7 +170,7 @@ is_policy_violation(const ErrorData *error)
 
 /* A policy's refusal is the row's fault, though its SQLSTATE is that of a missing right. */
 int64
-insert_rows(Ingest *ingest, const IngestRow *rows, int n)
+insert_rows(Ingest *ingest, IngestRow *rows, int n)
 {
 	volatile int64 written = 0;
 	MemoryContext context = CurrentMemoryContext;
@@ -234,12 +246,19 @@ enter(Ingest *ingest, OwnerScope *scope)
 	owner_check_rights(ingest);
 }
 
-void
-ingest_forget(Ingest *ingest)
+static void
+forget_prepared(Ingest *ingest)
 {
 	ingest->prepared.messages = NULL;
 	ingest->prepared.resolved = NULL;
 	MemoryContextReset(ingest->prepared.context);
+}
+
+void
+ingest_forget(Ingest *ingest)
+{
+	forget_prepared(ingest);
+	ingest->alone = false;
 }
 
 static bool
@@ -264,7 +283,7 @@ prepare(Ingest *ingest, int n, IngestMessage *messages)
 		memcpy(messages, prepared->messages, sizeof(IngestMessage) * n);
 		return;
 	}
-	ingest_forget(ingest);
+	forget_prepared(ingest);
 	old = MemoryContextSwitchTo(prepared->context);
 	prepared->n = n;
 	prepared->at = 0;
@@ -326,6 +345,19 @@ take_plain_rows(Ingest *ingest, int n, IngestMessage *messages, bool careful, in
 	return rows ? rows : decode(ingest, n, messages, nrows);
 }
 
+/*
+ * What makes versions holds their dimensions' locks exclusively, from the start: a lock that became
+ * a stronger one would be a deadlock of two that do. True: a new transaction is needed for it.
+ */
+static bool
+be_alone(Ingest *ingest)
+{
+	if (ingest->alone || !dimensions_keep_versions(ingest))
+		return false;
+	ingest->alone = true;
+	return true;
+}
+
 bool
 ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful)
 {
@@ -338,9 +370,13 @@ ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful
 
 	if (ingest->ndimensions == 0 || n == 0)
 		return false;
+	/* Its chunks may make versions that the whole does not. */
+	if (careful && be_alone(ingest))
+		return true;
 	n = look_at(ingest, n, careful);
 	enter(ingest, &scope);
 	ingest->careful = careful;
+	ingest->assigned = false;
 	prepared->resolved = NULL;
 	old = MemoryContextSwitchTo(prepared->context);
 	rows = prepared_part(ingest, n, messages, &nrows);
@@ -350,6 +386,12 @@ ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful
 		rows = prepared_part(ingest, n, messages, &nrows);
 	}
 	made = dimensions_resolve(ingest, messages, rows, &nrows, true);
+	if (!made && !careful && dimensions_keep_versions(ingest))
+	{
+		dimensions_assign_versions(ingest, rows, nrows);
+		ingest->assigned = true;
+		made = dimensions_have_news(ingest, rows, nrows) && be_alone(ingest);
+	}
 	if (!made)
 	{
 		prepared->resolved = MemoryContextAllocHuge(prepared->context, sizeof(IngestMessage) * n);
@@ -380,6 +422,7 @@ take_rows(Ingest *ingest, int n, IngestMessage *messages, bool careful, int *nro
 		*nrows = prepared->nresolved_rows;
 		return prepared->resolved_rows;
 	}
+	ingest->assigned = false;
 	rows = decode(ingest, n, messages, nrows);
 	if (*nrows > 0)
 		(void) dimensions_resolve(ingest, messages, rows, nrows, false);
@@ -398,6 +441,9 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 
 	n = look_at(ingest, n, careful);
 	done = n;
+	/* Nobody may have looked yet whether it makes versions. */
+	if (ingest->prepared.resolved == NULL)
+		(void) be_alone(ingest);
 	enter(ingest, &scope);
 	ingest->careful = careful;
 	ingest->aside_room = 0; /* an error may have left it */

@@ -47,7 +47,8 @@ typedef struct IngestRow
 	TimestampTz event_time; /* DT_NOBEGIN: none */
 	Datum *members;         /* keys, by number of the dimension */
 	bool *member_isnull;
-	Member **found; /* by number of the dimension; NULL: none, or no dimension follows */
+	Member **found; /* by number of the dimension; NULL: none, or nobody asks */
+	bool *news;     /* by number of the dimension: it says what its version does not */
 	Datum *casts;   /* by number of the cast (cast.c) */
 	bool *cast_isnull;
 } IngestRow;
@@ -101,6 +102,8 @@ struct Ingest
 	int ndimensions;
 	ForeignKeys *foreign_keys; /* NULL: none that can be asked beforehand */
 	Prepared prepared;
+	bool alone;    /* this batch makes versions, and locks their dimensions exclusively */
+	bool assigned; /* the batch's rows have the keys of their versions */
 	bool valid;
 	bool domains;       /* it holds compiled constraints of a domain */
 	int64 bad_gap;      /* rows from one bad one to the next, of late; 0: none was seen */
@@ -240,6 +243,6 @@ extern int careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *ro
 
 /* ---- ingest.c ---- */
 /* Partitions, rows, deferred work: everything that one set of rows means. */
-extern int64 insert_rows(Ingest *ingest, const IngestRow *rows, int n);
+extern int64 insert_rows(Ingest *ingest, IngestRow *rows, int n);
 
 #endif
