@@ -10,9 +10,11 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+/* Due as well where the wall clock was set back behind the last run. */
 static const char select_retention[] =
 	"SELECT r.target::oid, r.keep, r.create_partitions, r.ahead, "
-	"coalesce(s.database_oid = $1, false), coalesce(s.next_run_at <= clock_timestamp(), false) "
+	"coalesce(s.database_oid = $1, false), coalesce(s.next_run_at <= clock_timestamp() OR "
+	"s.last_run_at > clock_timestamp(), false) "
 	"FROM telemetry._retention r LEFT JOIN telemetry.retention_state s USING (target) "
 	"WHERE $2 IS NULL OR r.target = $2 ORDER BY r.target";
 

@@ -12,12 +12,12 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "kafka/consumer.h"
 #include "kafka/nudge.h"
 #include "kafka/settings.h"
 #include "postmaster/interrupt.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 /* A batch of this many is taken from librdkafka at once; larger wishes take several. */
 #define POLL_MAX 10000
@@ -465,7 +465,7 @@ int
 kafka_consumer_poll(KafkaConsumer *consumer, KafkaEvent *events, int max, int timeout_ms,
 					bool want_headers)
 {
-	TimestampTz end = 0;
+	Moment end = 0;
 
 	for (;;)
 	{
@@ -478,8 +478,8 @@ kafka_consumer_poll(KafkaConsumer *consumer, KafkaEvent *events, int max, int ti
 			return n;
 
 		if (end == 0)
-			end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms);
-		rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+			end = clock_after(timeout_ms);
+		rest = clock_ms_until(end);
 		if (rest <= 0)
 			return 0;
 		handle_wait_fd(consumer->handle.fd, (int) Min(rest, 100));

@@ -18,6 +18,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "kafka/nudge.h"
 #include "kafka/settings.h"
 #include "kafka/thread.h"
@@ -29,7 +30,6 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 /* Longest that closing a handle holds up its process. */
 #define CLOSE_WAIT_MS 400
@@ -178,7 +178,7 @@ shell_close(HandleShell *shell)
 {
 	bool busy = shell->call_started && !atomic_load(&shell->call_finished);
 	pthread_t thread;
-	TimestampTz end;
+	Moment end;
 
 	if (shell->done_fd >= 0)
 		fd_clear(shell->done_fd);
@@ -189,11 +189,10 @@ shell_close(HandleShell *shell)
 		return;
 	}
 
-	end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									  busy ? CLOSE_BUSY_WAIT_MS : CLOSE_WAIT_MS);
+	end = clock_after(busy ? CLOSE_BUSY_WAIT_MS : CLOSE_WAIT_MS);
 	while (atomic_load(&shell->state) != SHELL_CLOSED)
 	{
-		long rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+		long rest = clock_ms_until(end);
 
 		if (rest <= 0)
 			break;
@@ -496,12 +495,12 @@ handle_error_is_fatal(rd_kafka_resp_err_t code)
 static bool
 log_allowed(int *suppressed)
 {
-	static TimestampTz span_start = 0;
+	static Moment span_start = 0;
 	static int lines = 0;
-	TimestampTz now = GetCurrentTimestamp();
+	Moment now = clock_now();
 
 	*suppressed = 0;
-	if (TimestampDifferenceExceeds(span_start, now, LOG_SPAN_MS))
+	if (span_start == 0 || clock_ms_between(span_start, now) >= LOG_SPAN_MS)
 	{
 		*suppressed = Max(lines - LOG_LINES, 0);
 		span_start = now;
@@ -588,7 +587,7 @@ call_thread(void *arg)
 
 /* Waits until no call is running. False: time is up, or the process shall end. */
 static bool
-call_wait(HandleShell *shell, TimestampTz end)
+call_wait(HandleShell *shell, Moment end)
 {
 	while (shell->call_started)
 	{
@@ -601,7 +600,7 @@ call_wait(HandleShell *shell, TimestampTz end)
 			fd_clear(shell->done_fd);
 			break;
 		}
-		rest = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+		rest = clock_ms_until(end);
 		if (rest <= 0 || ShutdownRequestPending)
 			return false;
 		handle_wait_fd(shell->done_fd, (int) Min(rest, 100));
@@ -625,8 +624,7 @@ handle_call(KafkaHandle *handle, HandleTask task, void *arg, void (*free_arg)(vo
 			int timeout_ms)
 {
 	HandleShell *shell = handle->shell;
-	TimestampTz end =
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), timeout_ms + CALL_GRACE_MS);
+	Moment end = clock_after(timeout_ms + CALL_GRACE_MS);
 	bool free_for_us = false;
 
 	/* An earlier call that was given up may still be under way. */

@@ -296,17 +296,17 @@ write_once(IngestWorker *worker, Writing *writing)
 
 /* Waits before the next try, ready to leave. */
 static void
-wait_until(IngestWorker *worker, TimestampTz until)
+wait_until(IngestWorker *worker, Moment until)
 {
 	for (;;)
 	{
-		TimestampTz now = GetCurrentTimestamp();
+		Moment now = clock_now();
 
 		ingest_worker_check(worker);
 		if (now >= until)
 			return;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-						 Max(1, TimestampDifferenceMilliseconds(now, until)), PG_WAIT_EXTENSION);
+						 Max(1, clock_ms_between(now, until)), PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 	}
 }
@@ -343,18 +343,17 @@ recover(IngestWorker *worker, Writing *writing, ErrorData *error)
 }
 
 static void
-report_batch(IngestWorker *worker, const Writing *writing, TimestampTz started)
+report_batch(IngestWorker *worker, const Writing *writing, Moment started)
 {
 	WorkerSlot *slot = worker->slot;
-	TimestampTz now = GetCurrentTimestamp();
 
 	ingest_worker_clear_error(worker);
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	slot->batches++;
 	slot->messages += writing->n;
 	slot->batch_messages = writing->n;
-	slot->batch_us = now - started;
-	slot->last_commit_at = now;
+	slot->batch_us = clock_now() - started;
+	slot->last_commit_at = GetCurrentTimestamp();
 	slot->memory_bytes = MemoryContextMemAllocated(TopMemoryContext, true);
 	LWLockRelease(worker_shared->lock);
 }
@@ -379,7 +378,7 @@ publish(IngestWorker *worker)
 void
 batch_commit(IngestWorker *worker)
 {
-	TimestampTz started = GetCurrentTimestamp();
+	Moment started = clock_now();
 	MemoryContext context = worker->batch.context;
 	Writing writing = {.n = worker->batch.nevents};
 

@@ -318,6 +318,7 @@ take_events(void)
 	old = MemoryContextSwitchTo(batch->context);
 	n = kafka_consumer_poll(worker.consumer, events, room, 0,
 							decoder_needs_headers(ingest_source(worker.ingest)->decoder));
+	worker.polled = clock_now();
 	worker.polled_at = GetCurrentTimestamp();
 	for (int i = 0; i < n; i++)
 	{
@@ -330,12 +331,12 @@ take_events(void)
 	}
 	MemoryContextSwitchTo(old);
 	if (batch->nevents > 0 && batch->deadline == 0)
-		batch->deadline = worker.polled_at + worker.pipeline->batch_interval;
+		batch->deadline = worker.polled + worker.pipeline->batch_interval;
 	return n;
 }
 
 static bool
-batch_is_full(TimestampTz now)
+batch_is_full(Moment now)
 {
 	const Batch *batch = &worker.batch;
 
@@ -350,13 +351,13 @@ collect(void)
 {
 	for (;;)
 	{
-		TimestampTz now;
-		TimestampTz until;
+		Moment now;
+		Moment until;
 		int n;
 
 		ingest_worker_check(&worker);
 		n = take_events();
-		now = GetCurrentTimestamp();
+		now = clock_now();
 		if (batch_is_full(now) || (worker.batch.nevents == 0 && now >= worker.next_chores))
 			return;
 		if (n > 0)
@@ -364,8 +365,8 @@ collect(void)
 		until = worker.batch.nevents > 0 ? worker.batch.deadline : worker.next_chores;
 		(void) WaitLatchOrSocket(
 			MyLatch, WL_LATCH_SET | WL_SOCKET_READABLE | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-			kafka_consumer_socket(worker.consumer),
-			Max(1, TimestampDifferenceMilliseconds(now, until)), PG_WAIT_EXTENSION);
+			kafka_consumer_socket(worker.consumer), Max(1, clock_ms_between(now, until)),
+			PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		kafka_consumer_socket_clear(worker.consumer);
 	}
@@ -399,13 +400,13 @@ follow_server(void)
 static bool
 chores_are_due(void)
 {
-	return GetCurrentTimestamp() >= worker.next_chores;
+	return clock_now() >= worker.next_chores;
 }
 
 static void
 chores(void)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	Moment now = clock_now();
 	const char *error;
 
 	worker.next_chores = now + CHORES_MS * INT64CONST(1000);
@@ -436,7 +437,7 @@ run(void)
 	prepare();
 	positions_discover(&worker);
 	positions_assign(&worker);
-	worker.next_discovery = GetCurrentTimestamp() + DISCOVERY_MS * INT64CONST(1000);
+	worker.next_discovery = clock_after(DISCOVERY_MS);
 	for (;;)
 	{
 		batch_reset(&worker.batch);

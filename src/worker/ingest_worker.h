@@ -10,6 +10,7 @@
 
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "catalog/offset.h"
 #include "catalog/pipeline.h"
 #include "ingest/ingest.h"
@@ -26,8 +27,9 @@ typedef struct Partition
 	bool wants_assign; /* (re)assign at next when the broker answers; see positions.c */
 	bool at_end;       /* read to the end, as far as heard */
 	bool idle;
-	TimestampTz ahead_since;     /* since when brokers say that the log ends before next; 0: no */
-	TimestampTz last_message_at; /* or the worker's start */
+	Moment ahead_since;          /* since when brokers say that the log ends before next; 0: no */
+	Moment heard_at;             /* when the last message came, or the worker started */
+	TimestampTz last_message_at; /* the same, to be shown */
 	int64 error_offset;          /* where a partition error was seen last */
 	int errors;                  /* how often there */
 	char *error;                 /* and what was said first */
@@ -40,7 +42,7 @@ typedef struct Batch
 	int nevents;
 	int capacity;
 	int64 bytes;
-	TimestampTz deadline; /* when it is committed, full or not; 0: it is empty */
+	Moment deadline; /* when it is committed, full or not; 0: it is empty */
 } Batch;
 
 typedef struct IngestWorker
@@ -57,9 +59,10 @@ typedef struct IngestWorker
 	Batch batch;
 	uint32 changes_seen;
 	int dead_in_a_row;
-	TimestampTz polled_at; /* when events were taken last */
-	TimestampTz next_chores;
-	TimestampTz next_discovery;
+	Moment polled; /* when events were taken last */
+	TimestampTz polled_at;
+	Moment next_chores;
+	Moment next_discovery;
 	bool publish_warned;
 	bool broker_lost; /* an error of the whole cluster since the last good news */
 } IngestWorker;

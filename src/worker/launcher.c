@@ -25,7 +25,6 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 #include "utils/wait_event.h"
 #include "worker/process.h"
 #include "worker/shared.h"
@@ -44,8 +43,8 @@ typedef struct Child
 {
 	BackgroundWorkerHandle *handle;
 	int failures; /* in a row */
-	TimestampTz started_at;
-	TimestampTz next_start;
+	Moment started_at;
+	Moment next_start;
 } Child;
 
 static Child children[WORKER_DATABASES];
@@ -133,7 +132,7 @@ start_supervisor(int index)
 
 	if (shared_is_held(database))
 	{
-		child->next_start = GetCurrentTimestamp() + 200 * INT64CONST(1000);
+		child->next_start = clock_after(200);
 		return;
 	}
 	if (!database_exists(database))
@@ -142,7 +141,7 @@ start_supervisor(int index)
 		return;
 	}
 	set_state(index, DATABASE_STARTING);
-	child->started_at = GetCurrentTimestamp();
+	child->started_at = clock_now();
 
 	snprintf(worker.bgw_name, BGW_MAXLEN, "telemetry supervisor for database %u", database);
 	snprintf(worker.bgw_type, BGW_MAXLEN, "telemetry supervisor");
@@ -164,15 +163,15 @@ start_supervisor(int index)
 					 errmsg("could not start telemetry's supervisor for database %u", database),
 					 errdetail("No slot for a background worker is free."),
 					 errhint("Raise max_worker_processes; it is tried again every few seconds.")));
-		child->next_start = GetCurrentTimestamp() + LIMIT_MS * INT64CONST(1000);
+		child->next_start = clock_after(LIMIT_MS);
 		set_state(index, DATABASE_REQUESTED);
 	}
 	MemoryContextSwitchTo(old);
 }
 
 /* Looks after one entry; returns the time at which it wants to be looked at again, or 0. */
-static TimestampTz
-tend(int index, TimestampTz now)
+static Moment
+tend(int index, Moment now)
 {
 	DatabaseSlot *slot = &worker_shared->databases[index];
 	Child *child = &children[index];
@@ -194,7 +193,7 @@ tend(int index, TimestampTz now)
 		slot->latch = NULL;
 		slot->state = again ? DATABASE_REQUESTED : DATABASE_FREE;
 		LWLockRelease(worker_shared->lock);
-		if (!failed || TimestampDifferenceExceeds(child->started_at, now, WELL_MS))
+		if (!failed || clock_ms_between(child->started_at, now) >= WELL_MS)
 			child->failures = 0;
 		child->failures += failed;
 		child->next_start = failed ? process_backoff(child->failures) : now;
@@ -232,8 +231,8 @@ telemetry_launcher_main(Datum arg)
 
 	for (;;)
 	{
-		TimestampTz now = GetCurrentTimestamp();
-		TimestampTz next = 0;
+		Moment now = clock_now();
+		Moment next = 0;
 		long timeout = -1;
 
 		/* Ended with 0 it would be for good: the postmaster restarts only what failed. */
@@ -254,13 +253,13 @@ telemetry_launcher_main(Datum arg)
 		}
 		for (int i = 0; i < WORKER_DATABASES && telemetry_enabled; i++)
 		{
-			TimestampTz wanted = tend(i, now);
+			Moment wanted = tend(i, now);
 
 			if (wanted != 0 && (next == 0 || wanted < next))
 				next = wanted;
 		}
 		if (next != 0)
-			timeout = Max(10, TimestampDifferenceMilliseconds(now, next));
+			timeout = Max(10, clock_ms_between(now, next));
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout >= 0 ? WL_TIMEOUT : 0),
 						 timeout, PG_WAIT_EXTENSION);

@@ -17,7 +17,6 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 #include "worker/process.h"
 #include "worker/retention.h"
 #include "worker/shared.h"
@@ -36,11 +35,11 @@ bool
 maintenance_start(int database)
 {
 	static BackgroundWorkerHandle *handle;
-	static TimestampTz next_start;
+	static Moment next_start;
 	BackgroundWorker worker = {0};
 	MemoryContext old;
 	pid_t pid;
-	TimestampTz now = GetCurrentTimestamp();
+	Moment now = clock_now();
 
 	if (handle && GetBackgroundWorkerPid(handle, &pid) != BGWH_STOPPED)
 		return true;

@@ -178,6 +178,7 @@ add_partition(IngestWorker *worker, const PartitionOffset *stored)
 	partition->stored.cluster_id = stored->cluster_id ? pstrdup(stored->cluster_id) : NULL;
 	partition->stored.pause_reason = stored->pause_reason ? pstrdup(stored->pause_reason) : NULL;
 	partition->next = stored->next_offset;
+	partition->heard_at = clock_now();
 	partition->last_message_at = GetCurrentTimestamp();
 	partition->wants_assign = stored->pause_reason == NULL;
 	partition->error_offset = -1;
@@ -292,7 +293,7 @@ cluster_is_same(IngestWorker *worker, Partition *partition)
 static bool
 broker_may_be_behind(IngestWorker *worker, Partition *partition, int64 high)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	Moment now = clock_now();
 
 	if (partition->next <= high)
 	{
@@ -545,6 +546,7 @@ positions_accept(IngestWorker *worker, KafkaEvent *event)
 	partition->at_end = false;
 	partition->idle = false;
 	partition->errors = 0;
+	partition->heard_at = worker->polled;
 	partition->last_message_at = worker->polled_at;
 	if (worker->broker_lost)
 	{
@@ -572,12 +574,13 @@ positions_moved(const IngestWorker *worker)
  * A backlog, a pause or an outage is not idleness.
  */
 static void
-look_for_idleness(IngestWorker *worker, TimestampTz now)
+look_for_idleness(IngestWorker *worker)
 {
 	int *which = palloc(sizeof(int) * Max(worker->npartitions, 1));
 	int32 *ids = palloc(sizeof(int32) * Max(worker->npartitions, 1));
 	int64 *low = palloc(sizeof(int64) * Max(worker->npartitions, 1));
 	int64 *high = palloc(sizeof(int64) * Max(worker->npartitions, 1));
+	Moment now = clock_now();
 	const char *error;
 	int n = 0;
 
@@ -586,7 +589,7 @@ look_for_idleness(IngestWorker *worker, TimestampTz now)
 		const Partition *partition = &worker->partitions[i];
 
 		if (partition->idle || !partition->at_end || !partition->assigned ||
-			now < partition->last_message_at + worker->pipeline->idle_timeout)
+			now < partition->heard_at + worker->pipeline->idle_timeout)
 			continue;
 		which[n] = i;
 		ids[n++] = partition->stored.partition;
@@ -603,7 +606,7 @@ positions_report(IngestWorker *worker)
 	TimestampTz now = GetCurrentTimestamp();
 	MemoryContext old = MemoryContextSwitchTo(worker->batch.context);
 
-	look_for_idleness(worker, now);
+	look_for_idleness(worker);
 	for (int i = 0; i < worker->npartitions; i++)
 	{
 		Partition *partition = &worker->partitions[i];

@@ -58,7 +58,7 @@ process_commit(void)
 	MemoryContextSwitchTo(context_before);
 }
 
-TimestampTz
+Moment
 process_backoff(int failures)
 {
 	int64 ms = BACKOFF_LAST_MS;
@@ -68,5 +68,5 @@ process_backoff(int failures)
 	if (failures <= 8)
 		ms = Min((int64) BACKOFF_FIRST_MS << (failures - 1), BACKOFF_LAST_MS);
 	ms = ms / 2 + (int64) (pg_prng_double(&pg_global_prng_state) * (ms / 2));
-	return GetCurrentTimestamp() + ms * 1000;
+	return clock_after(ms);
 }

@@ -6,7 +6,7 @@
 
 #include "postgres.h"
 
-#include "datatype/timestamp.h"
+#include "base/clock.h"
 
 /*
  * Ends the process quietly if SIGTERM came, or the postmaster is gone. Call where nothing is half
@@ -22,6 +22,6 @@ extern void process_begin(void);
 extern void process_commit(void);
 
 /* When to try again after so many failures in a row: 0.2 s doubling to 30 s, half of it jitter. */
-extern TimestampTz process_backoff(int failures);
+extern Moment process_backoff(int failures);
 
 #endif

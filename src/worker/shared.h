@@ -9,6 +9,7 @@
 
 #include "postgres.h"
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "datatype/timestamp.h"
 #include "storage/latch.h"
@@ -65,7 +66,7 @@ typedef struct WorkerSlot
 	int64 memory_bytes;   /* of PostgreSQL's memory contexts, after the last batch */
 	int restarts;
 	int failures; /* in a row */
-	TimestampTz next_start;
+	Moment next_start;
 	TimestampTz error_at; /* 0: no error */
 	char path[16];
 	char path_reason[256];

@@ -91,7 +91,7 @@ reap(int index)
 	slot->restarts++;
 	slot->failures = slot->left ? 0 : slot->failures + 1;
 	slot->state = slot->left ? WORKER_STARTING : WORKER_FAILED;
-	slot->next_start = slot->left ? GetCurrentTimestamp() : process_backoff(slot->failures);
+	slot->next_start = slot->left ? clock_now() : process_backoff(slot->failures);
 	LWLockRelease(worker_shared->lock);
 }
 
@@ -130,7 +130,7 @@ start_worker(int index, const Pipeline *pipeline)
 	{
 		handles[index] = NULL;
 		slot->state = WORKER_FAILED;
-		slot->next_start = GetCurrentTimestamp() + LIMIT_MS * INT64CONST(1000);
+		slot->next_start = clock_after(LIMIT_MS);
 		set_error(slot, "no slot for a background worker is free: raise max_worker_processes");
 	}
 	MemoryContextSwitchTo(old);
@@ -236,10 +236,10 @@ is_regrouping(const Pipeline *pipeline)
 }
 
 /* Starts what shall run and does not. Returns the next time at which something is to be done. */
-static TimestampTz
-start_wanted(List *pipelines, TimestampTz now)
+static Moment
+start_wanted(List *pipelines, Moment now)
 {
-	TimestampTz next = DT_NOEND;
+	Moment next = MOMENT_NEVER;
 	ListCell *cell;
 
 	foreach (cell, pipelines)
@@ -343,8 +343,8 @@ turn(bool look_again)
 {
 	List *pipelines;
 	List *due;
-	TimestampTz now;
-	TimestampTz next;
+	Moment now;
+	Moment next;
 	bool timed = false;
 	bool any = false;
 	bool stale = false;
@@ -377,12 +377,12 @@ turn(bool look_again)
 	/* One whose pipeline went with the extension hears of it only from here. */
 	if (look_again || stale)
 		notify_workers();
-	now = GetCurrentTimestamp();
+	now = clock_now();
 	next = start_wanted(pipelines, now);
 	if (!any && running == 0)
 		return -1;
-	if (next != DT_NOEND)
-		return Min(TICK_MS, Max(10, TimestampDifferenceMilliseconds(now, next)));
+	if (next != MOMENT_NEVER)
+		return Min(TICK_MS, Max(10, clock_ms_between(now, next)));
 	return timed || running == 0 ? TICK_MS : IDLE_TICK_MS;
 }
 
