@@ -7,6 +7,7 @@ EXTVERSION = $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" telemetry.con
 MODULE_big = telemetry
 OBJS       = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 DATA_built = telemetry--$(EXTVERSION).sql
+DATA       = $(sort $(wildcard sql/update/telemetry--*--*.sql))
 SQL_PARTS  = $(sort $(wildcard sql/[0-9][0-9]_*.sql))
 
 PG_CPPFLAGS = -Isrc $(shell pkg-config --cflags rdkafka libcjson)
@@ -113,6 +114,11 @@ image:
 
 test-image: image
 	tools/image test
+
+# ALTER EXTENSION telemetry UPDATE from a release (FROM=v0.1.0; the newest one) to what the tree holds.
+.PHONY: test-update
+test-update:
+	tools/test_update $(FROM)
 
 # Needs root: PostgreSQL 15 and 17 side by side, and pg_upgrade between them.
 .PHONY: test-upgrade
