@@ -74,6 +74,19 @@ reference: stage
 format:
 	clang-format -i $(shell git ls-files 'src/*.c' 'src/*.h' 'test/*.c' 'bench/*.c')
 
+# Servers under valgrind: what of the regression tests takes minutes there, not hours; TESTS="" for all.
+TESTS = dead_letter_retry hll_storage hll_hash topic_options view_build views views_sessions views_verify visibility
+.PHONY: test-valgrind
+test-valgrind: stage
+	tools/valgrind test/run regress $(TESTS)
+
+# Servers of a build with AddressSanitizer and UndefinedBehaviorSanitizer; NAMES are of test/t.
+NAMES = 030 031 032 033 042 043 044 046 081 082 083
+.PHONY: test-sanitize
+test-sanitize:
+	tools/sanitize test/run regress,isolation
+	tools/sanitize test/run tap $(NAMES)
+
 # Superset in a browser, dbt, and Microsoft's parser of Power BI's models: 1 GB into build/ at the first time.
 .PHONY: test-bi
 test-bi:
