@@ -77,6 +77,13 @@ entry_of(Located *located, uint32 hash)
 	return &located->entries[at];
 }
 
+void
+located_prefetch(const KnownView *view, uint32 hash)
+{
+	if (view->located)
+		__builtin_prefetch(&view->located->entries[hash & (view->located->size - 1)]);
+}
+
 bool
 located_find(const KnownView *view, uint32 hash, ItemPointer row)
 {

@@ -18,6 +18,9 @@ extern uint32 located_hash(const KnownView *view, TupleTableSlot *row);
 /* Do the keys of two rows look the same? Then they are equal; else they still may be. */
 extern bool located_same(const KnownView *view, TupleTableSlot *one, TupleTableSlot *other);
 
+/* Soon that group is looked for, or kept. */
+extern void located_prefetch(const KnownView *view, uint32 hash);
+
 extern bool located_find(const KnownView *view, uint32 hash, ItemPointer row);
 extern void located_keep(KnownView *view, uint32 hash, const ItemPointerData *row);
 

@@ -24,6 +24,7 @@
 #include "utils/timestamp.h"
 #include "utils/tuplesort.h"
 #include "utils/uuid.h"
+#include "view/located.h"
 
 /* So many rows ahead memory is told to have a row at hand. */
 #define AHEAD 8
@@ -58,17 +59,20 @@ typedef struct PackedKey
 typedef struct SortedRow
 {
 	uint64 packed;
-	MinimalTuple tuple;
+	uint32 row; /* as it came */
+	uint32 hash;
 } SortedRow;
 
 struct SortedRows
 {
+	const KnownView *view;
 	TupleDesc desc;
 	int nkeys;
 	int npacked; /* keys that are in the number, the last of them maybe in part */
 	bool exact;  /* all of all keys */
 	PackedKey *keys;
 	SortSupport orders;
+	MinimalTuple *tuples; /* as they came */
 	SortedRow *rows;
 	int64 n;
 	int64 at;
@@ -314,6 +318,13 @@ pack(const SortedRows *sorted, TupleTableSlot *slot)
 /* ---- ordering ---------------------------------------------------------------------------------
  */
 
+static void
+as_heap_tuple(MinimalTuple tuple, HeapTupleData *heap_tuple)
+{
+	heap_tuple->t_len = tuple->t_len + MINIMAL_TUPLE_OFFSET;
+	heap_tuple->t_data = (HeapTupleHeader) ((char *) tuple - MINIMAL_TUPLE_OFFSET);
+}
+
 static int
 compare_keys(const SortedRow *a, const SortedRow *b, const SortedRows *sorted)
 {
@@ -321,10 +332,8 @@ compare_keys(const SortedRow *a, const SortedRow *b, const SortedRows *sorted)
 	HeapTupleData other;
 	int result = 0;
 
-	one.t_len = a->tuple->t_len + MINIMAL_TUPLE_OFFSET;
-	one.t_data = (HeapTupleHeader) ((char *) a->tuple - MINIMAL_TUPLE_OFFSET);
-	other.t_len = b->tuple->t_len + MINIMAL_TUPLE_OFFSET;
-	other.t_data = (HeapTupleHeader) ((char *) b->tuple - MINIMAL_TUPLE_OFFSET);
+	as_heap_tuple(sorted->tuples[a->row], &one);
+	as_heap_tuple(sorted->tuples[b->row], &other);
 	for (int i = 0; i < sorted->nkeys && result == 0; i++)
 	{
 		bool null_one;
@@ -382,25 +391,30 @@ sort_in_memory(SortedRows *sorted, const KnownView *view, Tuplestorestate *rows,
 	sorted->keys = palloc0(sizeof(PackedKey) * sorted->nkeys);
 	for (int i = 0; i < sorted->nkeys; i++)
 		sorted->keys[i].code = code_of(TupleDescAttr(sorted->desc, i));
-	if (!tuplestore_in_memory(rows) || sorted->keys[0].code == CODE_NONE)
-		return false;
 	sorted->n = tuplestore_tuple_count(rows);
+	if (!tuplestore_in_memory(rows) || sorted->keys[0].code == CODE_NONE ||
+		sorted->n > PG_UINT32_MAX)
+		return false;
 	sorted->rows =
 		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SortedRow) * Max(sorted->n, 1));
+	sorted->tuples =
+		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(MinimalTuple) * Max(sorted->n, 1));
 	while (tuplestore_gettupleslot(rows, true, false, slot))
 	{
 		slot_getsomeattrs(slot, sorted->nkeys);
 		if (!see(sorted, slot))
 			return false;
-		sorted->rows[n++].tuple = ((MinimalTupleTableSlot *) slot)->mintuple;
+		sorted->tuples[n++] = ((MinimalTupleTableSlot *) slot)->mintuple;
 	}
 	Assert(n == sorted->n);
 	share_bits(sorted);
 	for (int64 i = 0; i < n; i++)
 	{
-		ExecStoreMinimalTuple(sorted->rows[i].tuple, slot, false);
+		ExecStoreMinimalTuple(sorted->tuples[i], slot, false);
 		slot_getsomeattrs(slot, sorted->nkeys);
 		sorted->rows[i].packed = pack(sorted, slot);
+		sorted->rows[i].row = (uint32) i;
+		sorted->rows[i].hash = located_hash(view, slot);
 	}
 	if (!sorted->exact)
 		sorted->orders = make_orders(view);
@@ -439,6 +453,7 @@ sorted_begin(const KnownView *view, Tuplestorestate *rows, TupleTableSlot *slot)
 {
 	SortedRows *sorted = palloc0(sizeof(SortedRows));
 
+	sorted->view = view;
 	sorted->desc = view->desc;
 	sorted->nkeys = view->row.nkeys;
 	tuplestore_rescan(rows);
@@ -446,6 +461,21 @@ sorted_begin(const KnownView *view, Tuplestorestate *rows, TupleTableSlot *slot)
 		sorted->spilling = sort_spilling(view, rows, slot);
 	ExecClearTuple(slot);
 	return sorted;
+}
+
+/* Rows lie anywhere, and so does what is known of where their groups are. */
+static inline void
+fetch_ahead(const SortedRows *sorted)
+{
+	if (sorted->at + 2 * AHEAD < sorted->n)
+		__builtin_prefetch(&sorted->tuples[sorted->rows[sorted->at + 2 * AHEAD].row]);
+	if (sorted->at + AHEAD < sorted->n)
+	{
+		const SortedRow *row = &sorted->rows[sorted->at + AHEAD];
+
+		__builtin_prefetch(sorted->tuples[row->row]);
+		located_prefetch(sorted->view, row->hash);
+	}
 }
 
 bool
@@ -458,9 +488,8 @@ sorted_next(SortedRows *sorted, TupleTableSlot *slot)
 		ExecClearTuple(slot);
 		return false;
 	}
-	if (sorted->at + AHEAD < sorted->n)
-		__builtin_prefetch(sorted->rows[sorted->at + AHEAD].tuple);
-	ExecStoreMinimalTuple(sorted->rows[sorted->at++].tuple, slot, false);
+	fetch_ahead(sorted);
+	ExecStoreMinimalTuple(sorted->tuples[sorted->rows[sorted->at++].row], slot, false);
 	return true;
 }
 
@@ -470,7 +499,10 @@ sorted_end(SortedRows *sorted)
 	if (sorted->spilling)
 		tuplesort_end(sorted->spilling);
 	if (sorted->rows)
+	{
 		pfree(sorted->rows);
+		pfree(sorted->tuples);
+	}
 	pfree(sorted->keys);
 	pfree(sorted);
 }

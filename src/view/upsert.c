@@ -17,6 +17,8 @@
 
 #include "access/genam.h"
 #include "access/heapam.h"
+#include "access/hio.h"
+#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -34,6 +36,7 @@
 #include "storage/bufmgr.h"
 #include "storage/bufpage.h"
 #include "storage/lmgr.h"
+#include "storage/procarray.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -378,18 +381,47 @@ lock_and_update(Upsert *upsert, ItemPointerData row)
 	return true;
 }
 
-/* False if somebody else has the group by now. */
+/* Others wait for it. So nothing may be waited for while it is held. */
+static void
+release_token(Upsert *upsert)
+{
+	if (upsert->token != 0)
+		SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+	upsert->token = 0;
+}
+
+/* The page that rows go to stays pinned; of a small ring of pages, which the state would be written
+ * out from, nothing is wanted. */
+static BulkInsertState
+begin_many(void)
+{
+	BulkInsertState at = GetBulkInsertState();
+
+	FreeAccessStrategy(at->strategy);
+	at->strategy = NULL;
+	return at;
+}
+
+/*
+ * False if somebody else has the group by now. Where groups keep being new, one lock serves all of
+ * them: between them nobody is waited for.
+ */
 static bool
 insert(Upsert *upsert, TupleTableSlot *row)
 {
-	TransactionId mine = GetCurrentTransactionId();
-	uint32 token = SpeculativeInsertionLockAcquire(mine);
+	bool many = upsert->new_in_a_row >= NEW_IN_A_ROW;
 	bool conflict = false;
 
-	table_tuple_insert_speculative(upsert->state, row, upsert->command, 0, NULL, token);
+	if (upsert->token == 0)
+		upsert->token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
+	if (many && upsert->at == NULL)
+		upsert->at = begin_many();
+	table_tuple_insert_speculative(upsert->state, row, upsert->command, 0, upsert->at,
+								   upsert->token);
 	list_free(compat_insert_index_tuples(upsert->rri, row, upsert->estate, &conflict));
-	table_tuple_complete_speculative(upsert->state, row, token, !conflict);
-	SpeculativeInsertionLockRelease(mine);
+	table_tuple_complete_speculative(upsert->state, row, upsert->token, !conflict);
+	if (conflict || !many)
+		release_token(upsert);
 	if (conflict)
 		return false;
 	located_keep(upsert->view, upsert->hash, &row->tts_tid);
@@ -410,6 +442,24 @@ update_in_the_way(Upsert *upsert, TupleTableSlot *row)
 		   lock_and_update(upsert, other);
 }
 
+/*
+ * Somebody has changed or locked the row and is not through: to lock it first, which waits for him,
+ * spares merging into what it is no more. Unlocked, as it is about speed alone.
+ */
+static bool
+is_in_use(const Upsert *upsert)
+{
+	const HeapTupleHeader row =
+		((const BufferHeapTupleTableSlot *) upsert->old)->base.tuple->t_data;
+
+	TransactionId other = HeapTupleHeaderGetRawXmax(row);
+
+	if (row->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI))
+		return false;
+	return TransactionIdIsNormal(other) && !TransactionIdIsCurrentTransactionId(other) &&
+		   TransactionIdIsInProgress(other);
+}
+
 static void
 merge_delta(Upsert *upsert)
 {
@@ -421,7 +471,7 @@ merge_delta(Upsert *upsert)
 		CHECK_FOR_INTERRUPTS();
 		if (upsert->new_in_a_row < NEW_IN_A_ROW && find(upsert))
 		{
-			TM_Result result = update(upsert);
+			TM_Result result = is_in_use(upsert) ? TM_Updated : update(upsert);
 
 			upsert->new_in_a_row = 0;
 			if (result == TM_Ok ||
@@ -592,6 +642,9 @@ upsert_begin(Upsert *upsert)
 void
 upsert_end(Upsert *upsert)
 {
+	release_token(upsert);
+	if (upsert->at)
+		FreeBulkInsertState(upsert->at);
 	if (upsert->scan)
 		index_endscan(upsert->scan);
 	UnregisterSnapshot(upsert->snapshot);

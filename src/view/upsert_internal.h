@@ -41,7 +41,9 @@ struct Upsert
 	ProjectionInfo *merge;     /* of old and delta */
 	Tuplestorestate *inserted; /* gets the rows of new groups; or NULL */
 	int new_in_a_row;
-	uint32 hash; /* of delta's keys */
+	uint32 token;                   /* of speculative insertions; 0: none is held */
+	struct BulkInsertStateData *at; /* the page that new rows go to; NULL: not known */
+	uint32 hash;                    /* of delta's keys */
 };
 
 /* False if it is not to be done in this way: then it is not begun. */
