@@ -621,8 +621,9 @@ give(List **folds, KnownView *child, const PendingView *from, const Change *chan
 	Step step = {.view = child, .pending = fold->pending};
 	Change changed = *change;
 	Change *rows = &changed;
+	int64 nold = change->old ? tuplestore_tuple_count(change->old) : 0;
 
-	if (change->new != NULL && change->old != NULL &&tuplestore_tuple_count(change->old) > 0)
+	if (nold > 0 && change->new)
 		unchanged_leave_out(child, change->old, change->new, &rows->old, &rows->new);
 	/* It gets all rows that are there, and what a partition that went left it is among them. */
 	if (from->emptied)
