@@ -25,6 +25,9 @@ CREATE MATERIALIZED VIEW levels WITH (telemetry.continuous) AS SELECT level, cou
 CREATE MATERIALIZED VIEW sessions WITH (telemetry.continuous) AS
     SELECT player, min(at) AS started, max(at) AS ended, count(*) AS events, max(level) AS level
     FROM fact GROUP BY player, telemetry.session_window(at, interval '90 minutes');
+CREATE MATERIALIZED VIEW limited WITH (telemetry.continuous) AS
+    SELECT player, count(*) AS events, count(DISTINCT kind) AS kinds, count(DISTINCT (kind, level)) AS pairs
+    FROM fact GROUP BY player, telemetry.session_window(at, interval '90 minutes', max_length => '4 hours');
 CREATE MATERIALIZED VIEW by_session WITH (telemetry.continuous) AS
     SELECT level, count(*) AS sessions, sum(ended - started) AS played FROM sessions GROUP BY level;
 CREATE MATERIALIZED VIEW wide WITH (telemetry.continuous) AS
