@@ -19,3 +19,13 @@ CREATE FUNCTION telemetry._session_reach(event_time timestamp, gap interval) RET
 AS 'MODULE_PATHNAME', 'telemetry_session_reach' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry._session_reach(timestamp, interval) IS
 'Last moment at which another event still belongs to the session of one at event_time.';
+
+CREATE FUNCTION telemetry._session_bin(event_time timestamptz, gap interval) RETURNS timestamptz
+AS 'MODULE_PATHNAME', 'telemetry_session_bin' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION telemetry._session_bin(timestamptz, interval) IS
+'Begin of the stretch of time, as long as the gap, that event_time is in: events of one stretch are of one session.';
+
+CREATE FUNCTION telemetry._session_bin(event_time timestamp, gap interval) RETURNS timestamp
+AS 'MODULE_PATHNAME', 'telemetry_session_bin' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION telemetry._session_bin(timestamp, interval) IS
+'Begin of the stretch of time, as long as the gap, that event_time is in: events of one stretch are of one session.';

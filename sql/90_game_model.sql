@@ -460,12 +460,14 @@ COMMENT ON COLUMN {schema}.kpi_totals.arpu IS 'revenue / players, in the currenc
 COMMENT ON COLUMN {schema}.kpi_totals.arppu IS 'revenue / payers, in the currency.';
 
 CREATE VIEW {schema}.kpi_leaderboard AS
-SELECT l.game_key, g.game_id, l.place, p.player_key, d.player_id, p.highest_level, l.tied
+SELECT l.game_key, g.game_id, l.place, p.player_key,
+       (SELECT d.player_id FROM {schema}.dim_player AS d WHERE d.player_key = p.player_key) AS player_id, -- looked up, whatever number is guessed
+       p.highest_level, l.tied
 FROM (SELECT game_key, highest_level, players AS tied, (1 + sum(players) OVER w - players)::bigint AS place
       FROM {internal}.level WHERE highest_level IS NOT NULL WINDOW w AS (PARTITION BY game_key ORDER BY highest_level DESC)) AS l
 JOIN {internal}.level_player AS p ON p.game_key = l.game_key AND p.highest_level = l.highest_level
-JOIN {schema}.dim_game AS g ON g.game_key = l.game_key JOIN {schema}.dim_player AS d USING (player_key)
-WHERE l.place <= 100;
+JOIN {schema}.dim_game AS g ON g.game_key = l.game_key
+WHERE l.place BETWEEN 1 AND 100; -- of a range few are guessed
 COMMENT ON VIEW {schema}.kpi_leaderboard IS 'Players on the first 100 places of a game, by the highest level they reached. Equal levels share a place, all of them are shown, and the places behind are left out: 1, 2, 2, 4.';
 COMMENT ON COLUMN {schema}.kpi_leaderboard.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_leaderboard.game_id IS 'Game.';

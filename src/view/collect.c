@@ -24,6 +24,7 @@
 #include "view/kept_run.h"
 #include "view/pending.h"
 #include "view/plain.h"
+#include "view/session_bin.h"
 #include "view/together.h"
 
 /* An index row ends at a third of a page; a key that would not fit is refused, row by row. */
@@ -193,6 +194,8 @@ make_plan(KnownView *view)
 	Query *query = query_over(view->row.partial, view->row.target);
 	ListCell *cell;
 
+	if (view->earlier)
+		session_bin(query);
 	view->looks_up = false;
 	foreach (cell, query->rtable)
 	{

@@ -22,6 +22,7 @@ typedef struct Newcomers
 	bool several;         /* of the key of delta */
 	bool extends;         /* else it takes the newest one's place */
 	TupleTableSlot *row;  /* as it is written */
+	TupleTableSlot *both; /* two pieces that meet */
 	ExprState *next_key;  /* gives the number of a new key */
 	TupleTableSlot *past; /* of replaced_desc */
 } Newcomers;
@@ -166,6 +167,35 @@ done(Upsert *upsert, TupleTableSlot *row)
 /* ---- all of them --------------------------------------------------------------------------------
  */
 
+/*
+ * A piece that meets delta, which is all that came for the key by now, becomes a part of it: false
+ * if it does not meet it.
+ */
+static bool
+join_piece(Upsert *upsert, TupleTableSlot *piece)
+{
+	Newcomers *sessions = upsert->argument;
+	const KnownView *view = upsert->view;
+	TupleTableSlot *both = ExecClearTuple(sessions->both);
+	TupleTableSlot *merged;
+	bool isnull[4];
+	TimestampTz start = time_of(view, piece, 1, &isnull[0]);
+	TimestampTz reach = time_of(view, piece, 2, &isnull[1]);
+	TimestampTz other_start = time_of(view, upsert->delta, 1, &isnull[2]);
+	TimestampTz other_reach = time_of(view, upsert->delta, 2, &isnull[3]);
+
+	if (session_ends(view) || isnull[0] || isnull[1] || isnull[2] || isnull[3] ||
+		start > other_reach || other_start > reach)
+		return false;
+	merged = upsert_merged(upsert, delta_with_key(upsert, Int64GetDatum(0)), piece);
+	slot_getallattrs(merged);
+	memcpy(both->tts_values, merged->tts_values, sizeof(Datum) * view->ncolumns);
+	memcpy(both->tts_isnull, merged->tts_isnull, sizeof(bool) * view->ncolumns);
+	ExecCopySlot(upsert->delta, ExecStoreVirtualTuple(both));
+	ResetPerTupleExprContext(upsert->estate);
+	return true;
+}
+
 /* All that come for one key: the first is in delta, the next key's first will be in next. */
 static void
 take_key(Upsert *upsert, SortedRows *sorted, TupleTableSlot *next, ExprState *same,
@@ -178,6 +208,8 @@ take_key(Upsert *upsert, SortedRows *sorted, TupleTableSlot *next, ExprState *sa
 	context->ecxt_innertuple = next;
 	while (sorted_next(sorted, next) && ExecQualAndReset(same, context))
 	{
+		if (!sessions->several && join_piece(upsert, next))
+			continue;
 		if (!sessions->several)
 			keep(upsert->view, upsert->delta, sessions->result->otherwise);
 		sessions->several = true;
@@ -231,6 +263,7 @@ session_upsert(KnownView *view, Tuplestorestate *plus, SessionUpsert *result)
 	result->replaced = tuplestore_begin_heap(false, false, work_mem);
 	result->otherwise = tuplestore_begin_heap(false, false, work_mem);
 	sessions.row = ExecInitExtraTupleSlot(upsert.estate, desc, &TTSOpsVirtual);
+	sessions.both = ExecInitExtraTupleSlot(upsert.estate, view->desc, &TTSOpsVirtual);
 	sessions.past = ExecInitExtraTupleSlot(upsert.estate, result->replaced_desc, &TTSOpsVirtual);
 	sessions.next_key = ExecPrepareExpr(
 		(Expr *) build_column_default(upsert.state, view->ncolumns + 1), upsert.estate);

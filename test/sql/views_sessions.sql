@@ -117,6 +117,18 @@ SELECT telemetry.session_is_closed('plain', '2026-01-01');
 TRUNCATE plain;
 SELECT * FROM by_row;
 TABLE differences;
+-- One statement brings sessions that go on for many gaps, in no order: what lies within one stretch of time as long as the gap
+-- is collected together, and the fold joins what meets. Distances of the gap at the bounds of stretches, negative times.
+INSERT INTO ev (player, game, at, amount, level, day)
+SELECT 50 + n % 3, 'g', timestamptz '2026-01-01 15:00' + n * interval '7 minutes', n, n, '2026-01-01' FROM generate_series(1, 60) AS n ORDER BY md5(n::text);
+SELECT add(53, '2026-01-01 11:30', '2026-01-01 10:00', '2026-01-01 10:30', '2026-01-01 11:00', '2026-01-01 12:00:00.000001', '1969-12-31 23:59:59', '1970-01-01 00:29:59',
+    '4713-01-01 00:00 BC', '1999-12-31 23:45', '2000-01-01 00:15', '2000-01-01 00:45:00.000001');
+SELECT player, started_at, ended_at, events, level FROM s WHERE player BETWEEN 50 AND 53 ORDER BY player, started_at;
+TABLE differences;
+DELETE FROM ev WHERE player = 51 AND level BETWEEN 22 AND 31;
+SELECT player, started_at, ended_at, events, level FROM s WHERE player = 51 ORDER BY player, started_at;
+TABLE differences;
+
 SET client_min_messages = warning;
 DROP MATERIALIZED VIEW by_row, alone;
 DROP TABLE ev, plain CASCADE;
