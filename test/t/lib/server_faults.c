@@ -1,7 +1,7 @@
 /*
- * Faults of a machine, for one server alone: loaded before it (LD_PRELOAD), told what to do by a page that the file
- * SERVER_FAULTS holds and a test writes: how far the wall clock is set off, and which files find no room.
- * test/t/057_server_faults.pl.
+ * Faults of a machine, for one server alone: loaded before it (LD_PRELOAD), told what to do by a
+ * page that the file SERVER_FAULTS holds and a test writes: how far the wall clock is set off, and
+ * which files find no room. test/t/057_server_faults.pl.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -89,8 +89,8 @@ timespec_get(struct timespec *now, int base)
 }
 
 /*
- * librdkafka's threads wait until a moment of the wall clock: as the kernel does, such a wait is measured by the
- * clock as it is set while it lasts, so it is taken in slices.
+ * librdkafka's threads wait until a moment of the wall clock: as the kernel does, such a wait is
+ * measured by the clock as it is set while it lasts, so it is taken in slices.
  */
 int
 cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict until)
@@ -98,7 +98,8 @@ cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec
 	static int (*real)(cnd_t *, mtx_t *, const struct timespec *);
 
 	if (!real)
-		real = (int (*)(cnd_t *, mtx_t *, const struct timespec *)) dlsym(RTLD_NEXT, "cnd_timedwait");
+		real =
+			(int (*)(cnd_t *, mtx_t *, const struct timespec *)) dlsym(RTLD_NEXT, "cnd_timedwait");
 	for (;;)
 	{
 		struct timespec now;
@@ -120,7 +121,8 @@ cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec
 		if (result != thrd_timedout)
 			return result;
 		clock_gettime(CLOCK_REALTIME, &now);
-		if (now.tv_sec > until->tv_sec || (now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec))
+		if (now.tv_sec > until->tv_sec ||
+			(now.tv_sec == until->tv_sec && now.tv_nsec >= until->tv_nsec))
 			return thrd_timedout;
 	}
 }
