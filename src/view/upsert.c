@@ -451,7 +451,6 @@ is_in_use(const Upsert *upsert)
 {
 	const HeapTupleHeader row =
 		((const BufferHeapTupleTableSlot *) upsert->old)->base.tuple->t_data;
-
 	TransactionId other = HeapTupleHeaderGetRawXmax(row);
 
 	if (row->t_infomask & (HEAP_XMAX_INVALID | HEAP_XMAX_IS_MULTI))
