@@ -158,6 +158,20 @@ hll_add_later(HllState *state, uint64_t hash, const HllMemory *memory)
 /* dst becomes the union of both; src is left alone. dst may move. */
 extern HllState *hll_merge(HllState *dst, const HllState *src, const HllMemory *memory);
 
+/*
+ * Of added what base does not have already: base joined with that is base joined with added. NULL:
+ * it has all. Where their parameters or forms differ too much to tell, it is added itself. base is
+ * left alone; added may move.
+ */
+extern HllState *hll_beyond(const HllState *base, HllState *added, const HllMemory *memory);
+
+/*
+ * What added has that base has not: base joined with it is base joined with added. NULL: nothing.
+ * It is all of added where forms or parameters do not let one tell. base is left alone, added is
+ * used up: it may be what is returned.
+ */
+extern HllState *hll_beyond(const HllState *base, HllState *added, const HllMemory *memory);
+
 /* Folds to a smaller precision (larger ones are left as they are): what adding there had given. */
 extern HllState *hll_fold(HllState *state, int precision, const HllMemory *memory);
 

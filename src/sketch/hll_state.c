@@ -529,6 +529,95 @@ hll_merge(HllState *dst, const HllState *src, const HllMemory *memory)
 	return dst;
 }
 
+static bool
+registers_have(const HllState *base, const HllState *tokens)
+{
+	const uint32_t *slots = hll_slots(tokens);
+	uint32_t cap = (1u << base->width) - 1;
+
+	for (uint32_t i = 0; i < tokens->slots; i++)
+	{
+		uint32_t value;
+
+		if (slots[i] == HLL_EMPTY_TOKEN)
+			continue;
+		value = hll_token_value(slots[i], base->precision);
+		if ((value < cap ? value : cap) >
+			hll_registers(base)[(slots[i] >> 6) & (hll_register_count(base->precision) - 1)])
+			return false;
+	}
+	return true;
+}
+
+/* Registers of base's precision; base is registers, and hll_join() leaves its parameters. */
+static HllState *
+registers_beyond(const HllState *base, const HllState *added, const HllMemory *memory)
+{
+	HllState *beyond = hll_create_registers(base->precision, base->width, base->cutoff, memory);
+	const uint8_t *has = hll_registers(base);
+	uint8_t *wanted;
+	uint8_t any = 0;
+
+	beyond = hll_merge(beyond, added, memory);
+	wanted = hll_registers(beyond);
+	for (uint32_t i = 0; i < hll_padded_count(base->precision); i++)
+	{
+		wanted[i] = wanted[i] > has[i] ? wanted[i] : 0;
+		any |= wanted[i];
+	}
+	if (any != 0)
+		return beyond;
+	memory->release(memory->arg, beyond);
+	return NULL;
+}
+
+/* A token holds the same at any precision. */
+static HllState *
+tokens_beyond(const HllState *base, const HllState *added, const HllMemory *memory)
+{
+	HllState *beyond = hll_create(added->precision, added->width, added->cutoff, memory);
+	const uint32_t *slots = hll_slots(added);
+
+	for (uint32_t i = 0; i < added->slots; i++)
+	{
+		uint32_t has;
+
+		if (slots[i] == HLL_EMPTY_TOKEN)
+			continue;
+		has = hll_slots(base)[find_slot(base, slots[i])];
+		if (has == HLL_EMPTY_TOKEN || has < slots[i])
+			beyond = hll_insert_token(beyond, slots[i], memory);
+	}
+	if (beyond->count > 0)
+		return beyond;
+	memory->release(memory->arg, beyond);
+	return NULL;
+}
+
+HllState *
+hll_beyond(const HllState *base, HllState *added, const HllMemory *memory)
+{
+	HllState *beyond;
+
+	/* An empty set counts where it meets another: then the precision is the larger one. */
+	if (base->form != HLL_REGISTERS && base->count == 0)
+		return added;
+	if (base->width != added->width || base->cutoff != added->cutoff ||
+		added->precision < base->precision)
+		return added;
+	/* Most of the time there is nothing, of a few values. */
+	if (base->form == HLL_REGISTERS && added->form == HLL_TOKENS && registers_have(base, added))
+		beyond = NULL;
+	else if (base->form == HLL_REGISTERS)
+		beyond = registers_beyond(base, added, memory);
+	else if (base->form == HLL_TOKENS && added->form == HLL_TOKENS)
+		beyond = tokens_beyond(base, added, memory);
+	else
+		return added;
+	memory->release(memory->arg, added);
+	return beyond;
+}
+
 uint32_t
 hll_nonzero(const HllState *state)
 {

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "sketch/quantile.h"
+#include "type/aside.h"
 #include "type/float_type.h"
 
 #define TYPE_NAME     "telemetry.quantile_sketch"
@@ -154,6 +155,49 @@ telemetry_quantile_sketch_negate(PG_FUNCTION_ARGS)
 
 	quantile_init(&empty);
 	return merged(sketch_datum(&empty), PG_GETARG_DATUM(0), true);
+}
+
+/* All of these arguments together; NULL if all are. */
+static Datum
+together(FunctionCallInfo fcinfo, const int *arguments, int n)
+{
+	Datum all = (Datum) 0;
+	bool any = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (PG_ARGISNULL(arguments[i]))
+			continue;
+		all =
+			any ? merged(all, PG_GETARG_DATUM(arguments[i]), false) : PG_GETARG_DATUM(arguments[i]);
+		any = true;
+	}
+	fcinfo->isnull = !any;
+	return all;
+}
+
+/* _quantile_base(base, aside, added base, added aside): aside.h */
+PG_FUNCTION_INFO_V1(telemetry_quantile_base);
+Datum
+telemetry_quantile_base(PG_FUNCTION_ARGS)
+{
+	static const int all[] = {0, 1, 2, 3};
+
+	if (aside_base_stays(fcinfo, 0, 1))
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	return together(fcinfo, all, lengthof(all));
+}
+
+/* _quantile_aside(aside, base, added aside, added base) */
+PG_FUNCTION_INFO_V1(telemetry_quantile_aside);
+Datum
+telemetry_quantile_aside(PG_FUNCTION_ARGS)
+{
+	static const int but_the_base[] = {0, 2, 3};
+
+	if (!aside_base_stays(fcinfo, 1, 0))
+		PG_RETURN_NULL();
+	return together(fcinfo, but_the_base, lengthof(but_the_base));
 }
 
 /* Where it is not known how many values there are, there are no quantiles. */

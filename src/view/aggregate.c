@@ -25,78 +25,6 @@
 #include "view/distinct.h"
 #include "view/value_set.h"
 
-/* {a}, {b}: the two values; {at}, {bt}: those of the column behind them, {au}, {bu}: of the next.
- */
-static const ComponentKind kinds[] = {
-	{"count", "{a} + {b}", "COALESCE(pg_catalog.sum({a})::bigint, 0)", "- {a}", NULL},
-	{"sum_bigint", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})::bigint", "- {a}", NULL},
-	{"sum_numeric", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "- {a}",
-	 "{a} IN ('NaN', 'Infinity', '-Infinity')"},
-	{"sum_interval", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "- {a}", NULL},
-	{"sum_money", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "'0'::money - {a}", NULL},
-	{"sum_float8", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
-	 "telemetry.float8_sum_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
-	{"moments", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
-	 "telemetry.float8_moments_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
-	{"quantiles", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
-	 "telemetry.quantile_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
-	/* Of different errors: when the coarsest goes, the rest is finer than what was merged. */
-	{"quantile_union", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
-	 "telemetry.quantile_union_agg({a})", NULL, NULL},
-	{"hll", "COALESCE(telemetry.hll_union({a}, {b}), {a}, {b})", "telemetry.hll_union_agg({a})",
-	 NULL, NULL},
-	{"sessions", "COALESCE({a} OPERATOR(telemetry.||) {b}, {a}, {b})",
-	 "telemetry.sessions_union_agg({a})", NULL, NULL},
-	{"first",
-	 "CASE WHEN {bt} IS NULL OR {at} < {bt} THEN {a} WHEN {at} IS NULL OR {bt} < {at} THEN {b} "
-	 "ELSE LEAST({a}, {b}) END",
-	 "telemetry.first({a}, {at})", NULL, NULL},
-	{"last",
-	 "CASE WHEN {bt} IS NULL OR {at} > {bt} THEN {a} WHEN {at} IS NULL OR {bt} > {at} THEN {b} "
-	 "ELSE GREATEST({a}, {b}) END",
-	 "telemetry.last({a}, {at})", NULL, NULL},
-	/* Where events end sessions: the last one's time, in the next column, if that event does. */
-	{"session_reach",
-	 "CASE WHEN {at} IS NULL THEN {b} WHEN {bt} IS NULL THEN {a} "
-	 "WHEN {a} = {at} AND {at} >= {bt} OR {b} = {bt} AND {bt} >= {at} THEN GREATEST({at}, {bt}) "
-	 "ELSE GREATEST({a}, {b}) END",
-	 "CASE WHEN pg_catalog.max({at}) FILTER (WHERE {a} = {at}) = pg_catalog.max({at}) "
-	 "THEN pg_catalog.max({at}) ELSE pg_catalog.max({a}) END",
-	 NULL, NULL},
-	/* Where sessions have a greatest length: the same, and no event behind the limit, in the column
-	 * after that, belongs to it. */
-	{"session_limited_reach",
-	 "CASE WHEN {at} IS NULL THEN {b} WHEN {bt} IS NULL THEN {a} "
-	 "WHEN {a} = {at} AND {at} >= {bt} OR {b} = {bt} AND {bt} >= {at} THEN GREATEST({at}, {bt}) "
-	 "ELSE LEAST(GREATEST({a}, {b}), {au}, {bu}) END",
-	 "CASE WHEN pg_catalog.max({at}) FILTER (WHERE {a} = {at}) = pg_catalog.max({at}) "
-	 "THEN pg_catalog.max({at}) ELSE LEAST(pg_catalog.max({a}), pg_catalog.min({au})) END",
-	 NULL, NULL},
-	/* Fed by a helper: distinct.c. */
-	{"distinct", "{a} + {b}", "COALESCE(pg_catalog.sum({a})::bigint, 0)", "- {a}", NULL},
-	{"distinct_sum_bigint", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})::bigint", "- {a}",
-	 NULL},
-	{"distinct_sum_numeric", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "- {a}", NULL},
-	/* The distinct values of a session: value_set.c. */
-	{"value_set", "COALESCE(telemetry._values_union({a}, {b}), {a}, {b})",
-	 "telemetry._values_union_agg({a})", NULL, NULL},
-	/* In such a helper: the last fold inserted the row. */
-	{"fresh", "false", "true", "{a}", NULL},
-	/* Of a row that is kept as it is: nothing merges. */
-	{"row_hash", NULL, NULL, NULL, NULL},
-	/* By the aggregate's own combine function; component_sql() knows how. */
-	{"combine", NULL, NULL, NULL, NULL},
-};
-
-const ComponentKind *
-component_kind(const char *name)
-{
-	for (size_t i = 0; i < lengthof(kinds); i++)
-		if (strcmp(kinds[i].name, name) == 0)
-			return &kinds[i];
-	elog(ERROR, "unknown kind of component of a continuous view: %s", name);
-}
-
 /* ---- building aggregates -----------------------------------------------------------------------
  */
 
@@ -188,6 +116,40 @@ static char *
 column_of(ViewShape *shape, const char *kind, Expr *partial)
 {
 	return psprintf("s.%s", quote_identifier(shape_component(shape, kind, partial)->name));
+}
+
+/* The same of a sketch, in two columns; of sessions in one: there are many, of a few events each.
+ */
+static char *
+sketch_of(ViewShape *shape, const char *kind, const char *base, const char *aside, Expr *partial)
+{
+	StateColumn *column;
+	const StateColumn *before = NULL;
+	ComponentNames names = {0};
+	int n = list_length(shape->columns);
+	ListCell *cell;
+
+	if (shape->session)
+		return column_of(shape, kind, partial);
+	column = shape_component(shape, base, partial);
+	if (list_length(shape->columns) > n)
+	{
+		Const *nothing = makeNullConst(column->type, -1, column->collation);
+		StateColumn *first = shape_own_component(shape, aside, (Expr *) nothing);
+
+		first->name = psprintf("%s_aside", column->name);
+		lfirst(list_nth_cell(shape->columns, n)) = first;
+		lfirst(list_nth_cell(shape->columns, n + 1)) = column;
+	}
+	foreach (cell, shape->columns)
+	{
+		if (lfirst(cell) == column)
+			break;
+		before = lfirst(cell);
+	}
+	names.a = psprintf("s.%s", quote_identifier(column->name));
+	names.ap = psprintf("s.%s", quote_identifier(before->name));
+	return component_expand(column->kind->whole, &names);
 }
 
 static char *
@@ -351,6 +313,15 @@ final_of_float_state(ViewShape *shape, Aggref *aggref, const char *kind)
 }
 
 static char *
+final_of_quantile_state(ViewShape *shape, Aggref *aggref, const char *kind, const char *base)
+{
+	Aggref *partial = copyObject(aggref);
+
+	partial->location = -1;
+	return sketch_of(shape, kind, base, "quantile_aside", (Expr *) partial);
+}
+
+static char *
 final_of_quantiles(ViewShape *shape, Aggref *aggref)
 {
 	if (list_length(aggref->args) > 1 && contain_var_clause((Node *) argument(aggref, 1)))
@@ -360,7 +331,7 @@ final_of_quantiles(ViewShape *shape, Aggref *aggref)
 						"from row to row"),
 				 errhint("Name the error as a constant: quantile_agg(value, 0.001)."),
 				 shape_position(shape, exprLocation((Node *) argument(aggref, 1)))));
-	return final_of_float_state(shape, aggref, "quantiles");
+	return final_of_quantile_state(shape, aggref, "quantiles", "quantiles_base");
 }
 
 static char *
@@ -393,7 +364,7 @@ final_of_hll(ViewShape *shape, Aggref *aggref, const char *name)
 					  list_length(aggref->args), types);
 	partial->aggtype = get_func_rettype(partial->aggfnoid);
 	partial->location = -1;
-	column = column_of(shape, "hll", (Expr *) partial);
+	column = sketch_of(shape, "hll", "hll_base", "hll_aside", (Expr *) partial);
 	if (strcmp(name, "approx_count_distinct") == 0)
 		return psprintf("COALESCE(pg_catalog.round(telemetry.hll_cardinality(%s))::bigint, 0)",
 						column);
@@ -612,7 +583,7 @@ final_of(ViewShape *shape, Aggref *aggref)
 		if (strcmp(name, "quantile_agg") == 0)
 			return final_of_quantiles(shape, aggref);
 		if (strcmp(name, "quantile_union_agg") == 0)
-			return final_of_float_state(shape, aggref, "quantile_union");
+			return final_of_quantile_state(shape, aggref, "quantile_union", "quantile_union_base");
 		if (strcmp(name, "sessions_agg") == 0 || strcmp(name, "sessions_union_agg") == 0)
 			return final_of_sessions(shape, aggref);
 		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)

@@ -433,6 +433,26 @@ add_rows(ViewShape *shape)
 	add_column(shape, "_hash", row_hash(shape))->kind = component_kind("row_hash");
 }
 
+/* Sketches, and what is aside, behind all that changes with every row: component.c says why. */
+static List *
+sketches_last(List *columns)
+{
+	List *others = NIL;
+	List *sketches = NIL;
+	ListCell *cell;
+
+	foreach (cell, columns)
+	{
+		StateColumn *column = lfirst(cell);
+
+		if (column->kind && column->kind->whole)
+			sketches = lappend(sketches, column);
+		else
+			others = lappend(others, column);
+	}
+	return list_concat(others, sketches);
+}
+
 ViewShape *
 shape_analyse(Query *query, const char *source_text)
 {
@@ -464,5 +484,6 @@ shape_analyse(Query *query, const char *source_text)
 	(void) collect_aggregates(query->havingQual, &aggregates);
 	foreach (cell, aggregates)
 		aggregate_add(shape, lfirst(cell));
+	shape->columns = sketches_last(shape->columns);
 	return shape;
 }

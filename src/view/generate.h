@@ -65,6 +65,9 @@ extern char *generate_reset(const KnownView *view);
 /* All of the state anew. */
 extern char *generate_rebuild(const KnownView *view);
 
+/* What column i stands for, of a row of the state's shape. */
+extern char *generate_shown(const KnownView *view, int i);
+
 /* The state's columns of a table that has them; and what they should be, of all rows. */
 extern char *generate_columns(const KnownView *view, const char *table);
 extern char *generate_whole(const KnownView *view);

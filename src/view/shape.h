@@ -20,7 +20,8 @@
 
 /*
  * How a component is merged. In the templates {a} and {b} stand for the two values, {at} and {bt}
- * for the values of the next column beside them.
+ * for the values of the next column beside them, {au} and {bu} for those of the one after that,
+ * {ap} and {bp} for those of the one before.
  */
 typedef struct ComponentKind
 {
@@ -29,9 +30,25 @@ typedef struct ComponentKind
 	const char *gather; /* aggregate over values {a}: what merging them all gives */
 	const char *negate; /* of a value, so that merging takes it away; NULL: recompute the group */
 	const char *unsafe; /* condition on a value that cannot be taken away by negate; NULL: none */
+	const char *whole;  /* what it stands for, where that is not the value alone; NULL: it is */
 } ComponentKind;
 
 extern const ComponentKind *component_kind(const char *name);
+
+/* What stands for {a}, ... */
+typedef struct ComponentNames
+{
+	const char *a;
+	const char *b;
+	const char *at;
+	const char *bt;
+	const char *au;
+	const char *bu;
+	const char *ap;
+	const char *bp;
+} ComponentNames;
+
+extern char *component_expand(const char *template, const ComponentNames *names);
 
 /* A column of the state table. */
 typedef struct StateColumn

@@ -17,47 +17,6 @@
 #include "view/session_statement.h"
 #include "view/statement.h"
 
-/* What a template's {a}, {b} and their like stand for. */
-typedef struct Values
-{
-	const char *a;
-	const char *b;
-	const char *at;
-	const char *bt;
-	const char *au;
-	const char *bu;
-} Values;
-
-static char *
-expand(const char *template, Values values)
-{
-	const struct
-	{
-		const char *name;
-		const char *value;
-	} names[] = {{"{at}", values.at}, {"{bt}", values.bt}, {"{au}", values.au},
-				 {"{bu}", values.bu}, {"{a}", values.a},   {"{b}", values.b}};
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	while (*template)
-	{
-		size_t i;
-
-		for (i = 0; i < lengthof(names); i++)
-			if (strncmp(template, names[i].name, strlen(names[i].name)) == 0)
-				break;
-		if (i == lengthof(names))
-			appendStringInfoChar(&sql, *template ++);
-		else
-		{
-			appendStringInfoString(&sql, names[i].value);
-			template += strlen(names[i].name);
-		}
-	}
-	return sql.data;
-}
-
 static char *
 qualified_function(Oid function)
 {
@@ -78,10 +37,28 @@ combine_function(Oid aggregate)
 	return name;
 }
 
-static char *
-beside(const KnownView *view, int i, const char *prefix)
+static const char *
+name_at(const KnownView *view, int i, const char *prefix)
 {
-	return psprintf("%s%s", prefix, i < view->ncolumns ? view->columns[i].name : "");
+	bool is_there = i >= view->row.nkeys && i < view->ncolumns;
+
+	return is_there ? psprintf("%s%s", prefix, view->columns[i].name) : "";
+}
+
+/* A template of column i, of the rows a and b: prefixes of their columns. */
+static char *
+expand(const char *template, const KnownView *view, int i, const char *a, const char *b)
+{
+	const ComponentNames names = {.a = name_at(view, i, a),
+								  .b = name_at(view, i, b),
+								  .at = name_at(view, i + 1, a),
+								  .bt = name_at(view, i + 1, b),
+								  .au = name_at(view, i + 2, a),
+								  .bu = name_at(view, i + 2, b),
+								  .ap = name_at(view, i - 1, a),
+								  .bp = name_at(view, i - 1, b)};
+
+	return component_expand(template, &names);
 }
 
 /* Column i of the rows a merged with that of the rows b. */
@@ -95,12 +72,7 @@ merged(const KnownView *view, int i, const char *a, const char *b)
 	if (column->kind->merge == NULL)
 		return psprintf("COALESCE(%s(%s, %s), %s, %s)", combine_function(column->aggregate), one,
 						other, one, other);
-	return expand(column->kind->merge, (Values){.a = one,
-												.b = other,
-												.at = beside(view, i + 1, a),
-												.bt = beside(view, i + 1, b),
-												.au = beside(view, i + 2, a),
-												.bu = beside(view, i + 2, b)});
+	return expand(column->kind->merge, view, i, a, b);
 }
 
 /* Column i gathered over rows of one group. */
@@ -111,9 +83,7 @@ gathered(const KnownView *view, int i)
 
 	if (column->kind->gather == NULL)
 		return psprintf("%s(%s)", qualified_function(column->aggregate), column->name);
-	return expand(
-		column->kind->gather,
-		(Values){.a = column->name, .at = beside(view, i + 1, ""), .au = beside(view, i + 2, "")});
+	return expand(column->kind->gather, view, i, "", "");
 }
 
 static char *
@@ -147,7 +117,7 @@ append_negated(StringInfo sql, const KnownView *view)
 		char *value = column->name;
 
 		if (column->kind && column->kind->negate)
-			value = expand(column->kind->negate, (Values){.a = column->name});
+			value = expand(column->kind->negate, view, i, "", "");
 		else if (column->kind)
 			value = psprintf("NULL::%s", type_of(view, i));
 		appendStringInfo(sql, "%s%s AS %s", i ? ", " : "", value, column->name);
@@ -359,8 +329,7 @@ generate_unsafe(const KnownView *view)
 
 		if (column->kind->unsafe == NULL)
 			continue;
-		appendStringInfo(&sql, "%s%s", or,
-						 expand(column->kind->unsafe, (Values){.a = column->name}));
+		appendStringInfo(&sql, "%s%s", or, expand(column->kind->unsafe, view, i, "", ""));
 		or = " OR ";
 	}
 	return sql.len > 0 ? sql.data : NULL;
@@ -506,6 +475,16 @@ generate_whole(const KnownView *view)
 	initStringInfo(&sql);
 	append_whole(&sql, view, "", FED_ANEW);
 	return sql.data;
+}
+
+char *
+generate_shown(const KnownView *view, int i)
+{
+	const KnownColumn *column = &view->columns[i];
+
+	if (column->kind == NULL || column->kind->whole == NULL)
+		return column->name;
+	return expand(column->kind->whole, view, i, "", "");
 }
 
 /* ---- for other statements ---------------------------------------------------------------------

@@ -72,6 +72,7 @@ public_query(const KnownView *view)
 /*
  * Rows of the state's shape, as they compare: the sum of no values is NULL, and that of values
  * which were all taken away is 0. Which of them it is, the count beside it says to those who read.
+ * A sketch is all of it, wherever it stands.
  */
 static char *
 comparable(const KnownView *view, const char *rows)
@@ -86,8 +87,8 @@ comparable(const KnownView *view, const char *rows)
 		bool sum = column->kind && strstr(column->kind->name, "sum_") != NULL &&
 				   strcmp(column->kind->name, "sum_float8") != 0;
 
-		appendStringInfo(&sql, sum ? "%sCOALESCE(%s, '0') AS %s" : "%s%s", i > 0 ? ", " : "",
-						 column->name, column->name);
+		appendStringInfo(&sql, sum ? "%sCOALESCE(%s, '0') AS %s" : "%s%s AS %s", i > 0 ? ", " : "",
+						 generate_shown(view, i), column->name);
 	}
 	appendStringInfo(&sql, " FROM (%s) AS c", rows);
 	return sql.data;

@@ -4,7 +4,7 @@
 # partitions, which the test keeps by itself.
 #
 #   SEEDS=1000 test/run tap 080      more of them;  SEED=17 test/run tap 080      that one alone
-#   SESSIONS=1 test/run tap 080      only views of sessions that events can end
+#   SESSIONS=1 test/run tap 080      only views of sessions that events can end;  SKETCHES=1: only of large sketches
 use strict;
 use warnings FATAL => 'all';
 
@@ -105,6 +105,22 @@ sub value
 		"round(avg(n), 3)", 'sum(DISTINCT a)', 'telemetry.quantile(telemetry.quantile_agg(b), 0.5)', 'avg(DISTINCT b) + count(DISTINCT b)');
 }
 
+# Sketches of thousands of bytes: some rows stand for 300 values, the others for two, so that these are kept aside.
+my @sketches = map { $_->[0] =~ s/VALUES/$_->[1]/r } (
+	[ 'telemetry.approx_count_distinct(VALUES)', 'id * 1000 + p' ], [ 'telemetry.hll_agg(VALUES)', 'k * 100000 + id * 1000 + p' ],
+	[ 'telemetry.hll_agg(VALUES, 11)', 'a * 1000 + p' ], [ 'telemetry.quantile_agg(VALUES, 0.0005)', 'hashint8(id * 1000 + p) & 65535' ],
+	[ 'telemetry.quantile_agg(VALUES, 0.001)', '(id * 1000 + p) * 1.1' ], [ 'telemetry.approx_count_distinct(VALUES) FILTER (WHERE f)', 's || p::text' ]);
+
+sub sketch_query
+{
+	my @by = (shuffled(@keys))[ 0 .. rand(3) - 1 ];
+	my @out = ((map { "$by[$_] AS g$_" } 0 .. $#by), 'count(*) AS events', map { pick(@sketches) . " AS x$_" } 0 .. rand 3);
+
+	push @out, 'telemetry.hll_cardinality(telemetry.hll_agg(id * 1000 + p)) AS players' if chance(0.3);
+	return 'SELECT ' . join(', ', shuffled(@out)) . ' FROM SOURCE, LATERAL generate_series(1, CASE WHEN id % 4 = 0 THEN 300 ELSE 2 END) AS p'
+	  . (@by ? ' GROUP BY ' . join(', ', @by) : '');
+}
+
 # FROM is SOURCE: the table for the view, the table and what expired for the test's own query.
 sub view_query
 {
@@ -142,7 +158,7 @@ sub make_views
 
 	for my $i (1 .. 1 + rand 4)
 	{
-		my $query = view_query();
+		my $query = !$ENV{SESSIONS} && chance($ENV{SKETCHES} ? 1 : 0.12) ? sketch_query() : view_query();
 		my $ends = $query =~ /end_when|max_length/;
 		push @{ $test->{views} }, { name => "v$i", sql => over($query, 't'), own => over($query, $from), ends => $ends };
 		if ($query =~ / AS g0/ && chance(0.35))

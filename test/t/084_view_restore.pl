@@ -56,6 +56,9 @@ SQL
 }
 
 is(differences($node, 'postgres'), $equal, 'the original is in order');
+my ($state, $aside) = split /\|/, $node->safe_psql('postgres', "SELECT v.state, max(a.attname::text COLLATE \"C\") FROM telemetry.continuous_view v
+	JOIN pg_attribute a ON a.attrelid = v.state AND a.attname LIKE '%_aside' WHERE v.view = 'game.hll'::regclass GROUP BY 1");
+is($node->safe_psql('postgres', "SELECT count(*) FROM $state WHERE $aside IS NOT NULL"), 5, 'its sketches have something aside');
 
 # ---- whole, by two processes each
 $node->command_ok([ 'pg_dump', '-Fd', '-j2', '-f', "$dir/whole", $node->connstr('postgres') ], 'pg_dump -j2');

@@ -43,3 +43,5 @@ DROP TABLE game.fact_09;
 ALTER TABLE fact DETACH PARTITION fact_10;
 UPDATE fact SET level = level + 1 WHERE id % 9 = 0;
 DELETE FROM fact WHERE id % 11 = 0;
+-- Sketches have this aside.
+INSERT INTO fact SELECT 100000 + i, 'q' || i, i % 5, 1, 1, i, '2026-11-05 UTC', '2026-11-05' FROM generate_series(1, 10) i;

@@ -417,7 +417,9 @@ united(const HllState *a, const HllState *b)
 static void
 test_mixed_unions(void)
 {
-	int wrong[4] = {0};
+	int wrong[5] = {0};
+	int smaller = 0;
+	int nothing = 0;
 
 	for (int round = 0; round < 3000; round++)
 	{
@@ -428,6 +430,9 @@ test_mixed_unions(void)
 		HllState *left = united(states[0], c);
 		HllState *right = united(a, states[2]);
 		HllState *through = hll_copy(a, &heap);
+		HllState *beyond = hll_beyond(a, hll_copy(b, &heap), &heap);
+		HllState *with_beyond = beyond ? united(a, beyond) : hll_copy(a, &heap);
+		HllState *nothing_more = hll_beyond(states[0], hll_copy(b, &heap), &heap);
 		Bytes ab = pack(states[0]);
 		Bytes ba = pack(states[1]);
 		Bytes aa = pack(states[3]);
@@ -435,6 +440,7 @@ test_mixed_unions(void)
 		Bytes only_b = pack(b);
 		Bytes l = pack(left);
 		Bytes r = pack(right);
+		Bytes w = pack(with_beyond);
 		Bytes t;
 		HllView view;
 		const char *error;
@@ -446,6 +452,9 @@ test_mixed_unions(void)
 		wrong[1] += !same(l, r);
 		wrong[2] += !same(aa, only_a);
 		wrong[3] += !same(t, ab);
+		wrong[4] += !same(w, ab);
+		smaller += beyond && hll_nonzero(beyond) < hll_nonzero(b);
+		nothing += nothing_more == NULL;
 		free(ab.data);
 		free(ba.data);
 		free(aa.data);
@@ -454,6 +463,10 @@ test_mixed_unions(void)
 		free(l.data);
 		free(r.data);
 		free(t.data);
+		free(w.data);
+		free(beyond);
+		free(with_beyond);
+		free(nothing_more);
 		for (int i = 0; i < 4; i++)
 			free(states[i]);
 		free(a);
@@ -467,6 +480,9 @@ test_mixed_unions(void)
 	CHECK(wrong[1] == 0, "%d unions depend on the grouping", wrong[1]);
 	CHECK(wrong[2] == 0, "%d unions with itself changed something", wrong[2]);
 	CHECK(wrong[3] == 0, "%d unions from packed bytes differ", wrong[3]);
+	CHECK(wrong[4] == 0, "%d unions with what is beyond differ from those with all", wrong[4]);
+	CHECK(smaller > 100 && nothing > 100, "what is beyond was smaller %d times, nothing %d times",
+		  smaller, nothing);
 }
 
 /* ---- storage v1 ------------------------------------------------------------------------------ */
