@@ -1,5 +1,5 @@
-# The server's own life under load: its postmaster dies, it is shut down in each mode, its settings change.
-# Each message arrives once, and nothing outlives the server.
+# The server's own life under load: its postmaster dies, it is shut down in each mode, its settings and its owner's
+# change, a standby takes its place and it comes back by pg_rewind. Each message arrives once, and nothing outlives the server.
 use strict;
 use warnings FATAL => 'all';
 
@@ -11,7 +11,9 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 my $mock = TelemetryTest::Mock->new(topics => ['events:2']);
-my $node = telemetry_node('main', extension => 1, conf => <<'CONF');
+my $node = telemetry_node('main', extension => 1, init => [ allows_streaming => 1 ], conf => <<'CONF');
+wal_log_hints = on
+wal_keep_size = '512MB'
 fsync = off
 autovacuum = off
 shared_buffers = '32MB'
@@ -89,6 +91,65 @@ for my $mode (qw(smart fast immediate))
 	cmp_ok(time - $began, '<', 10, "$mode shutdown under load");
 	not_all_is_there("$mode shutdown");
 }
+
+# ---- settings, changed while it runs; and those of the pipeline's owner, which are not for its workers
+query(q(SELECT telemetry.alter_pipeline('events', batch_rows => 500)));
+for my $setting ([ 'batch_memory', '1MB' ], [ 'fetch_memory', '1MB' ], [ 'max_message_bytes', '1kB' ], [ 'kafka_timeout', '200ms' ], [ 'insert_path', 'executor' ])
+{
+	my ($name, $value) = @$setting;
+	query("ALTER SYSTEM SET telemetry.$name = '$value'");
+	$node->reload;
+	produce(500);
+	is_exact("telemetry.$name changes");
+}
+query("ALTER SYSTEM SET telemetry.$_ = 100") for qw(max_workers max_partitions);
+$node->reload;
+produce(500);
+is_exact('settings of the next start change');
+poll_until(sub { query(q(SELECT count(*) FROM pg_settings WHERE name LIKE 'telemetry.max_%s' AND pending_restart)) eq '2' }, 'settings that wait for a restart', 30);
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
+$node->reload;
+$node->safe_psql('postgres', <<'SQL');
+CREATE ROLE owner SUPERUSER;
+ALTER ROLE owner SET statement_timeout = '1ms';
+ALTER ROLE owner SET lock_timeout = '1ms';
+ALTER ROLE owner SET idle_in_transaction_session_timeout = '1ms';
+ALTER ROLE owner SET default_transaction_read_only = on;
+ALTER ROLE owner SET telemetry.kafka_timeout = '100ms';
+SELECT telemetry.alter_pipeline('events', owner => 'owner');
+SQL
+produce(500);
+is_exact('settings of the owner');
+
+# ---- a standby is promoted while its primary runs on; the old primary comes back by pg_rewind, and is promoted again
+$node->backup('base');
+my $other = PostgreSQL::Test::Cluster->new('other');
+$other->init_from_backup($node, 'base', has_streaming => 1);
+$other->start;
+$node->wait_for_catchup($other);
+$other->promote;
+produce(2000);
+is_exact('beside a promoted standby');
+my $old = $node;
+$node = $other;
+is_exact('promoted');
+# Before 16, pg_rewind goes by the last checkpoint's timeline.
+query('CHECKPOINT');
+$old->stop;
+command_ok([ 'pg_rewind', '--target-pgdata', $old->data_dir, '--source-server', $node->connstr('postgres'), '--no-sync' ], 'pg_rewind of the old primary');
+$old->append_conf('postgresql.conf', 'port = ' . $old->port);
+$old->enable_streaming($node);
+$old->set_standby_mode;
+$old->start;
+produce(2000);
+is_exact('with the old primary for a standby');
+is($old->safe_psql('postgres', q(SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'telemetry%')), '0', 'where no worker runs');
+$node->wait_for_catchup($old);
+$node->stop('immediate');
+$old->promote;
+$node = $old;
+produce(2000);
+is_exact('promoted again');
 
 $node->stop;
 unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
