@@ -8,11 +8,11 @@
  * are found.
  *
  * The most common errors, a key that is there already, one that is referred to and is not there, a
- * NULL or CHECK of the row, cost no chunk: the fast path leaves such rows out, and each is tried
- * alone when the others are in. They come out as they would one after the other: no row that stays
- * in depends on one that was left out (fast.c), and those are tried in order. Should anything else
- * fail in such a chunk, it is written again with nothing left out. A whole batch is written so as
- * well, as long as such rows are few: then nothing is written in vain.
+ * NULL or CHECK of the row, no partition, cost no chunk: the fast path leaves such rows out, and
+ * each is tried alone when the others are in. They come out as they would one after the other: no
+ * row that stays in depends on one that was left out (fast.c), and those are tried in order. Should
+ * anything else fail in such a chunk, it is written again with nothing left out. A whole batch is
+ * written so as well, as long as such rows are few: then nothing is written in vain.
  *
  * Chunks are as large as the rows between bad ones lately allow: where all are bad, each is tried
  * alone, since the rows of a failed chunk were written for nothing (and stay as dead tuples).
@@ -36,6 +36,9 @@
 /* One row in so many may be left out of a batch; and what counts as of late, in rows. */
 #define ASIDE_SHARE 10
 #define RECENT_ROWS 20000
+
+/* After so many times the distance of bad rows there are no more of them. */
+#define BURST_IS_OVER 4
 
 static DecodeError
 copy_error(const ErrorData *error, MemoryContext context)
@@ -89,15 +92,24 @@ try_chunk(Ingest *ingest, IngestRow *rows, int n, MemoryContext chunk_context, i
 }
 
 /*
- * The size at which what is lost is least: half of a chunk for each bad row, and the beginning and
- * end of a subtransaction, about as dear as ten rows, for each chunk.
+ * The size at which what is lost is least: the beginning and end of a subtransaction for each
+ * chunk, about as dear as five rows of the fast path, 13 of the executor's; for each bad row a half
+ * to a whole chunk, at the end of which AFTER triggers fire.
  */
 static int
-chunk_for(int gap)
+chunk_for(const Ingest *ingest)
 {
-	int best = (int) sqrt(20.0 * gap);
+	int64 gap = Max(ingest->careful_gap, ingest->since_bad);
+	int64 best = (int64) sqrt((ingest->fast ? 10.0 : 26.0) * gap);
 
-	return Max(Min(Min(best, gap * 2), LAST_CHUNK), 1);
+	if (ingest->careful_gap < 0)
+		best = Max(best, FIRST_CHUNK);
+	else
+		best = Min(best, gap * 2);
+	/* Bad rows often come in bursts: that one is over. */
+	if (ingest->careful_gap >= 0 && ingest->since_bad > BURST_IS_OVER * (ingest->careful_gap + 1))
+		best = LAST_CHUNK;
+	return Max(Min(best, LAST_CHUNK), 1);
 }
 
 /* What one call of hopeful_insert() or careful_insert() is about. */
@@ -137,6 +149,8 @@ note_bad(Ingest *ingest)
 	int64 gap = ingest->since_bad + 1;
 
 	ingest->bad_gap = ingest->bad_gap > 0 ? (ingest->bad_gap + gap) / 2 : gap;
+	ingest->careful_gap =
+		ingest->careful_gap < 0 ? ingest->since_bad : (ingest->careful_gap + ingest->since_bad) / 2;
 	ingest->since_bad = 0;
 }
 
@@ -255,12 +269,10 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			   MemoryContext result_context, int64 *written, int64 *handed)
 {
 	Careful careful = begin(ingest, messages, rows, result_context, written, handed);
-	int chunk = ingest->careful_chunk > 0 ? ingest->careful_chunk : FIRST_CHUNK;
-	int suspect = 0;               /* one of rows [done, suspect) is bad, which one is not known */
-	int strict = 0;                /* of rows [done, strict) none is left out */
-	int last_bad = -1;             /* its row */
-	int gap = ingest->careful_gap; /* good rows between bad ones, of late */
-	int prefix = 0;                /* rows that go in before one that is suspected */
+	int chunk = ingest->careful_chunk > 0 ? ingest->careful_chunk : chunk_for(ingest);
+	int suspect = 0; /* one of rows [done, suspect) is bad, which one is not known */
+	int strict = 0;  /* of rows [done, strict) none is left out */
+	int prefix = 0;  /* rows that go in before one that is suspected */
 
 	ingest->aside = palloc(sizeof(int) * SUBTRANSACTIONS);
 	while (careful.done < n && careful.released < SUBTRANSACTIONS)
@@ -273,6 +285,7 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		int culprit;
 
 		ingest->naside = 0;
+		ingest->doubtful = false;
 		/* Each may become a subtransaction that is kept. */
 		ingest->aside_room = may_leave_out(ingest) && size > 1 && done >= strict
 								 ? SUBTRANSACTIONS - careful.released - 1
@@ -284,8 +297,8 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			int aside = ingest->naside;
 
 			keep_chunk(&careful, size);
-			if (suspect <= careful.done && careful.done - last_bad > gap * 2)
-				chunk = Min(chunk * 2, LAST_CHUNK);
+			if (suspect <= careful.done)
+				chunk = Min(chunk * 2, chunk_for(ingest));
 			/* The next one shall have room for what it leaves out. */
 			if (aside > 0)
 				chunk = Max(Min(chunk, size * (SUBTRANSACTIONS / 3) / aside), 1);
@@ -295,9 +308,9 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			ReThrowError(error);
 		culprit = size == 1 ? 0 : ingest->current;
 		ingest->current = -1;
-		if (ingest->naside > 0)
+		if (ingest->naside > 0 || ingest->doubtful)
 		{
-			/* It may have missed a row that was left out. */
+			/* It may have missed a row that was left out, or a conflict of its own. */
 			strict = done + size;
 			chunk = Max(size / 2, 1);
 			FreeErrorData(error);
@@ -309,9 +322,9 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			FreeErrorData(error);
 			continue;
 		}
-		if (size > 1 && !ingest->fast)
+		if (size > 1 && ingest->lags)
 		{
-			/* The executor's scan stood at this row; a foreign partition may lag behind it. */
+			/* The executor's scan stood at this row, its writing perhaps not yet. */
 			suspect = done + culprit + 1;
 			prefix = culprit;
 			FreeErrorData(error);
@@ -319,14 +332,11 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		}
 		condemn_row(&careful, done + culprit, error);
 		note_bad(ingest);
-		gap = (gap + done + culprit - last_bad - 1) / 2;
-		last_bad = done + culprit;
 		/* The dead row is dealt with; those before it come first once more, and alone. */
 		memmove(&rows[done + 1], &rows[done], sizeof(IngestRow) * culprit);
 		careful.done++;
 		suspect = 0;
-		ingest->careful_gap = gap;
-		chunk = chunk_for(gap);
+		chunk = chunk_for(ingest);
 	}
 	ingest->careful_chunk = chunk;
 	ingest->aside_room = 0;

@@ -283,8 +283,10 @@ finish_row(FastInsert *insert, Leaf *leaf, int i)
 		bool lenient = leaf->lenient && may_leave_out(insert->ingest);
 
 		/* Index expressions read the slot; what they allocate goes with the per-tuple context. */
+		insert->ingest->doubtful = lenient;
 		recheck =
 			compat_insert_index_tuples(leaf->rri, slot, insert->estate, lenient ? &conflict : NULL);
+		insert->ingest->doubtful = false;
 	}
 	if (conflict)
 	{

@@ -99,16 +99,17 @@ extern const char *ingest_path(const Ingest *ingest, const char **reason);
  * Decodes and writes messages[0..n). Inside the caller's transaction, under the owner's rights in a
  * security-restricted operation; deferred constraints and triggers have fired on return.
  *
- * careful = false is the happy path: no subtransaction but for rows that are known to be refused (a
- * key that is there already, one that a foreign key misses, NOT NULL, CHECK) before they are
- * written; errors that decoding sees by itself become verdicts, anything else is thrown. On a data
- * error (base/sqlstate.h) the caller aborts and calls again, in a new transaction, with careful =
- * true: now rows go in by chunks in subtransactions until the bad ones are known. At most 60
- * subtransactions are left behind and 65,536 messages looked at, so it may stop early: returns how
- * many messages (a prefix) are done; the caller commits those and calls again for the rest, whose
- * verdicts it sets back to INGEST_PENDING. An error that no single row reproduces is thrown in
- * either mode. Deferrable constraints are checked at the end of the batch, or of a chunk, and are
- * left immediate in the transaction (a guest's are not, below).
+ * careful = false is the happy path: no subtransaction but one around all casts, and for rows that
+ * are known to be refused (a key that is there already, one that a foreign key misses, NOT NULL,
+ * CHECK, no partition) before they are written; errors that decoding sees by itself become
+ * verdicts, anything else is thrown. On a data error (base/sqlstate.h) the caller aborts and calls
+ * again, in a new transaction, with careful = true: now rows go in by chunks in subtransactions
+ * until the bad ones are known. At most 60 subtransactions are left behind and 65,536 messages
+ * looked at, so it may stop early: returns how many messages (a prefix) are done; the caller
+ * commits those and calls again for the rest, whose verdicts it sets back to INGEST_PENDING. An
+ * error that no single row reproduces is thrown in either mode. Deferrable constraints are checked
+ * at the end of the batch, or of a chunk, and are left immediate in the transaction (a guest's are
+ * not, below).
  *
  * *counts is added to, for the messages done.
  */

@@ -92,6 +92,7 @@ struct Ingest
 	ExprContext *econtext; /* for casts and defaults */
 	TupleTableSlot *source_slot;
 	bool fast;
+	bool lags; /* executor path: rows may be written later than they are scanned */
 	char *path_reason;
 	char *insert_sql; /* executor path */
 	SPIPlanPtr insert_plan;
@@ -108,12 +109,14 @@ struct Ingest
 	bool domains;       /* it holds compiled constraints of a domain */
 	int64 bad_gap;      /* rows from one bad one to the next, of late; 0: none was seen */
 	int64 since_bad;    /* rows since the last bad one */
-	int careful_gap;    /* the same, of bad rows that a chunk was rolled back for */
+	int64 careful_gap;  /* the same, over more of them; -1: none was seen */
 	int careful_chunk;  /* rows to write at once; 0: not known yet */
 	int careful_window; /* messages that the next careful call looks at; 0: the first */
 	int *aside;         /* numbers of rows that the chunk at hand left out */
 	int naside;
-	int aside_room;    /* how many it may; 0: what would be left out is an error */
+	int aside_room; /* how many it may; 0: what would be left out is an error */
+	bool
+		doubtful; /* what was thrown may come behind a conflict that was not: not the row's error */
 	int64 recent_rows; /* rows of late, and how many of them were left out */
 	int64 recent_aside;
 	bool screens;        /* CHECK constraints are looked at beforehand: bad rows have been seen */

@@ -13,6 +13,7 @@
 #include "commands/trigger.h"
 #include "ingest/internal.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
 
@@ -111,6 +112,28 @@ reason_of_partitions(Oid target)
 	return reason;
 }
 
+/*
+ * Whether some partition is a foreign table, or may become one unnoticed: of what is attached below
+ * another level, no invalidation of the target tells.
+ */
+static bool
+may_have_foreign_partition(Oid target)
+{
+	List *relations = find_all_inheritors(target, NoLock, NULL);
+	bool found = false;
+	ListCell *cell;
+
+	foreach (cell, relations)
+	{
+		char kind = get_rel_relkind(lfirst_oid(cell));
+
+		found |= kind == RELKIND_FOREIGN_TABLE ||
+				 (kind == RELKIND_PARTITIONED_TABLE && lfirst_oid(cell) != target);
+	}
+	list_free(relations);
+	return found;
+}
+
 void
 path_choose(Ingest *ingest, Relation target)
 {
@@ -127,6 +150,10 @@ path_choose(Ingest *ingest, Relation target)
 	if (ingest->path_reason == NULL && target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
 		ingest->path_reason = reason_of_partitions(ingest->options.target);
 	ingest->fast = ingest->path_reason == NULL;
+	/* Rules are statements of their own; a foreign table may gather rows before it sends them. */
+	ingest->lags = (target->rd_rules && target->rd_rules->numLocks > 0) ||
+				   (!ingest->fast && target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+					may_have_foreign_partition(ingest->options.target));
 	if (!ingest->fast && telemetry_insert_path == INSERT_PATH_FAST)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("telemetry.insert_path is fast, which target %s does not allow",

@@ -511,6 +511,7 @@ open_once(const IngestOptions *options, MemoryContext parent)
 	if (options->event_time_column)
 		ingest->event_time_column = pstrdup(options->event_time_column);
 	ingest->current = -1;
+	ingest->careful_gap = -1;
 
 	/* The lock of the batch to come: had it to be stronger then, two workers could deadlock. */
 	(void) target_lock(options);

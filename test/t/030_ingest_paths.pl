@@ -40,6 +40,8 @@ my %target = (
 		  . 'CREATE TABLE T_2 PARTITION OF T FOR VALUES FROM (\'2026-01-02\') TO (\'2026-01-03\'); CREATE UNIQUE INDEX ON T_1 ((k % 200)); CREATE UNIQUE INDEX ON T_2 ((k % 200));' ],
 	unique_later => [ 'fast', 'CREATE TABLE T (COLS, CONSTRAINT k_later UNIQUE (k) DEFERRABLE INITIALLY DEFERRED, CONSTRAINT v_end UNIQUE (v, n) DEFERRABLE);' ],
 	index_expression => [ 'fast', 'CREATE TABLE T (COLS); CREATE UNIQUE INDEX T_i ON T ((k / 2)) WHERE n > 0; CREATE INDEX T_j ON T ((100 / (n - 50)));' ],
+	# A conflict in one index, and an error in the next.
+	index_both => [ 'fast', 'CREATE TABLE T (COLS); CREATE UNIQUE INDEX T_a ON T ((k % 300)); CREATE INDEX T_b ON T ((100 / (k % 7)));' ],
 	exclusion => [ 'executor', 'CREATE TABLE T (COLS, CONSTRAINT one_k EXCLUDE (k WITH =));' ],
 	foreign_key => [ 'fast', 'CREATE TABLE T_dim (k int PRIMARY KEY); INSERT INTO T_dim SELECT generate_series(0, 4000) ;'
 		  . 'CREATE TABLE T (COLS, CONSTRAINT k_known FOREIGN KEY (k) REFERENCES T_dim);' ],
