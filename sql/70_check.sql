@@ -9,9 +9,16 @@ CREATE FUNCTION telemetry.check(max_lag interval DEFAULT '1 minute')
 RETURNS TABLE (severity text, subject text, what text, command text)
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
-WITH pipelines AS (
+WITH RECURSIVE pipelines AS (
     SELECT s.*, p.event_time_column, p.create_partitions, p.paused_at, p.workers
     FROM telemetry.stat_pipeline s JOIN telemetry.pipeline p ON p.name = s.pipeline
+), dead_views AS (
+    SELECT view, target, status, status_reason FROM telemetry.stat_view WHERE status NOT IN ('live', 'building')
+), under (view, under, target) AS (
+    -- A view over a view comes back to life with the lowest one that is dead.
+    SELECT view, view, target FROM dead_views
+    UNION ALL
+    SELECT u.view, d.view, d.target FROM under u JOIN dead_views d ON d.view = u.target
 ), findings (rank, subject, what, command) AS (
     -- The server.
     SELECT 1, 'server', 'telemetry is not in shared_preload_libraries: no pipeline runs, and continuous views cannot be made',
@@ -98,11 +105,12 @@ WITH pipelines AS (
     WHERE NOT active OR error IS NOT NULL OR partitions_ahead < ahead OR next_run_at < clock_timestamp() - interval '5 minutes'
     UNION ALL
     -- Continuous views.
-    SELECT CASE WHEN status IN ('unbuilt', 'suspended') THEN 2 ELSE 1 END, 'view ' || view::text, concat_ws(': ', status, status_reason),
-           CASE status WHEN 'unbuilt' THEN format('CALL telemetry.build(%L);', view)
-                       WHEN 'suspended' THEN format('SELECT telemetry.resume(%L); -- resume() if suspend() named no table', target)
-                       ELSE format('REFRESH MATERIALIZED VIEW %s;', view) END
-    FROM telemetry.stat_view WHERE status NOT IN ('live', 'building')
+    SELECT CASE WHEN v.status IN ('unbuilt', 'suspended') THEN 2 ELSE 1 END, 'view ' || v.view::text, concat_ws(': ', v.status, v.status_reason),
+           CASE l.status WHEN 'unbuilt' THEN format('CALL telemetry.build(%L);', l.view)
+                         WHEN 'suspended' THEN format('SELECT telemetry.resume(%L); -- resume() if suspend() named no table', l.target)
+                         ELSE format('REFRESH MATERIALIZED VIEW %s;', l.view) END
+    FROM dead_views v JOIN under u USING (view) JOIN dead_views l ON l.view = u.under
+    WHERE l.target NOT IN (SELECT view FROM dead_views)
     UNION ALL
     SELECT 1, 'table ' || t.tgrelid::regclass::text, format('trigger %I, which feeds continuous views, is disabled', t.tgname),
            format('ALTER TABLE %s ENABLE TRIGGER %I; -- then REFRESH MATERIALIZED VIEW of its views', t.tgrelid::regclass, t.tgname)

@@ -107,6 +107,12 @@ finds('a view that is not live', qr/^error\|view total\|stale: a trigger was dis
 query(q{UPDATE telemetry._view SET status = 'unbuilt', status_reason = NULL});
 finds('a view that is not built', qr/^warning\|view total\|unbuilt\|CALL telemetry.build\('total'\);$/, sub { query(command()) });
 
+query(q{CREATE MATERIALIZED VIEW above WITH (telemetry.continuous) AS SELECT max(count) AS most FROM total;
+	CREATE MATERIALIZED VIEW top WITH (telemetry.continuous) AS SELECT most, count(*) FROM above GROUP BY most});
+query(q{UPDATE telemetry._view SET status = 'stale', status_reason = 'a trigger was disabled'});
+finds('views over one that is not live', qr/\A(?:error\|view (?:total|above|top)\|stale: a trigger was disabled\|REFRESH MATERIALIZED VIEW total;\s*){3}\z/, sub { query(command()) }, 1);
+query('DROP MATERIALIZED VIEW total CASCADE; CREATE MATERIALIZED VIEW total WITH (telemetry.continuous) AS SELECT count(*) FROM facts');
+
 # ---- the server
 query(q{SELECT telemetry.alter_pipeline('p', workers => 2); SELECT telemetry.alter_pipeline('q', workers => 2)});
 finds('too few workers', qr/^warning\|server\|telemetry.max_workers is 3; pipelines ask for 4 workers\|ALTER SYSTEM SET telemetry.max_workers = 4/m,
