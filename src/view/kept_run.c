@@ -130,6 +130,9 @@ run_over(KeptRun *run, Tuplestorestate *rows, DestReceiver *receiver)
 		slot = ExecProcNode(run->query->planstate);
 		if (TupIsNull(slot))
 			break;
+		/* Keys that the query does not show, as where a session view's stretch of time begins. */
+		if (estate->es_junkFilter)
+			slot = ExecFilterJunk(estate->es_junkFilter, slot);
 		(void) receiver->receiveSlot(slot, receiver);
 	}
 	receiver->rShutdown(receiver);

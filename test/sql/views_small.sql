@@ -67,6 +67,21 @@ SELECT sum(total_bytes) - :before < 50000 AS as_before FROM pg_backend_memory_co
 SELECT executors();
 SELECT count(*) AS differ FROM telemetry.verify('v');
 
+-- Of sessions: what their query groups by is more than what it shows.
+CREATE TABLE e (player text, n int, at timestamptz);
+CREATE MATERIALIZED VIEW visits WITH (telemetry.continuous) AS
+	SELECT player, n % 1 AS game, min(at) AS began, max(at) AS ended, count(*), min(upper(player)) AS least, count(DISTINCT n) AS numbers
+	FROM e GROUP BY player, n % 1, telemetry.session_window(at, '30 minutes');
+SELECT executors() AS before \gset
+DO $$ BEGIN
+	FOR i IN 1 .. 300 LOOP
+		INSERT INTO small.e VALUES (repeat('p', i % 5 * 50), i % 3, '2026-01-01 UTC'::timestamptz + i * interval '8 minutes'),
+			(repeat('p', i % 7 * 20), i, '2026-01-01 UTC'::timestamptz + i * interval '1 minute');
+	END LOOP; END $$;
+SELECT executors() - :before AS executors;
+SELECT count(*), sum(count) AS events, max(numbers) FROM visits;
+SELECT count(*) AS differ FROM telemetry.verify('visits');
+
 -- Functions, domains and operators of users run with pinned settings, whichever statement it is.
 CREATE FUNCTION seen(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
 	$$ BEGIN RETURN $1 || ' ' || current_setting('search_path'); END $$;
