@@ -116,8 +116,8 @@ sub produce
 sub arrived
 {
 	my ($n, $what) = @_;
-	poll_until(sub { query('SELECT count(*) FROM game.fact WHERE id > 100000') == $n }, $what, 60);
-	return is(query('SELECT count(*), count(DISTINCT id) FROM game.fact WHERE id > 100000'), "$n|$n", $what);
+	poll_until(sub { query('SELECT count(*) FROM game.fact WHERE id > 200000') == $n }, $what, 60);
+	return is(query('SELECT count(*), count(DISTINCT id) FROM game.fact WHERE id > 200000'), "$n|$n", $what);
 }
 
 sub differences { return query("SELECT string_agg(view || ' ' || status || ' ' || (SELECT count(*) FROM telemetry.verify(view)), ', ' ORDER BY view::text) FROM telemetry.continuous_view") }
@@ -128,7 +128,7 @@ sub contents
 		split(/\n/, query('SELECT view FROM telemetry.continuous_view ORDER BY view::text')), 'game.sketches';
 }
 
-produce(100_001, 101_000);
+produce(200_001, 201_000);
 arrived(1000, 'a pipeline is in use');
 my $live_all = differences() =~ s/ (\w+) \d+/ $1 0/gr;
 unlike($live_all, qr/stale|broken|unbuilt/, 'all views are live');
@@ -144,9 +144,9 @@ my $script = "$extensions/telemetry--$old--$new.sql";
 write_file($script, $part) unless $release;
 ok(-e $script || $release, 'there is an update script');
 $node->start;
-produce(101_001, 102_000);
+produce(201_001, 202_000);
 arrived(2000, 'before the update is typed the new library goes on with the older objects');
-query('DELETE FROM game.fact WHERE id > 101000');
+query('DELETE FROM game.fact WHERE id > 201000');
 is(contents(), $before, 'and so do views');
 is(query("SELECT count(*) FROM pg_extension_update_paths('telemetry') WHERE source = '$old' AND target = '$new' AND path IS NOT NULL"), 1, 'there is a way from one to the other');
 query('ALTER EXTENSION telemetry UPDATE', $_) for qw(game bare);
@@ -166,7 +166,7 @@ ok($updated eq $fresh, 'and all of them');
 
 is(differences(), $live_all, 'the views are live, and equal their queries');
 is(contents(), $before, 'what they show, and sketches in tables, is as it was');
-produce(102_001, 103_000);
+produce(202_001, 203_000);
 arrived(2000, 'the pipeline goes on');
 query(<<'SQL');
 UPDATE game.fact SET at = at + interval '7 hours', score = -score WHERE id % 7 = 0;
