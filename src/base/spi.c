@@ -4,8 +4,11 @@
 
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -106,4 +109,15 @@ own_spi_ask(SPIPlanPtr *plan, const char *sql, Oid relation, bool *isnull)
 	answer = own_spi_datum(0, 1, isnull);
 	own_spi_end(&scope);
 	return answer;
+}
+
+bool
+own_extension_stays(void)
+{
+	Oid extension = get_extension_oid("telemetry", true);
+
+	if (!OidIsValid(extension))
+		return false;
+	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
+	return get_extension_oid("telemetry", true) == extension;
 }

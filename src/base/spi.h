@@ -46,4 +46,10 @@ extern Datum own_spi_datum(uint64 row, int column, bool *isnull);
 /* The same as text, palloc'd in context; NULL for NULL. */
 extern char *own_spi_text(uint64 row, int column, MemoryContext context);
 
+/*
+ * True if the extension is there; then it stays until the end of the transaction. Asked before
+ * anything else is locked: DROP EXTENSION begins with the same lock.
+ */
+extern bool own_extension_stays(void);
+
 #endif

@@ -31,13 +31,13 @@ static const char select_pipeline[] =
 							  "OR p.name = $2) "
 							  "ORDER BY p.pipeline_id";
 
-/* True while the extension's tables are there: DROP EXTENSION may have come in between. */
+/* False after DROP EXTENSION, which now has to wait; or before the update that brings the table. */
 static bool
 catalog_exists(void)
 {
-	Oid schema = get_namespace_oid("telemetry", true);
-
-	return OidIsValid(schema) && OidIsValid(get_relname_relid("pipeline_watermark", schema));
+	return own_extension_stays() &&
+		   OidIsValid(
+			   get_relname_relid("pipeline_watermark", get_namespace_oid("telemetry", false)));
 }
 
 static int64

@@ -18,13 +18,12 @@ static const char select_retention[] =
 	"FROM telemetry._retention r LEFT JOIN telemetry.retention_state s USING (target) "
 	"WHERE $2 IS NULL OR r.target = $2 ORDER BY r.target";
 
-/* True while the extension's tables are there: DROP EXTENSION may have come in between. */
+/* False after DROP EXTENSION, which now has to wait; or before the update that brings the table. */
 static bool
 catalog_exists(void)
 {
-	Oid schema = get_namespace_oid("telemetry", true);
-
-	return OidIsValid(schema) && OidIsValid(get_relname_relid("retention_state", schema));
+	return own_extension_stays() &&
+		   OidIsValid(get_relname_relid("retention_state", get_namespace_oid("telemetry", false)));
 }
 
 static Retention *
