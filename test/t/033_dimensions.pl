@@ -16,21 +16,6 @@ create_server($node, 'kafka', $kafka);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
-sub event
-{
-	my (%event) = @_;
-	return '{' . join(',', map { "\"$_\":" . (!defined $event{$_} ? 'null' : $event{$_} =~ /^-?\d+$/ ? $event{$_} : "\"$event{$_}\"") } sort keys %event) . '}';
-}
-
-# Waits until everything produced to a pipeline is dealt with.
-sub settled
-{
-	my ($pipeline, $n) = @_;
-	return poll_until(sub {
-		sql("SELECT coalesce(stored + dead + duplicates, 0) FROM telemetry.stat_pipeline WHERE pipeline = '$pipeline'") >= $n;
-	}, "$n messages of $pipeline", 90);
-}
-
 # Facts without a member; with the foreign key checked by PostgreSQL itself, from scratch.
 sub orphans
 {
@@ -58,19 +43,19 @@ CREATE FOREIGN TABLE $path.topic (id bigint, player_id text, region text, level 
     SERVER kafka OPTIONS (topic '$path');
 SQL
 	$kafka->create_topic($path, 1);
-	$kafka->produce($path, map { event(id => $_, player_id => 'p' . $_ % 50, region => "r$_", level => $_,
+	$kafka->produce($path, map { json_event(id => $_, player_id => 'p' . $_ % 50, region => "r$_", level => $_,
 				shop => $_ % 3, sku => $_ % 7 ? 's' . $_ % 5 : undef, event_time => $_ % 2 ? '2026-01-01T00:00:00Z' : '2026-01-02T00:00:00Z') } 1 .. 1000);
 	my $conflict = $path eq 'executor' ? 'ignore' : 'error';
 	sql("SELECT telemetry.create_pipeline('$path', '$path.topic', '$path.fact', event_time_column => 'event_time', max_ahead => NULL, on_conflict => '$conflict')");
-	settled($path, 1000);
+	settled($node, $path, 1000);
 	is(sql("SELECT count(*), max(player_key) FROM $path.player WHERE player_key > 0"), '50|50', "$path: one identity value a member, not one an event");
-	$kafka->produce($path, event(id => 2001, player_id => undef, event_time => '2026-01-01T00:00:00Z'),
-		event(id => 2002, player_id => 'bad', event_time => '2026-01-01T00:00:00Z'),
-		event(id => 2003, player_id => 'much too long it is', event_time => '2026-01-01T00:00:00Z'),
-		event(id => 2004, player_id => 'bad', event_time => '2026-01-01T00:00:00Z'),
-		event(id => 2005, player_id => 'fresh', event_time => '2026-01-01T00:00:00Z'),
-		event(id => 2006, player_id => 'p1', event_time => '2027-01-01T00:00:00Z'));
-	settled($path, 1006);
+	$kafka->produce($path, json_event(id => 2001, player_id => undef, event_time => '2026-01-01T00:00:00Z'),
+		json_event(id => 2002, player_id => 'bad', event_time => '2026-01-01T00:00:00Z'),
+		json_event(id => 2003, player_id => 'much too long it is', event_time => '2026-01-01T00:00:00Z'),
+		json_event(id => 2004, player_id => 'bad', event_time => '2026-01-01T00:00:00Z'),
+		json_event(id => 2005, player_id => 'fresh', event_time => '2026-01-01T00:00:00Z'),
+		json_event(id => 2006, player_id => 'p1', event_time => '2027-01-01T00:00:00Z'));
+	settled($node, $path, 1006);
 	is(sql("SELECT path FROM telemetry.stat_pipeline WHERE pipeline = '$path'"), $path, "$path: its path");
 	is(sql("SELECT dimensions FROM telemetry.stat_pipeline WHERE pipeline = '$path'"),
 		"player_key: $path.player (player_id), item_key: $path.item (shop, sku)", "$path: what is looked up");
@@ -100,7 +85,7 @@ my $random = 12345;
 my $below = sub { $random = ($random * 1103515245 + 12345) & 0x7fffffff; return ($random >> 8) % $_[0]; };
 for my $id (1 .. 2000)
 {
-	push @events, [ 'q' . $below->(60), event(id => $below->(50) == 0 ? $id - 1 : $id, player_id => 'q' . $below->(60), region => $below->(3) ? 'r' . $below->(9) : undef,
+	push @events, [ 'q' . $below->(60), json_event(id => $below->(50) == 0 ? $id - 1 : $id, player_id => 'q' . $below->(60), region => $below->(3) ? 'r' . $below->(9) : undef,
 		level => $below->(4) ? $below->(400) == 0 ? 5000 : $below->(70) - 2 : undef, device => 'd' . $below->(5),
 		event_time => $below->(40) ? sprintf('2026-01-%02dT%02d:00:00Z', 1 + $below->(20), $below->(24)) : undef) ];
 }
@@ -143,7 +128,7 @@ for my $round (1 .. 30)
 }
 for my $name (sort keys %following)
 {
-	settled($name, scalar(@events));
+	settled($node, $name, scalar(@events));
 	is(sql("SELECT dimensions FROM telemetry.stat_pipeline WHERE pipeline = '$name'"), 'player_key: ' . ($following{$name}{dimension} // $name) . '.player (player_id; newest region, level)', "$name: what follows is shown");
 	next if $following{$name}{dimension};
 	my $facts = join ' UNION ALL ', map { "SELECT * FROM $_.fact" } grep { ($following{$_}{dimension} // $_) eq $name } keys %following;
@@ -208,9 +193,9 @@ CREATE TABLE odd.fact (n int, id odd.t, k bigint REFERENCES odd.dim);
 CREATE FOREIGN TABLE odd.topic (n int, id odd.t) SERVER kafka OPTIONS (topic 'odd');
 SQL
 $kafka->create_topic('odd', 1);
-$kafka->produce('odd', map { event(n => $_, id => $_ == 70 ? 'equality' : $_ == 140 ? 'hash' : 'm' . $_ % 30) } 1 .. 200);
+$kafka->produce('odd', map { json_event(n => $_, id => $_ == 70 ? 'equality' : $_ == 140 ? 'hash' : 'm' . $_ % 30) } 1 .. 200);
 sql("SELECT telemetry.create_pipeline('odd', 'odd.topic', 'odd.fact')");
-settled('odd', 200);
+settled($node, 'odd', 200);
 is(sql("SELECT string_agg(\"offset\" || ' ' || sqlstate || ' ' || message, ',' ORDER BY \"offset\") FROM telemetry.dead_letter WHERE pipeline = 'odd'"),
 	'69 22000 no member of odd.dim can be looked up: not to be compared,139 22000 no member of odd.dim can be looked up: not to be hashed', 'an error of the key is a dead letter');
 is(sql('SELECT count(*), count(DISTINCT f.k) FROM odd.fact f JOIN odd.dim d ON d.k = f.k AND d.id::text = f.id::text'), '198|30', '... and all others are stored');
@@ -229,9 +214,9 @@ CREATE FOREIGN TABLE lookup.topic (code text) SERVER kafka OPTIONS (topic 'looku
 CREATE TABLE lookup.fact (code text, country_key int REFERENCES country);
 SQL
 $kafka->create_topic('lookup', 1);
-$kafka->produce('lookup', map { event(code => $_) } qw(de fr xx de));
+$kafka->produce('lookup', map { json_event(code => $_) } qw(de fr xx de));
 sql("SET ROLE loader; SELECT telemetry.create_pipeline('lookup', 'lookup.topic', 'lookup.fact')");
-settled('lookup', 4);
+settled($node, 'lookup', 4);
 is(sql("SELECT string_agg(code || country_key, ',' ORDER BY code) FROM lookup.fact"), 'de1,de1,fr2,xx-1', 'looked up only');
 is(sql("SELECT dimensions FROM telemetry.stat_pipeline WHERE pipeline = 'lookup'"), 'country_key: public.country (code) looked up only', '... and shown so');
 
@@ -284,11 +269,11 @@ for my $change (@changes)
 	my ($held, $changed) = ('', '');
 	# The cache knows the member.
 	sql("INSERT INTO held.player (player_id) VALUES ('$player') ON CONFLICT DO NOTHING");
-	$kafka->produce('held', event(id => ++$taken, player_id => $player));
-	settled('held', $taken);
+	$kafka->produce('held', json_event(id => ++$taken, player_id => $player));
+	settled($node, 'held', $taken);
 	my $hold = start_psql("SELECT pg_advisory_lock(1) IS NULL; SELECT pg_sleep(600)", \$held);
 	poll_until(sub { sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted") > 0 });
-	$kafka->produce('held', event(id => ++$taken, player_id => $player));
+	$kafka->produce('held', json_event(id => ++$taken, player_id => $player));
 	poll_until(sub { sql("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted") > 0 });
 	my $changer = start_psql($statement, \$changed);
 	my $waits = 0;
@@ -300,7 +285,7 @@ for my $change (@changes)
 	sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query ~ 'pg_sleep' AND pid <> pg_backend_pid()");
 	eval { $hold->finish };
 	eval { $changer->finish };
-	settled('held', $taken);
+	settled($node, 'held', $taken);
 	like($changed, $outcome, '... and then has its outcome');
 	last if $player eq 'd';
 	is(orphans('held.fact', 'held.player'), 0, '... with no fact that lacks its member');
@@ -308,8 +293,8 @@ for my $change (@changes)
 is(sql('SELECT count(*) FROM held.fact'), 2, 'what TRUNCATE left, and what came after it');
 
 # What a worker knew of a member that went it does not use.
-$kafka->produce('held', event(id => ++$taken, player_id => 'd'));
-settled('held', $taken);
+$kafka->produce('held', json_event(id => ++$taken, player_id => 'd'));
+settled($node, 'held', $taken);
 is(sql("SELECT count(*) FROM held.fact f JOIN held.player p USING (player_key) WHERE f.id = $taken AND p.player_id = 'd'"), 1, 'a member that was deleted is made anew');
 
 # A member that somebody else is making: the pipeline waits for what becomes of it, and makes it if nothing does.
@@ -321,11 +306,11 @@ for my $end (qw(COMMIT ROLLBACK))
 	$waiting->("locktype = 'advisory' AND objid = 3 AND granted");
 	my $maker = start_psql("BEGIN; INSERT INTO held.player (player_id) VALUES ('$end'); SELECT pg_advisory_xact_lock(3); $end", \$made);
 	$waiting->("locktype = 'advisory' AND objid = 3 AND NOT granted");
-	$kafka->produce('held', event(id => ++$taken, player_id => $end));
+	$kafka->produce('held', json_event(id => ++$taken, player_id => $end));
 	$waiting->("locktype = 'transactionid' AND NOT granted");
 	sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ 'pg_sleep' AND pid <> pg_backend_pid()");
 	eval { $_->finish } for $gate, $maker;
-	settled('held', $taken);
+	settled($node, 'held', $taken);
 	is(sql("SELECT count(*) FROM held.fact f JOIN held.player p USING (player_key) WHERE f.id = $taken AND p.player_id = '$end'"), 1, "$end of a member that the pipeline waits for");
 }
 
@@ -343,9 +328,9 @@ SELECT telemetry.create_pipeline('race', 'race.topic', 'race.fact', workers => 2
 SQL
 $kafka->create_topic('race', 2);
 my $keys = 400;
-$kafka->produce('race', map { my $i = $_; ([ 0, 'k', event(id => $i, player_id => 'p' . $i % $keys) ], [ 1, 'k', event(id => 10000 + $i, player_id => 'p' . ($keys - 1 - $i % $keys)) ]) } 0 .. $keys - 1);
+$kafka->produce('race', map { my $i = $_; ([ 0, 'k', json_event(id => $i, player_id => 'p' . $i % $keys) ], [ 1, 'k', json_event(id => 10000 + $i, player_id => 'p' . ($keys - 1 - $i % $keys)) ]) } 0 .. $keys - 1);
 sql("SELECT telemetry.resume_pipeline('race')");
-settled('race', 2 * $keys);
+settled($node, 'race', 2 * $keys);
 is(sql('SELECT count(*), count(DISTINCT player_id) FROM race.player'), "$keys|$keys", 'two workers make each member once');
 cmp_ok(sql('SELECT max(player_key) FROM race.player'), '<=', 2 * $keys, 'at most one identity value a member and worker');
 is(sql('SELECT count(*) FROM race.fact'), 2 * $keys, 'all facts are there');
@@ -354,7 +339,7 @@ is(orphans('race.fact', 'race.player'), 0, 'none lacks its member');
 my $produced = 2 * $keys;
 for my $round (1 .. 12)
 {
-	$kafka->produce('race', map { [ $_ % 2, 'k', event(id => 100000 * $round + $_, player_id => 'p' . ($_ * 7 % $keys)) ] } 1 .. 1000);
+	$kafka->produce('race', map { [ $_ % 2, 'k', json_event(id => 100000 * $round + $_, player_id => 'p' . ($_ * 7 % $keys)) ] } 1 .. 1000);
 	$produced += 1000;
 	# Beside the batches.
 	sql("DELETE FROM race.player WHERE player_key % 3 = $round % 3") if $round % 3 == 0;
@@ -367,14 +352,14 @@ for my $round (1 .. 12)
 	}
 	is(orphans('race.fact', 'race.player'), 0, "round $round: none lacks its member");
 }
-settled('race', $produced);
+settled($node, 'race', $produced);
 is(orphans('race.fact', 'race.player'), 0, 'none lacks its member afterwards');
 is(sql('SELECT count(*) - count(DISTINCT player_id) FROM race.player'), 0, 'one row a natural key');
 is(sql("SELECT dead FROM telemetry.stat_pipeline WHERE pipeline = 'race'"), 0, 'no event was lost for it');
 
-$kafka->produce('race', map { [ $_ % 2, 'k', event(id => 9000000 + $_, player_id => 'p' . $_ % $keys) ] } 1 .. 1000);
+$kafka->produce('race', map { [ $_ % 2, 'k', json_event(id => 9000000 + $_, player_id => 'p' . $_ % $keys) ] } 1 .. 1000);
 poll_until(sub { $node->psql('postgres', 'TRUNCATE race.player, race.fact') == 0 });
-settled('race', $produced + 1000);
+settled($node, 'race', $produced + 1000);
 is(orphans('race.fact', 'race.player'), 0, 'TRUNCATE beside batches');
 
 # The foreign key holds when PostgreSQL checks it from scratch.

@@ -14,20 +14,6 @@ create_server($node, 'kafka', $kafka);
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 
-sub event
-{
-	my (%event) = @_;
-	return '{' . join(',', map { "\"$_\":" . (!defined $event{$_} ? 'null' : $event{$_} =~ /^-?\d+$/ ? $event{$_} : "\"$event{$_}\"") } sort keys %event) . '}';
-}
-
-sub settled
-{
-	my ($pipeline, $n) = @_;
-	return poll_until(sub {
-		sql("SELECT coalesce(stored + dead + duplicates, 0) FROM telemetry.stat_pipeline WHERE pipeline = '$pipeline'") >= $n;
-	}, "$n messages of $pipeline", 90);
-}
-
 # The versions as a query over the facts has them, told without keys.
 sub expected
 {
@@ -68,7 +54,7 @@ my @events;
 for my $id (1 .. 1000)
 {
 	# Few values and few times: runs that end and begin again, equal times, events that say nothing.
-	push @events, event(id => $below->(50) == 0 ? $id - 1 : $id, player_id => $below->(60) ? 'p' . $below->(40) : undef,
+	push @events, json_event(id => $below->(50) == 0 ? $id - 1 : $id, player_id => $below->(60) ? 'p' . $below->(40) : undef,
 		region => $below->(6) ? 'r' . $below->(2) : undef, level => $below->(8) ? 9 + $below->(2) : undef, amount => $below->(70) - 1,
 		event_time => $below->(50) ? sprintf('2026-01-%02dT%02d:00:00Z', 1 + $below->(12), $below->(4)) : $below->(3) ? 'infinity' : undef);
 }
@@ -114,7 +100,7 @@ for my $round (1 .. 3)
 }
 for my $name (sort keys %pipelines)
 {
-	settled($name, scalar(@events));
+	settled($node, $name, scalar(@events));
 	is(differences($name), '0 0', "$name: the versions are what a query over the facts gives");
 	is(misplaced($name), 0, "$name: each fact refers to the version of its time");
 	cmp_ok(sql("SELECT count(*) FROM $name.fact"), '>', 850, "$name: of many facts");
@@ -129,14 +115,14 @@ sql('ALTER TABLE small.fact ADD CONSTRAINT again FOREIGN KEY (player_key) REFERE
 sql("ALTER TABLE small.player ADD CONSTRAINT apart EXCLUDE USING gist (int8range(hashtext(player_id), hashtext(player_id), '[]') WITH &&, tstzrange(valid_from, valid_to) WITH &&) WHERE (player_key > 0) DEFERRABLE");
 pass('the foreign key, and intervals that do not overlap');
 # ... and a deferrable one while versions are made, from the earliest time on.
-$kafka->produce('there', map { event(id => 9000 + $_, player_id => "p$_", region => 'early', level => $_ % 3, amount => 0, event_time => '2025-12-31T00:00:00Z') } 1 .. 40);
-settled('small', @events + 40);
+$kafka->produce('there', map { json_event(id => 9000 + $_, player_id => "p$_", region => 'early', level => $_ % 3, amount => 0, event_time => '2025-12-31T00:00:00Z') } 1 .. 40);
+settled($node, 'small', @events + 40);
 is(differences('small') . ' ' . misplaced('small'), '0 0 0', 'with an exclusion constraint');
 
 # ---- an event that is not stored makes no version -------------------------------------------------
-$kafka->produce('back', event(id => 9100, player_id => 'dead', region => 'x', level => 1, amount => -5, event_time => '2026-02-01T00:00:00Z'),
-	event(id => 9101, player_id => 'dead', region => 'y', level => 2, amount => 5, event_time => '2026-02-02T00:00:00Z'));
-settled('large', @events + 2);
+$kafka->produce('back', json_event(id => 9100, player_id => 'dead', region => 'x', level => 1, amount => -5, event_time => '2026-02-01T00:00:00Z'),
+	json_event(id => 9101, player_id => 'dead', region => 'y', level => 2, amount => 5, event_time => '2026-02-02T00:00:00Z'));
+settled($node, 'large', @events + 2);
 is(sql("SELECT string_agg(coalesce(region, '-'), ',' ORDER BY valid_from) FROM large.player WHERE player_id = 'dead'"), '-,y', 'a dead letter makes no version');
 sql('ALTER TABLE large.fact DROP CONSTRAINT fact_amount_check');
 my (undef, undef, $refused) = $node->psql('postgres', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT telemetry.retry_dead_letters('large')");
@@ -160,10 +146,10 @@ CREATE FOREIGN TABLE lookup.topic (currency text, percent int, event_time timest
 CREATE TABLE lookup.fact (currency text, event_time timestamptz, rate_key int REFERENCES rate);
 SQL
 $kafka->create_topic('lookup', 1);
-$kafka->produce('lookup', map { event(currency => $_->[0], event_time => $_->[1], percent => 99) } [ 'eur', '2025-06-01T00:00:00Z' ], [ 'eur', '2026-01-31T23:59:59.999999Z' ], [ 'eur', '2026-02-01T00:00:00Z' ], [ 'usd', '2026-02-01T00:00:00Z' ], [ undef, '2026-02-01T00:00:00Z' ], [ 'eur', undef ]);
+$kafka->produce('lookup', map { json_event(currency => $_->[0], event_time => $_->[1], percent => 99) } [ 'eur', '2025-06-01T00:00:00Z' ], [ 'eur', '2026-01-31T23:59:59.999999Z' ], [ 'eur', '2026-02-01T00:00:00Z' ], [ 'usd', '2026-02-01T00:00:00Z' ], [ undef, '2026-02-01T00:00:00Z' ], [ 'eur', undef ]);
 sql("SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline WHERE name <> 'large'");
 sql("SET ROLE reader; SELECT telemetry.create_pipeline('lookup', 'lookup.topic', 'lookup.fact', event_time_column => 'event_time')");
-settled('lookup', 6);
+settled($node, 'lookup', 6);
 is(sql("SELECT string_agg(rate_key::text, ',' ORDER BY event_time NULLS FIRST, currency) FROM lookup.fact"), '1,1,2,3,-1,-1', 'looked up only');
 is(sql("SELECT dimensions FROM telemetry.stat_pipeline WHERE pipeline = 'lookup'"), 'rate_key: public.rate (currency; versions by percent) looked up only', '... and shown so');
 

@@ -99,7 +99,9 @@ produce();
 goes_on('fast answers again');
 $mock->command('down 1');
 wait_for(q{SELECT state || ': ' || error FROM telemetry.stat_pipeline WHERE pipeline = 'events'}, qr/^connecting: ./, 'a broker that is away is told');
-is(query(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telemetry ingest worker' AND xact_start IS NOT NULL}), '0', 'no transaction waits for it');
+# Short ones, of workers that look whether anything changed, are none.
+sleep 1.5;
+is(query(q{SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telemetry ingest worker' AND xact_start < clock_timestamp() - interval '1 s'}), '0', 'no transaction waits for it');
 $mock->command('up 1');
 produce();
 goes_on('the broker is back');
@@ -149,7 +151,13 @@ $one->query_safe('ROLLBACK');
 $one->query_safe('BEGIN');
 $one->query_safe('LOCK TABLE telemetry.partition_offset');
 produce();
-wait_for(q{SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'telemetry.partition_offset'::regclass}, qr/^1$/, 'the batch waits for the user');
+# The batch of this pipeline, which has written its rows: another one may wait there as well.
+wait_for(<<'SQL', qr/^1$/, 'the batch waits for the user');
+SELECT count(*)
+FROM pg_locks l
+JOIN pg_locks written ON written.pid = l.pid AND written.relation = 'events'::regclass AND written.mode = 'RowExclusiveLock' AND written.granted
+WHERE NOT l.granted AND l.relation = 'telemetry.partition_offset'::regclass
+SQL
 my ($blocked, undef, $said) = ('', '', '');
 eval { $one->query('LOCK TABLE events'); 1 };
 eval { $one->query('ROLLBACK'); 1 };
@@ -159,15 +167,20 @@ like(slurp_file($node->logfile), qr/deadlock detected/, 'there was one');
 
 # ---- vacuum: no worker holds it back, whether it waits for messages, for a broker, or to try again
 query(q{ALTER TABLE hanging ADD CONSTRAINT none CHECK (id <> 7)});
+my ($oldest, $held, $longest) = (0, 0, 0);
 for my $n (1 .. 20)
 {
 	query('SELECT pg_current_xact_id()') for 1 .. 3;
-	my $old = query(q{SELECT coalesce(max(age(backend_xmin)), 0) FROM pg_stat_activity WHERE backend_type LIKE 'telemetry%'});
-	cmp_ok($old, '<=', 3, 'nobody of us holds vacuum back') if $old > 3 || $n == 20;
+	$oldest = query(q{SELECT coalesce(max(age(backend_xmin)), 0) FROM pg_stat_activity WHERE backend_type LIKE 'telemetry%'});
+	$held = $oldest > 3 ? $held + 1 : 0;
+	$longest = $held if $held > $longest;
 	sleep 0.05;
 }
+# One look may meet a short transaction on a machine that stalls; a transaction that waits is met by all that follow.
+cmp_ok($longest, '<=', 3, "nobody of us holds vacuum back (last: $oldest transactions)");
 query('CREATE TABLE junk AS SELECT 1 AS a; DELETE FROM junk');
-like(($node->psql('postgres', 'VACUUM VERBOSE junk'))[2], qr/1 removed|removed 1|1 dead item/i, 'what was deleted is removed');
+# At the moment of the first a batch may be under way that began before the DELETE.
+ok(poll_until(sub { ($node->psql('postgres', 'VACUUM VERBOSE junk'))[2] =~ /1 removed|removed 1|1 dead item/i }, 'VACUUM removes', 3), 'what was deleted is removed');
 
 # ---- the hanging broker's partition went over to the other
 wait_for('SELECT count(*) FROM hanging', qr/^2$/, 'a partition of a hanging leader is read from the next');

@@ -25,7 +25,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill crash);
+our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill crash json_event settled);
 our $root = abs_path(dirname(__FILE__) . '/../../..');
 
 # Nodes are UTF-8, whatever the caller's locale (initdb goes by it).
@@ -102,6 +102,22 @@ sub create_server
 	$node->safe_psql('postgres',
 		"CREATE SERVER $name FOREIGN DATA WRAPPER telemetry_kafka OPTIONS ($options)");
 	return;
+}
+
+# An event as JSON: whole numbers as such, undef as null, all else as strings that need no escapes.
+sub json_event
+{
+	my (%event) = @_;
+	return '{' . join(',', map { "\"$_\":" . (!defined $event{$_} ? 'null' : $event{$_} =~ /^-?\d+$/ ? $event{$_} : "\"$event{$_}\"") } sort keys %event) . '}';
+}
+
+# Waits until so many messages of a pipeline are dealt with.
+sub settled
+{
+	my ($node, $pipeline, $n) = @_;
+	return poll_until(sub {
+		$node->safe_psql('postgres', "SELECT coalesce(stored + dead + duplicates, 0) FROM telemetry.stat_pipeline WHERE pipeline = '$pipeline'") >= $n;
+	}, "$n messages of $pipeline", 90);
 }
 
 # Calls a function until it gives true; fails the test when it does not within a time (seconds,
