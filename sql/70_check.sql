@@ -14,11 +14,11 @@ WITH RECURSIVE pipelines AS (
     FROM telemetry.stat_pipeline s JOIN telemetry.pipeline p ON p.name = s.pipeline
 ), dead_views AS (
     SELECT view, target, status, status_reason FROM telemetry.stat_view WHERE status NOT IN ('live', 'building')
-), under (view, under, target) AS (
+), chain (view, lowest, target) AS (
     -- A view over a view comes back to life with the lowest one that is dead.
     SELECT view, view, target FROM dead_views
     UNION ALL
-    SELECT u.view, d.view, d.target FROM under u JOIN dead_views d ON d.view = u.target
+    SELECT c.view, d.view, d.target FROM chain c JOIN dead_views d ON d.view = c.target
 ), findings (rank, subject, what, command) AS (
     -- The server.
     SELECT 1, 'server', 'telemetry is not in shared_preload_libraries: no pipeline runs, and continuous views cannot be made',
@@ -109,7 +109,7 @@ WITH RECURSIVE pipelines AS (
            CASE l.status WHEN 'unbuilt' THEN format('CALL telemetry.build(%L);', l.view)
                          WHEN 'suspended' THEN format('SELECT telemetry.resume(%L); -- resume() if suspend() named no table', l.target)
                          ELSE format('REFRESH MATERIALIZED VIEW %s;', l.view) END
-    FROM dead_views v JOIN under u USING (view) JOIN dead_views l ON l.view = u.under
+    FROM dead_views v JOIN chain c USING (view) JOIN dead_views l ON l.view = c.lowest
     WHERE l.target NOT IN (SELECT view FROM dead_views)
     UNION ALL
     SELECT 1, 'table ' || t.tgrelid::regclass::text, format('trigger %I, which feeds continuous views, is disabled', t.tgname),

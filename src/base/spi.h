@@ -10,6 +10,9 @@
 
 #include "executor/spi.h"
 
+/* SPI_connect(), whose failure is an error. The rights are the caller's: for other tables, too. */
+extern void spi_connect(void);
+
 typedef struct OwnSpi
 {
 	Oid saved_user;
@@ -35,9 +38,7 @@ extern uint64 own_spi_run(SPIPlanPtr *plan, const char *sql, int nargs, const Oi
 extern uint64 own_spi_run_latest(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types,
 								 Datum *values, const char *nulls);
 
-/*
- * The one value, passed by value, that a statement on a relation gives; in a scope of its own.
- */
+/* The one value, passed by value, that a statement on a relation gives; in a scope of its own. */
 extern Datum own_spi_ask(SPIPlanPtr *plan, const char *sql, Oid relation, bool *isnull);
 
 /* Column of the current result, by position from 1. */

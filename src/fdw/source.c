@@ -9,7 +9,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
-#include "access/xact.h"
+#include "base/attempt.h"
 #include "base/compat.h"
 #include "base/sqlstate.h"
 #include "catalog/pg_class.h"
@@ -25,7 +25,6 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
 
 typedef struct SourceCheck
 {
@@ -279,33 +278,44 @@ source_result(Source *source, const MessageView *message, SourceResult *result)
 	result->verdict = source_row(source, message, result->values, result->isnull, &result->error);
 }
 
-/* The error just caught becomes a verdict. False when it is not the row's fault. */
-static bool
-source_caught(Source *source, SourceResult *result)
+typedef struct Decoding
 {
-	ErrorData *caught = CopyErrorData();
+	Source *source;
+	int n;
+	const MessageView *const *messages;
+	SourceResult *results;
+	int at; /* the message at hand */
+} Decoding;
 
-	if (!sqlstate_is_data_error(caught->sqlerrcode))
-		return false;
-	FlushErrorState();
+static void
+decode_on(void *argument)
+{
+	Decoding *decoding = argument;
+
+	for (; decoding->at < decoding->n; decoding->at++)
+		source_result(decoding->source, decoding->messages[decoding->at],
+					  &decoding->results[decoding->at]);
+}
+
+/* An error becomes a verdict. */
+static void
+refuse(Source *source, const ErrorData *error, SourceResult *result)
+{
 	result->verdict = SOURCE_BAD;
-	result->error.sqlstate = caught->sqlerrcode;
-	result->error.message = caught->message != NULL ? caught->message : pstrdup("unknown error");
+	result->error.sqlstate = error->sqlerrcode;
+	result->error.message = error->message != NULL ? error->message : pstrdup("unknown error");
 	source_error_place(source, &result->error.column, &result->error.constraint);
 	if (source->checks != NULL)
 		source->checks->current = NULL;
-	return true;
 }
 
 void
 source_rows(Source *source, int n, const MessageView *const *messages, SourceResult *results)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	Decoding decoding = {.source = source, .n = n, .messages = messages, .results = results};
 	int natts = source->desc->natts;
 	Datum *values = palloc_array(Datum, (Size) natts * n);
 	bool *isnull = palloc_array(bool, (Size) natts *n);
-	volatile int i = 0;
 
 	for (int row = 0; row < n; row++)
 	{
@@ -314,35 +324,17 @@ source_rows(Source *source, int n, const MessageView *const *messages, SourceRes
 	}
 	if (!source_may_throw(source))
 	{
-		for (; i < n; i++)
-			source_result(source, messages[i], &results[i]);
+		decode_on(&decoding);
 		return;
 	}
-
-	while (i < n)
+	for (; decoding.at < n; decoding.at++)
 	{
-		BeginInternalSubTransaction(NULL);
-		MemoryContextSwitchTo(context);
-		PG_TRY();
-		{
-			for (; i < n; i++)
-				source_result(source, messages[i], &results[i]);
-			ReleaseCurrentSubTransaction();
-		}
-		PG_CATCH();
-		{
-			MemoryContextSwitchTo(context);
-			if (!source_caught(source, &results[i]))
-			{
-				/* Who catches it rolls his own subtransaction back, not this one. */
-				RollbackAndReleaseCurrentSubTransaction();
-				PG_RE_THROW();
-			}
-			RollbackAndReleaseCurrentSubTransaction();
-			i++;
-		}
-		PG_END_TRY();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+		ErrorData *error = attempt(decode_on, &decoding);
+
+		if (error == NULL)
+			break;
+		if (!sqlstate_is_data_error(error->sqlerrcode))
+			ReThrowError(error);
+		refuse(source, error, &results[decoding.at]);
 	}
 }

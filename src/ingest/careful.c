@@ -22,11 +22,11 @@
 #include <math.h>
 
 #include "access/xact.h"
+#include "base/attempt.h"
 #include "base/crash.h"
 #include "base/sqlstate.h"
 #include "ingest/internal.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 /* Subtransactions left behind; past 64 PostgreSQL's snapshots overflow. */
 #define SUBTRANSACTIONS 60
@@ -56,36 +56,38 @@ copy_error(const ErrorData *error, MemoryContext context)
 	return copy;
 }
 
+typedef struct Chunk
+{
+	Ingest *ingest;
+	IngestRow *rows;
+	int n;
+	MemoryContext context;
+	int64 taken;
+} Chunk;
+
+static void
+write_chunk(void *argument)
+{
+	Chunk *chunk = argument;
+
+	MemoryContextSwitchTo(chunk->context);
+	chunk->taken = insert_rows(chunk->ingest, chunk->rows, chunk->n);
+	crash_point("chunk_written");
+}
+
 /* Tries one chunk. NULL: it is in; else the error, with everything rolled back. */
 static ErrorData *
 try_chunk(Ingest *ingest, IngestRow *rows, int n, MemoryContext chunk_context, int64 *written)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData *volatile error = NULL;
+	Chunk chunk = {.ingest = ingest, .rows = rows, .n = n, .context = chunk_context};
+	ErrorData *error;
 
 	ResetExprContext(ingest->econtext);
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(chunk_context);
-	PG_TRY();
-	{
-		int64 taken = insert_rows(ingest, rows, n);
-
-		crash_point("chunk_written");
-		ReleaseCurrentSubTransaction();
-		*written += taken;
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		RollbackAndReleaseCurrentSubTransaction();
-		FlushErrorState();
+	error = attempt(write_chunk, &chunk);
+	if (error)
 		crash_point("chunk_rolled_back");
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	else
+		*written += chunk.taken;
 	/* Above all the executor state that an error left behind. */
 	MemoryContextReset(chunk_context);
 	return error;
@@ -170,7 +172,7 @@ condemn_row(Careful *careful, int row, ErrorData *error)
 
 /* The versions that a batch makes are those of all its rows. */
 static bool
-may_leave_out(const Ingest *ingest)
+leaves_rows_out(const Ingest *ingest)
 {
 	return ingest->fast && !ingest->alone;
 }
@@ -250,7 +252,7 @@ hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 	Careful careful = begin(ingest, messages, rows, result_context, written, handed);
 
 	ingest->naside = 0;
-	ingest->aside_room = may_leave_out(ingest) ? n / ASIDE_SHARE + 1 : 0;
+	ingest->aside_room = leaves_rows_out(ingest) ? n / ASIDE_SHARE + 1 : 0;
 	ingest->aside = palloc(sizeof(int) * Max(ingest->aside_room, 1));
 	*written += insert_rows(ingest, rows, n);
 	*handed += n - ingest->naside;
@@ -287,7 +289,7 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		ingest->naside = 0;
 		ingest->doubtful = false;
 		/* Each may become a subtransaction that is kept. */
-		ingest->aside_room = may_leave_out(ingest) && size > 1 && done >= strict
+		ingest->aside_room = leaves_rows_out(ingest) && size > 1 && done >= strict
 								 ? SUBTRANSACTIONS - careful.released - 1
 								 : 0;
 		error = try_chunk(ingest, rows + done, size, careful.chunk_context, written);

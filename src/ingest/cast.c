@@ -10,14 +10,13 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
+#include "base/attempt.h"
 #include "base/sqlstate.h"
 #include "ingest/internal.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 
 bool
 cast_may_fail(const Expr *expression)
@@ -41,82 +40,68 @@ make_room(Ingest *ingest, IngestRow *rows, int n)
 	}
 }
 
-/*
- * Casts rows from *at on, until the end or the first that cannot be: then *at is that row, *column
- * the number of the target's column, and the error is returned.
- */
-static ErrorData *
-cast_until_bad(Ingest *ingest, IngestRow *rows, volatile int *at, int n, volatile int *column)
+typedef struct Casting
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData *volatile error = NULL;
+	Ingest *ingest;
+	IngestRow *rows;
+	int n;
+	int at;     /* the row at hand */
+	int column; /* the number of the target's column at hand; -1: none */
+} Casting;
 
-	*column = -1;
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+/* From the row at hand on, until the end or the first that cannot be cast. */
+static void
+cast_on(void *argument)
+{
+	Casting *casting = argument;
+
+	for (; casting->at < casting->n; casting->at++)
 	{
-		for (; *at < n; (*at)++)
+		for (int i = 0; i < casting->ingest->desc->natts; i++)
 		{
-			for (int i = 0; i < ingest->desc->natts; i++)
-			{
-				*column = i;
-				project_cast(ingest, &rows[*at], i + 1);
-			}
-			*column = -1;
-			if (*at % 256 == 0)
-				CHECK_FOR_INTERRUPTS();
+			casting->column = i;
+			project_cast(casting->ingest, &casting->rows[casting->at], i + 1);
 		}
-		ReleaseCurrentSubTransaction();
+		casting->column = -1;
+		if (casting->at % 256 == 0)
+			CHECK_FOR_INTERRUPTS();
 	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		RollbackAndReleaseCurrentSubTransaction();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return error;
 }
 
 IngestRow *
 cast_rows(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int *n)
 {
+	Casting casting = {.ingest = ingest, .rows = rows, .n = *n};
 	IngestRow *kept = rows;
 	int nkept = 0;
 
 	if (ingest->ncasts == 0 || *n == 0)
 		return rows;
 	make_room(ingest, rows, *n);
-	for (volatile int at = 0; at < *n;)
+	for (;;)
 	{
-		volatile int column;
-		int first = at;
-		ErrorData *error = cast_until_bad(ingest, rows, &at, *n, &column);
+		int first = casting.at;
+		ErrorData *error;
 		IngestMessage *message;
 
-		if (error && (column < 0 || !sqlstate_is_data_error(error->sqlerrcode)))
+		casting.column = -1;
+		error = attempt(cast_on, &casting);
+		if (error && (casting.column < 0 || !sqlstate_is_data_error(error->sqlerrcode)))
 			ReThrowError(error);
+		/* The rows are not ours to close up: they may be needed for another try. */
 		if (error && kept == rows)
-		{
-			/* The rows are not ours to close up: they may be needed for another try. */
 			kept = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(IngestRow) * *n);
-			nkept = 0;
-		}
 		if (kept != rows)
-			memcpy(kept + nkept, rows + first, sizeof(IngestRow) * (at - first));
-		nkept += at - first;
+			memcpy(kept + nkept, rows + first, sizeof(IngestRow) * (casting.at - first));
+		nkept += casting.at - first;
 		if (error == NULL)
 			break;
-		message = &messages[rows[at].message];
+		message = &messages[rows[casting.at].message];
 		condemn(message, error, CurrentMemoryContext);
 		if (message->error.column == NULL)
-			message->error.column = pstrdup(NameStr(TupleDescAttr(ingest->desc, column)->attname));
-		at++;
+			message->error.column =
+				pstrdup(NameStr(TupleDescAttr(ingest->desc, casting.column)->attname));
+		casting.at++;
 	}
 	*n = nkept;
 	return kept;

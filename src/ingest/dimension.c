@@ -297,20 +297,25 @@ describe_columns(Ingest *ingest, Dimension *dimension, Relation relation, Relati
 	return true;
 }
 
-/* unnest of the first n columns' arrays, and the names of what comes out. */
-static char *
-unnest(const Dimension *dimension, int n, const char *ordinality)
+char *
+dimension_unnest(int first, int n)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfoString(&sql, "ROWS FROM (");
 	for (int i = 0; i < n; i++)
-		appendStringInfo(&sql, "%spg_catalog.unnest($%d)", i > 0 ? ", " : "", i + 1);
-	appendStringInfo(&sql, ")%s AS u(", ordinality ? " WITH ORDINALITY" : "");
+		appendStringInfo(&sql, "%spg_catalog.unnest($%d)", i > 0 ? ", " : "", first + i);
+	return sql.data;
+}
+
+char *
+dimension_parameters(int n, const char *before)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
 	for (int i = 0; i < n; i++)
-		appendStringInfo(&sql, "%sc%d", i > 0 ? ", " : "", i);
-	appendStringInfo(&sql, "%s%s)", ordinality ? ", " : "", ordinality ? ordinality : "");
+		appendStringInfo(&sql, "%s%sc%d", i > 0 ? ", " : "", before, i);
 	return sql.data;
 }
 
@@ -366,12 +371,15 @@ compose_sql(Dimension *dimension, Relation index)
 		appendStringInfoString(&where, " AND d.valid_from = '-infinity'");
 	}
 	dimension->select_sql =
-		psprintf("SELECT u.n, CAST(d.%s AS %s) FROM %s JOIN ONLY %s AS d ON %s", key, type,
-				 unnest(dimension, dimension->nkeys, "n"), dimension->name, where.data);
+		psprintf("SELECT u.n, CAST(d.%s AS %s) FROM ROWS FROM (%s) WITH ORDINALITY AS u(%s, n) "
+				 "JOIN ONLY %s AS d ON %s",
+				 key, type, dimension_unnest(1, dimension->nkeys),
+				 dimension_parameters(dimension->nkeys, ""), dimension->name, where.data);
 	dimension->insert_sql =
-		psprintf("INSERT INTO %s (%s) SELECT %s FROM %s ORDER BY %s ON CONFLICT (%s) DO NOTHING",
-				 dimension->name, names.data, values.data,
-				 unnest(dimension, dimension->ncolumns, NULL), order.data, natural.data);
+		psprintf("INSERT INTO %s (%s) SELECT %s FROM ROWS FROM (%s) AS u(%s) ORDER BY %s "
+				 "ON CONFLICT (%s) DO NOTHING",
+				 dimension->name, names.data, values.data, dimension_unnest(1, dimension->ncolumns),
+				 dimension_parameters(dimension->ncolumns, ""), order.data, natural.data);
 	dimension->unknown_sql = psprintf("SELECT CAST(d.%s AS %s) FROM ONLY %s AS d WHERE d.%s = -1",
 									  key, type, dimension->name, key);
 }

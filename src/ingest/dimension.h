@@ -175,6 +175,11 @@ extern Member *dimension_cache_member(Dimension *dimension, Datum *natural);
 extern bool dimensions_resolve(struct Ingest *ingest, IngestMessage *messages,
 							   struct IngestRow *rows, int *n, bool own_transaction);
 
+/* For statements: unnest() of n parameters from the first one on; and c0, c1, ..., names of n
+ * columns of what comes out of it, each behind what stands before it. */
+extern char *dimension_unnest(int first, int n);
+extern char *dimension_parameters(int n, const char *before);
+
 /* ---- dimension_version.c ---- */
 /* Whether this unique index ends with the time from which a version is valid. */
 extern bool dimension_index_has_versions(const struct Ingest *ingest, Relation dimension,

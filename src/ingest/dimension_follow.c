@@ -14,6 +14,7 @@
 
 #include "base/guc.h"
 #include "catalog/pg_type.h"
+#include "base/spi.h"
 #include "executor/spi.h"
 #include "ingest/dimension.h"
 #include "ingest/internal.h"
@@ -259,8 +260,7 @@ follow_one(const Ingest *ingest, Dimension *dimension, const IngestRow *rows, in
 	if (following.nmembers == 0)
 		return;
 	make_arguments(&following, types, values);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	if (update)
 		run_in_order(dimension->follow_sql, nargs, types, values);
 	else

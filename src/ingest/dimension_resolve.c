@@ -8,9 +8,11 @@
  */
 #include "postgres.h"
 
+#include "base/attempt.h"
 #include "access/xact.h"
 #include "base/sqlstate.h"
 #include "commands/trigger.h"
+#include "base/spi.h"
 #include "executor/spi.h"
 #include "ingest/dimension.h"
 #include "ingest/internal.h"
@@ -79,13 +81,6 @@ run(const Lookup *lookup, const char *sql, int columns, Member **members, int n)
 }
 
 static void
-connect_spi(void)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-}
-
-static void
 remember(const Dimension *dimension, Member *member, Datum key, bool isnull)
 {
 	MemoryContext old = MemoryContextSwitchTo(dimension->cache_context);
@@ -100,7 +95,7 @@ remember(const Dimension *dimension, Member *member, Datum key, bool isnull)
 static void
 select_some(Lookup *lookup, Member **members, int n)
 {
-	connect_spi();
+	spi_connect();
 	run(lookup, lookup->dimension->select_sql, lookup->dimension->nkeys, members, n);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
@@ -121,7 +116,7 @@ insert_some(Lookup *lookup, Member **members, int n)
 	ConstraintsSetStmt immediate = {.type = T_ConstraintsSetStmt};
 
 	AfterTriggerSetState(&immediate);
-	connect_spi();
+	spi_connect();
 	run(lookup, lookup->dimension->insert_sql, lookup->dimension->ncolumns, members, n);
 	lookup->made += SPI_processed;
 	SPI_finish();
@@ -145,32 +140,33 @@ copy_error(const Dimension *dimension, const char *what, const ErrorData *error)
 	return copy;
 }
 
-typedef void (*Attempt)(Lookup *lookup, Member **members, int n);
+typedef void (*Work)(Lookup *lookup, Member **members, int n);
+
+typedef struct Try
+{
+	Lookup *lookup;
+	Work work;
+	Member **members;
+	int n;
+} Try;
+
+static void
+do_work(void *argument)
+{
+	const Try *try = argument;
+
+	try->work(try->lookup, try->members, try->n);
+}
 
 /* In a subtransaction. NULL: done; else the error, with everything rolled back. */
 static ErrorData *
-try(Lookup *lookup, Attempt attempt, Member **members, int n)
+try_work(Lookup *lookup, Work work, Member **members, int n)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	ErrorData *volatile error = NULL;
+	Try try = {.lookup = lookup, .work = work, .members = members, .n = n};
+	MemoryContext old = MemoryContextSwitchTo(lookup->context);
+	ErrorData *error = attempt(do_work, &try);
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		attempt(lookup, members, n);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(lookup->context);
-		error = CopyErrorData();
-		RollbackAndReleaseCurrentSubTransaction();
-		FlushErrorState();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
+	MemoryContextSwitchTo(old);
 	return error;
 }
 
@@ -179,16 +175,16 @@ try(Lookup *lookup, Attempt attempt, Member **members, int n)
  * limit: subtransactions that may be left behind, which those do that write.
  */
 static void
-try_by_halves(Lookup *lookup, Attempt attempt, const char *what, Member **members, int n, int limit)
+try_by_halves(Lookup *lookup, Work work, const char *what, Member **members, int n, int limit)
 {
 	ErrorData *error;
 
 	if (n == 0 || lookup->subtransactions >= limit)
 		return;
-	error = try(lookup, attempt, members, n);
+	error = try_work(lookup, work, members, n);
 	if (error == NULL)
 	{
-		lookup->subtransactions += attempt == insert_some;
+		lookup->subtransactions += work == insert_some;
 		return;
 	}
 	if (!sqlstate_is_data_error(error->sqlerrcode))
@@ -196,8 +192,8 @@ try_by_halves(Lookup *lookup, Attempt attempt, const char *what, Member **member
 	if (n > 1)
 	{
 		FreeErrorData(error);
-		try_by_halves(lookup, attempt, what, members, n / 2, limit);
-		try_by_halves(lookup, attempt, what, members + n / 2, n - n / 2, limit);
+		try_by_halves(lookup, work, what, members, n / 2, limit);
+		try_by_halves(lookup, work, what, members + n / 2, n - n / 2, limit);
 		return;
 	}
 	members[0]->state = MEMBER_REFUSED;
@@ -264,44 +260,43 @@ member_of_row(Lookup *lookup, int row)
 	return member;
 }
 
+typedef struct Finding
+{
+	Lookup *lookup;
+	Member **members;
+	int n;
+	int at; /* the row at hand */
+} Finding;
+
+static void
+find_on(void *argument)
+{
+	Finding *finding = argument;
+
+	for (; finding->at < finding->n; finding->at++)
+		finding->members[finding->at] = member_of_row(finding->lookup, finding->at);
+}
+
 /* The same for all rows. One whose key's hash or equality throws is dead. */
 static void
 find_members_with_care(Lookup *lookup, Member **members, int n, IngestMessage *messages)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile int i = 0;
+	Finding finding = {.lookup = lookup, .members = members, .n = n};
 
-	while (i < n)
+	for (; finding.at < n; finding.at++)
 	{
-		BeginInternalSubTransaction(NULL);
-		MemoryContextSwitchTo(context);
-		PG_TRY();
-		{
-			for (; i < n; i++)
-				members[i] = member_of_row(lookup, i);
-			ReleaseCurrentSubTransaction();
-		}
-		PG_CATCH();
-		{
-			IngestMessage *message = &messages[lookup->rows[i].message];
-			ErrorData *error;
+		ErrorData *error = attempt(find_on, &finding);
+		IngestMessage *message;
 
-			MemoryContextSwitchTo(context);
-			error = CopyErrorData();
-			RollbackAndReleaseCurrentSubTransaction();
-			FlushErrorState();
-			if (!sqlstate_is_data_error(error->sqlerrcode))
-				ReThrowError(error);
-			members[i] = NULL;
-			message->verdict = INGEST_DEAD;
-			message->error = copy_error(lookup->dimension, "looked up", error);
-			FreeErrorData(error);
-			i++;
-		}
-		PG_END_TRY();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
+		if (error == NULL)
+			break;
+		if (!sqlstate_is_data_error(error->sqlerrcode))
+			ReThrowError(error);
+		members[finding.at] = NULL;
+		message = &messages[lookup->rows[finding.at].message];
+		message->verdict = INGEST_DEAD;
+		message->error = copy_error(lookup->dimension, "looked up", error);
+		FreeErrorData(error);
 	}
 }
 
@@ -314,7 +309,7 @@ find_unknown(Lookup *lookup, Datum *key)
 
 	if (!dimension->has_unknown)
 		return false;
-	connect_spi();
+	spi_connect();
 	run(lookup, dimension->unknown_sql, 0, NULL, 0);
 	found = SPI_processed > 0;
 	if (found)

@@ -252,30 +252,6 @@ each(const Versions *versions, const char *separator, const char *pattern)
 	return sql.data;
 }
 
-/* unnest of n parameters from the first one on. */
-static char *
-unnest(int first, int n)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	for (int i = 0; i < n; i++)
-		appendStringInfo(&sql, "%spg_catalog.unnest($%d)", i > 0 ? ", " : "", first + i);
-	return sql.data;
-}
-
-/* c0, c1, ...: the natural key, each with what stands before it. */
-static char *
-natural(const Dimension *dimension, const char *before)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	for (int i = 0; i < dimension->nkeys; i++)
-		appendStringInfo(&sql, "%s%sc%d", i > 0 ? ", " : "", before, i);
-	return sql.data;
-}
-
 static char *
 natural_names(const Dimension *dimension)
 {
@@ -295,16 +271,16 @@ compose_lookup(const Dimension *dimension)
 	const Versions *versions = dimension->versions;
 	int n = dimension->nkeys;
 
-	return psprintf("SELECT u.n, CAST(v.%s AS %s), pg_catalog.isfinite(u.t) AND %s AND (%s) "
-					"FROM ROWS FROM (%s) WITH ORDINALITY AS u(%s, t, %s, n) CROSS JOIN LATERAL "
-					"(SELECT d.* FROM ONLY %s AS d WHERE %s AND d.valid_from <= u.t "
-					"AND d.valid_from < d.valid_to ORDER BY d.valid_from DESC LIMIT 1) AS v",
-					quote_identifier(dimension->key_name),
-					format_type_be_qualified(dimension->key_type),
-					each(versions, " AND ", "u.v# IS NOT NULL"),
-					each(versions, " OR ", "v.$ IS NULL OR NOT v.$ ~ u.v#^"),
-					unnest(1, n + 1 + versions->ntracked), natural(dimension, ""),
-					each(versions, ", ", "v#"), dimension->name, dimension->natural_sql);
+	return psprintf(
+		"SELECT u.n, CAST(v.%s AS %s), pg_catalog.isfinite(u.t) AND %s AND (%s) "
+		"FROM ROWS FROM (%s) WITH ORDINALITY AS u(%s, t, %s, n) CROSS JOIN LATERAL "
+		"(SELECT d.* FROM ONLY %s AS d WHERE %s AND d.valid_from <= u.t "
+		"AND d.valid_from < d.valid_to ORDER BY d.valid_from DESC LIMIT 1) AS v",
+		quote_identifier(dimension->key_name), format_type_be_qualified(dimension->key_type),
+		each(versions, " AND ", "u.v# IS NOT NULL"),
+		each(versions, " OR ", "v.$ IS NULL OR NOT v.$ ~ u.v#^"),
+		dimension_unnest(1, n + 1 + versions->ntracked), dimension_parameters(dimension->nkeys, ""),
+		each(versions, ", ", "v#"), dimension->name, dimension->natural_sql);
 }
 
 /*
@@ -323,8 +299,9 @@ compose_members(const Dimension *dimension, const char *attributes)
 		"AND d.valid_from < u.lo AND d.valid_from < d.valid_to "
 		"ORDER BY d.valid_from DESC LIMIT 1) AS b JOIN ONLY %s AS d ON %s AND d.valid_from >= b.f "
 		"AND (d.valid_from = b.f OR d.valid_from >= u.lo))",
-		unnest(1, n + 1), natural(dimension, ""), quote_identifier(dimension->key_name), attributes,
-		dimension->name, dimension->natural_sql, dimension->name, dimension->natural_sql);
+		dimension_unnest(1, n + 1), dimension_parameters(dimension->nkeys, ""),
+		quote_identifier(dimension->key_name), attributes, dimension->name, dimension->natural_sql,
+		dimension->name, dimension->natural_sql);
 }
 
 /*
@@ -355,7 +332,7 @@ compose_write(const Ingest *ingest, const Dimension *dimension, const char *key_
 		"UNION ALL SELECT o.m, x.%s, %s FROM old AS o JOIN %s AS x ON o.k %s x.%s "
 		"WHERE x.%s >= o.lo AND x.%s >= $%d AND x.%s < 'infinity' AND %s) AS s "
 		"ORDER BY s.m, s.f, %s), ",
-		each(versions, ", ", "a#"), unnest(n + 2, 2 + versions->ntracked),
+		each(versions, ", ", "a#"), dimension_unnest(n + 2, 2 + versions->ntracked),
 		each(versions, ", ", "a#"), time, each(versions, ", ", "x.$"), ingest->target_name,
 		dimension->key_operator, quote_identifier(dimension->target_column), time, time,
 		n + 4 + versions->ntracked, time, each(versions, " AND ", "x.$ IS NOT NULL"),
@@ -398,7 +375,7 @@ compose_write(const Ingest *ingest, const Dimension *dimension, const char *key_
 					 "FROM come AS c JOIN member AS u ON u.m = c.m WHERE NOT EXISTS "
 					 "(SELECT FROM moved AS x WHERE x.m = c.m AND x.f = c.f) ORDER BY c.m, c.f",
 					 dimension->name, natural_names(dimension), each(versions, ", ", "$"),
-					 natural(dimension, "u."), each(versions, ", ", "c.a#"));
+					 dimension_parameters(dimension->nkeys, "u."), each(versions, ", ", "c.a#"));
 	return sql.data;
 }
 
@@ -523,13 +500,6 @@ run(const char *sql, Arguments *arguments)
 	AtEOXact_GUC(false, level);
 }
 
-static void
-connect_spi(void)
-{
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-}
-
 /* ---- a batch ----------------------------------------------------------------------------------
  */
 
@@ -563,7 +533,7 @@ assign(const Dimension *dimension, int number, IngestRow *rows, const int *which
 
 	if (n == 0)
 		return;
-	connect_spi();
+	spi_connect();
 	for (int i = 0; i < dimension->nkeys; i++)
 		add_column(&arguments, &dimension->columns[i], rows, which, n);
 	add_event_times(&arguments, rows, which, n);
@@ -759,7 +729,7 @@ tell(Dimension *dimension, int number, IngestRow *rows, int n)
 	if (news.nmembers > 0)
 	{
 		note_rows(&news, n);
-		connect_spi();
+		spi_connect();
 		write_versions(&news);
 		repoint_facts(&news);
 		SPI_finish();

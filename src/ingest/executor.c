@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "base/crash.h"
+#include "base/spi.h"
 #include "commands/trigger.h"
 #include "ingest/internal.h"
 #include "catalog/pg_type.h"
@@ -90,8 +91,7 @@ executor_insert(Ingest *ingest, const IngestRow *rows, int n)
 	batch->md.enrtuples = n;
 	batch->reldata = store_batch(ingest, rows, n);
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	if (SPI_register_relation(batch) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the batch as a relation");
 	if (ingest->insert_plan == NULL)

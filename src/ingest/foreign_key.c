@@ -11,6 +11,7 @@
 
 #include "access/table.h"
 #include "base/compat.h"
+#include "base/spi.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
@@ -181,8 +182,7 @@ is_there(ForeignKey *key, Datum *values)
 {
 	bool there;
 
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	if (key->plan == NULL)
 	{
 		Oid types[INDEX_MAX_KEYS];

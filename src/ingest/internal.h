@@ -114,9 +114,8 @@ struct Ingest
 	int careful_window; /* messages that the next careful call looks at; 0: the first */
 	int *aside;         /* numbers of rows that the chunk at hand left out */
 	int naside;
-	int aside_room; /* how many it may; 0: what would be left out is an error */
-	bool
-		doubtful; /* what was thrown may come behind a conflict that was not: not the row's error */
+	int aside_room;    /* how many it may; 0: what would be left out is an error */
+	bool doubtful;     /* an error may come behind a conflict that was none: it is not the row's */
 	int64 recent_rows; /* rows of late, and how many of them were left out */
 	int64 recent_aside;
 	bool screens;        /* CHECK constraints are looked at beforehand: bad rows have been seen */

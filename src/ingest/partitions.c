@@ -12,6 +12,7 @@
 #include "catalog/partition_schema.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "base/spi.h"
 #include "executor/spi.h"
 #include "ingest/internal.h"
 #include "ingest/partitions.h"
@@ -229,8 +230,7 @@ create_partition(const TableName *target, PartitionUnit unit, Oid type, int64 ti
 	sql = psprintf("CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%s) TO (%s)", name,
 				   target->quoted, quote_literal_cstr(bound_literal(type, from)),
 				   quote_literal_cstr(bound_literal(type, to)));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	result = SPI_execute(sql, false, 0);
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));

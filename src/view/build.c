@@ -3,11 +3,15 @@
  *
  *   prepare    lock against writers: triggers, journal, status 'building'. Whoever writes from here
  *              on puts his partial rows into the journal, and whoever wrote before has committed.
+ *
  *   fill       one snapshot: the state is computed from the table, and what the snapshot sees of
- *              the journal is forgotten, since the table has it. The live views over it are
- * computed anew from that, in the same transaction. merge      again and again, one snapshot each:
- * what the journal has is folded into the state; groups that cannot be taken from are computed anew
- * under that same snapshot. finish     lock against writers, the same once more, and status 'live'.
+ *              the journal is forgotten, since the table has it. The live views over it are filled
+ *              from that, in the same transaction.
+ *
+ *   merge      again and again, one snapshot each: what the journal has is folded into the state;
+ *              groups that cannot be taken from are computed anew under that same snapshot.
+ *
+ *   finish     lock against writers, the same once more, and status 'live'.
  *
  * Invariant: after each transaction the state is what the query gave at its snapshot, and the
  * journal has what was committed since. The journal's rows and the changes of the table that they
@@ -26,10 +30,12 @@
 #include "view/build.h"
 
 #include "access/table.h"
+#include "base/attempt.h"
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/crash.h"
 #include "base/owner.h"
+#include "base/spi.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "executor/executor.h"
@@ -127,6 +133,19 @@ base_of(Oid target)
 	return target;
 }
 
+static void
+lock_writers_out(void *argument)
+{
+	Oid table = *(const Oid *) argument;
+	int level = NewGUCNestLevel();
+
+	(void) set_config_option("lock_timeout", psprintf("%d", DeadlockTimeout + 500), PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	LockRelationOid(table, ShareRowExclusiveLock);
+	list_free(find_all_inheritors(table, ShareRowExclusiveLock, NULL));
+	AtEOXact_GUC(true, level);
+}
+
 /*
  * All writers have ended and no new one begins, or false. Those that come later wait behind us, so
  * we do not stand in the queue for long. A little longer than deadlock_timeout, for which an
@@ -136,39 +155,15 @@ base_of(Oid target)
 static bool
 try_to_hold_writers_off(Oid table)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool held = false;
-	char *milliseconds = psprintf("%d", DeadlockTimeout + 500);
+	ErrorData *error = attempt(lock_writers_out, &table);
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		int level = NewGUCNestLevel();
-
-		(void) set_config_option("lock_timeout", milliseconds, PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
-		LockRelationOid(table, ShareRowExclusiveLock);
-		list_free(find_all_inheritors(table, ShareRowExclusiveLock, NULL));
-		AtEOXact_GUC(true, level);
-		ReleaseCurrentSubTransaction();
-		held = true;
-	}
-	PG_CATCH();
-	{
-		int code = geterrcode();
-
-		if (code != ERRCODE_LOCK_NOT_AVAILABLE && code != ERRCODE_T_R_DEADLOCK_DETECTED)
-			PG_RE_THROW();
-		MemoryContextSwitchTo(context);
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return held;
+	if (error == NULL)
+		return true;
+	if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
+		error->sqlerrcode != ERRCODE_T_R_DEADLOCK_DETECTED)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
 }
 
 /* Without a transaction's snapshot or lock in anybody's way. */
@@ -309,8 +304,7 @@ fill_part(const KnownView *view, PlannedStmt *plan, const List *tables, bool jou
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	execute_sql(psprintf("DELETE FROM %s", view->state), 0, NULL, NULL, NULL);
 	if (view->earlier)
 		execute_sql(psprintf("DELETE FROM %s", view->earlier), 0, NULL, NULL, NULL);

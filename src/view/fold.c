@@ -1,8 +1,10 @@
 #include "view/fold.h"
 
 #include "access/xact.h"
+#include "base/attempt.h"
 #include "base/crash.h"
 #include "base/owner.h"
+#include "base/spi.h"
 #include "base/sqlstate.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
@@ -14,7 +16,6 @@
 #include "utils/array.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "view/build.h"
 #include "view/collect.h"
@@ -411,8 +412,7 @@ merge_by_statements(KnownView *view, PendingView *pending, Change *change)
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	if (pending->emptied)
 		fold_empty(view);
 	merge(view, pending, change);
@@ -505,8 +505,10 @@ fold_of(List **folds, KnownView *view, const PendingView *pending)
  */
 
 static void
-take(const Step *step)
+take(void *argument)
 {
+	const Step *step = argument;
+
 	if (step->rows)
 	{
 		tuplestore_rescan(step->rows);
@@ -517,56 +519,26 @@ take(const Step *step)
 		with_view(step->view, step->pending, step->change);
 }
 
-/* True if it is the data that the state does not take, and not the database that is in trouble. */
-static bool
-try_step(const Step *step, char **reason)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool taken = false;
-
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		take(step);
-		ReleaseCurrentSubTransaction();
-		taken = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		if (!sqlstate_is_data_error(error->sqlerrcode))
-			PG_RE_THROW();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		*reason = error->message;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return taken;
-}
-
 /* False if the view broke. */
 static bool
-take_or_break(const Step *step, bool or_break)
+take_or_break(Step *step, bool or_break)
 {
-	char *reason;
+	ErrorData *error;
 
 	if (!or_break)
 	{
 		take(step);
 		return true;
 	}
-	if (try_step(step, &reason))
+	error = attempt(take, step);
+	if (error == NULL)
 		return true;
-	collect_stop(step->view, VIEW_BROKEN, reason);
+	/* It is not the data that the state does not take: the database is in trouble. */
+	if (!sqlstate_is_data_error(error->sqlerrcode))
+		ReThrowError(error);
+	collect_stop(step->view, VIEW_BROKEN, error->message);
 	ereport(WARNING,
-			(errmsg("continuous view %s is broken: %s", step->view->name, reason),
+			(errmsg("continuous view %s is broken: %s", step->view->name, error->message),
 			 errhint("Its table goes on without it. Drop it, or mend what made it fail, and then "
 					 "REFRESH MATERIALIZED VIEW %s.",
 					 step->view->name)));
@@ -586,8 +558,7 @@ all_rows(KnownView *view)
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	execute_sql(generate_columns(view, view->source), 0, NULL, NULL, NULL);
 	slot = MakeSingleTupleTableSlot(SPI_tuptable->tupdesc, &TTSOpsHeapTuple);
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -842,8 +813,7 @@ fold_rebuild(const KnownView *view)
 	int result;
 
 	owner_begin(&scope, view->owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	plan = SPI_prepare(generate_rebuild(view), 0, NULL);
 	if (plan == NULL)
 		elog(ERROR, "could not prepare the building of %s", view->name);

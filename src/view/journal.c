@@ -114,8 +114,7 @@ journal_add(const KnownView *view, PendingView *pending)
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	/* The table was truncated, for which nobody else may touch it, the builder neither. */
 	if (pending->emptied)
 	{
@@ -178,8 +177,7 @@ journal_take(const KnownView *view)
 	/* Of several transactions: a group may have several rows. */
 	pending->collected = 2;
 	owner_begin(&scope, view->owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	pending->plus = rows_of(view, false, context);
 	pending->minus = rows_of(view, true, context);
 	execute_sql(psprintf("DELETE FROM %s", journal_name(view->row.id)), 0, NULL, NULL, NULL);

@@ -128,8 +128,7 @@ insert_expired(const KnownView *view, Oid partition, Tuplestorestate *rows)
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	tuplestore_rescan(rows);
 	relation.md.name = PLUS_ROWS;
 	relation.md.tupdesc = view->desc;
@@ -265,8 +264,7 @@ take_back(KnownView *view, Oid partition)
 	for (int i = 0; i < view->ncolumns; i++)
 		appendStringInfo(&sql, "%s%s", i ? ", " : "", view->columns[i].name);
 	owner_begin(&scope, view->owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) < 0)
 		elog(ERROR, "could not take back what a partition contributed");
 	/* Else it is computed anew, without them. */

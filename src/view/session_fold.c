@@ -48,21 +48,25 @@ new_store(void)
 	return tuplestore_begin_heap(false, false, work_mem);
 }
 
-/* The columns, from that one on, of what a statement returned. */
+/* The columns, from that one on, of a row that a statement returned. */
 static void
-keep(const KnownView *view, SPITupleTable *rows, uint64 n, int from, Tuplestorestate *store)
+keep_row(const KnownView *view, HeapTuple row, TupleDesc desc, int from, Tuplestorestate *store)
 {
 	int width = view->ncolumns + from;
 	Datum *values = palloc(sizeof(Datum) * width);
 	bool *isnull = palloc(sizeof(bool) * width);
 
-	for (uint64 i = 0; i < n; i++)
-	{
-		heap_deform_tuple(rows->vals[i], rows->tupdesc, values, isnull);
-		tuplestore_putvalues(store, view->desc, values + from, isnull + from);
-	}
+	heap_deform_tuple(row, desc, values, isnull);
+	tuplestore_putvalues(store, view->desc, values + from, isnull + from);
 	pfree(values);
 	pfree(isnull);
+}
+
+static void
+keep(const KnownView *view, SPITupleTable *rows, uint64 n, int from, Tuplestorestate *store)
+{
+	for (uint64 i = 0; i < n; i++)
+		keep_row(view, rows->vals[i], rows->tupdesc, from, store);
 }
 
 /* The keys are locked, and the rows that are returned are as the last writer left them. */
@@ -188,14 +192,14 @@ take_out(KnownView *view, Heads heads, int ahead, ArrayType **emptied, Tuplestor
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
 		bool isnull;
-		SPITupleTable row = *SPI_tuptable;
-		Datum key = SPI_getbinval(row.vals[i], row.tupdesc, 1, &isnull);
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
+		Datum key = SPI_getbinval(row, desc, 1, &isnull);
 
 		if (!isnull)
 			keys[nkeys++] = key;
-		row.vals += i;
-		if (old && DatumGetBool(SPI_getbinval(row.vals[0], row.tupdesc, 2, &isnull)))
-			keep(view, &row, 1, 2, old);
+		if (old && DatumGetBool(SPI_getbinval(row, desc, 2, &isnull)))
+			keep_row(view, row, desc, 2, old);
 	}
 	*emptied =
 		construct_array(keys, nkeys, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);

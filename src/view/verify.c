@@ -8,6 +8,7 @@
 #include "base/owner.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
+#include "base/spi.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -190,8 +191,7 @@ compare(const KnownView *view, Range *range, ReturnSetInfo *result)
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	portal = SPI_cursor_open_with_args(NULL, comparison(view, range), range->key >= 0 ? 2 : 0,

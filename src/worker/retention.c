@@ -4,6 +4,7 @@
 #include "base/crash.h"
 #include "base/owner.h"
 #include "catalog/pg_class.h"
+#include "base/spi.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "storage/lmgr.h"
@@ -70,8 +71,7 @@ retention_drop(const Retention *retention, Oid partition)
 				   get_rel_relkind(partition) == RELKIND_FOREIGN_TABLE ? "FOREIGN TABLE" : "TABLE",
 				   name);
 	owner_begin(&scope, owner_of(retention->target));
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	spi_connect();
 	result = SPI_execute(sql, false, 0);
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
