@@ -19,7 +19,7 @@ CREATE TABLE telemetry._pipeline (
     dead_letter_limit integer     CONSTRAINT pipeline_dead_letter_limit_range CHECK (dead_letter_limit > 0),
     on_conflict       text        NOT NULL CONSTRAINT pipeline_on_conflict_choice CHECK (on_conflict IN ('error', 'ignore')),
     create_partitions text        NOT NULL CONSTRAINT pipeline_create_partitions_choice CHECK (create_partitions IN ('none', 'hour', 'day', 'month')),
-    consumer_group    text        NOT NULL,
+    consumer_group    text        NOT NULL CONSTRAINT pipeline_consumer_group_length CHECK (octet_length(consumer_group) BETWEEN 1 AND 249),
     paused            boolean     NOT NULL DEFAULT false,
     pause_reason      text,
     paused_at         timestamptz,

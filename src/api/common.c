@@ -6,12 +6,33 @@
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "worker/worker.h"
 
 char *
 admin_text(FunctionCallInfo fcinfo, int n)
 {
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
+}
+
+/* The type's own message names the value; what else may stand there it cannot know. */
+static void
+time_hint(void *arg)
+{
+	errhint("Use earliest, latest, or a time such as 2026-01-31 12:00+00.");
+}
+
+TimestampTz
+admin_time(const char *text)
+{
+	ErrorContextCallback callback = {error_context_stack, time_hint, NULL};
+	TimestampTz time;
+
+	error_context_stack = &callback;
+	time = DatumGetTimestampTz(DirectFunctionCall3(
+		timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	error_context_stack = callback.previous;
+	return time;
 }
 
 void

@@ -16,6 +16,7 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "api/pipeline.h"
@@ -45,6 +46,9 @@ check_int(FunctionCallInfo fcinfo, int n, const char *option, int least, int gre
 				   psprintf("between %d and %d, not %d", least, greatest, PG_GETARG_INT32(n)));
 }
 
+/* As long as a topic's name may be; ours have at most 137. */
+#define CONSUMER_GROUP_MAX 249
+
 /* Longer than any use, and so short that no sum with a time leaves the range of a timestamp's type.
  */
 #define INTERVAL_MAX_US (1000 * 366 * USECS_PER_DAY)
@@ -71,7 +75,9 @@ check_interval(FunctionCallInfo fcinfo, int n, const char *option, int64 least, 
 		return;
 	us = interval_us(PG_GETARG_INTERVAL_P(n));
 	if (us < least || us > greatest)
-		bad_option(option, rule);
+		bad_option(option, psprintf("%s, not %s", rule,
+									DatumGetCString(
+										DirectFunctionCall1(interval_out, PG_GETARG_DATUM(n)))));
 }
 
 static void
@@ -86,6 +92,17 @@ check_choice(FunctionCallInfo fcinfo, int n, const char *option, const char *con
 		if (strcmp(value, *choices) == 0)
 			return;
 	bad_option(option, psprintf("%s, not \"%s\"", rule, value));
+}
+
+/* librdkafka makes no queue without a group, and writes its length in 16 bits. */
+static void
+check_group(FunctionCallInfo fcinfo, int n)
+{
+	char *group = admin_text(fcinfo, n);
+
+	if (group != NULL && (group[0] == '\0' || strlen(group) > CONSUMER_GROUP_MAX))
+		bad_option("consumer_group",
+				   psprintf("of 1 to %d bytes, not %zu", CONSUMER_GROUP_MAX, strlen(group)));
 }
 
 static void
@@ -104,8 +121,14 @@ check_name(const char *name)
 typedef struct OptionPositions
 {
 	int allowed_lateness, idle_timeout, max_ahead, batch_rows, batch_interval, workers, partitions;
-	int dead_letter_limit, on_conflict, create_partitions;
+	int dead_letter_limit, on_conflict, create_partitions, consumer_group;
 } OptionPositions;
+
+static char *
+array_text(Datum array)
+{
+	return OidOutputFunctionCall(F_ARRAY_OUT, array);
+}
 
 static void
 check_partitions(FunctionCallInfo fcinfo, int n)
@@ -118,11 +141,14 @@ check_partitions(FunctionCallInfo fcinfo, int n)
 		return;
 	array = PG_GETARG_ARRAYTYPE_P(n);
 	if (ARR_NDIM(array) != 1 || array_contains_nulls(array))
-		bad_option("partitions", "a list of partition numbers, such as '{0,1}'");
+		bad_option("partitions", psprintf("a list of partition numbers, such as '{0,1}', not '%s'",
+										  array_text(PG_GETARG_DATUM(n))));
 	deconstruct_array(array, INT4OID, sizeof(int32), true, TYPALIGN_INT, &numbers, NULL, &count);
 	for (int i = 0; i < count; i++)
 		if (DatumGetInt32(numbers[i]) < 0)
-			bad_option("partitions", "a list of partition numbers, which are not negative");
+			bad_option("partitions",
+					   psprintf("a list of partition numbers, which are not negative, not '%s'",
+								array_text(PG_GETARG_DATUM(n))));
 }
 
 static void
@@ -146,6 +172,7 @@ check_options(FunctionCallInfo fcinfo, const OptionPositions *at)
 	check_choice(fcinfo, at->on_conflict, "on_conflict", conflicts, "\"error\" or \"ignore\"");
 	check_choice(fcinfo, at->create_partitions, "create_partitions", units,
 				 "\"none\", \"hour\", \"day\" or \"month\"");
+	check_group(fcinfo, at->consumer_group);
 }
 
 /* Opens what the row says, as the pipeline will; ereports the whole list of what does not fit. */
@@ -154,13 +181,23 @@ check_fit(const char *name)
 {
 	Pipeline *pipeline = pipeline_by_name(name, CurrentMemoryContext);
 	IngestOptions options = ingest_options_of(pipeline);
+	char kind = get_rel_relkind(options.source);
 	Ingest *ingest;
 
-	if (get_rel_relkind(options.source) != RELKIND_FOREIGN_TABLE)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("the source of a pipeline must be a foreign table"),
-						errhint("Make one on a server of telemetry_kafka.")));
-	source_check_rights(options.source, options.owner);
+	/* '\0': it is gone, as ingest_open() says. */
+	if (kind != RELKIND_FOREIGN_TABLE && kind != '\0')
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg(
+				 "%s is not a foreign table",
+				 quote_qualified_identifier(get_namespace_name(get_rel_namespace(options.source)),
+											get_rel_name(options.source))),
+			 errdetail("The source of a pipeline must be one."),
+			 errhint("Make one: CREATE FOREIGN TABLE ... SERVER ... OPTIONS (topic '...'), on a "
+					 "server of telemetry_kafka.")));
+	if (kind != '\0')
+		source_check_rights(options.source, options.owner);
 	ingest = ingest_open(&options, CurrentMemoryContext);
 	ingest_check_rights(ingest);
 	ingest_close(ingest);
@@ -204,10 +241,9 @@ normal_start(const char *start)
 
 	if (strcmp(start, "earliest") == 0 || strcmp(start, "latest") == 0)
 		return pstrdup(start);
-	time = DirectFunctionCall3(timestamptz_in, CStringGetDatum(start), ObjectIdGetDatum(InvalidOid),
-							   Int32GetDatum(-1));
+	time = TimestampTzGetDatum(admin_time(start));
 	if (TIMESTAMP_NOT_FINITE(DatumGetTimestampTz(time)))
-		bad_option("start_position", "earliest, latest or a finite time");
+		bad_option("start_position", psprintf("earliest, latest or a finite time, not %s", start));
 	time = DirectFunctionCall2(timestamptz_zone, CStringGetTextDatum("UTC"), time);
 	return TextDatumGetCString(
 		DirectFunctionCall2(timestamp_to_char, time, CStringGetTextDatum(iso)));
@@ -216,7 +252,7 @@ normal_start(const char *start)
 Datum
 telemetry_create_pipeline(PG_FUNCTION_ARGS)
 {
-	static const OptionPositions at = {5, 6, 7, 8, 9, 10, 11, 12, 13, 14};
+	static const OptionPositions at = {5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 	static SPIPlanPtr plan;
 	Oid types[] = {TEXTOID,      OIDOID,      OIDOID,      OIDOID,  TEXTOID,     NAMEOID,
 				   INTERVALOID,  INTERVALOID, INTERVALOID, INT4OID, INTERVALOID, INT4OID,
@@ -309,16 +345,37 @@ check_reset(FunctionCallInfo fcinfo, int n)
 	}
 }
 
-#define KEEP(column, n) column " = coalesce($" n ", " column ")"
+#define KEEP(column, n) column " = coalesce($" n ", " column "), "
 #define RESET(column, n)                                                                           \
-	column " = CASE WHEN '" column "' = ANY ($16) THEN NULL ELSE coalesce($" n ", " column ") END"
+	column " = CASE WHEN '" column "' = ANY ($16) THEN NULL ELSE coalesce($" n ", " column ") "    \
+																						   "END, "
+
+/* $1 the pipeline, $2 to $16 the function's arguments from its second on. */
+/* clang-format off */
+static const char alter_sql[] =
+	"UPDATE telemetry._pipeline SET "
+	RESET("event_time_column", "2")
+	KEEP("allowed_lateness", "3")
+	KEEP("idle_timeout", "4")
+	RESET("max_ahead", "5")
+	KEEP("batch_rows", "6")
+	KEEP("batch_interval", "7")
+	KEEP("workers", "8")
+	RESET("partitions", "9")
+	RESET("dead_letter_limit", "10")
+	KEEP("on_conflict", "11")
+	KEEP("create_partitions", "12")
+	KEEP("consumer_group", "13")
+	"owner = coalesce($14::regrole, owner), "
+	KEEP("name", "15")
+	"revision = revision + 1 WHERE pipeline_id = $1";
+/* clang-format on */
 
 Datum
 telemetry_alter_pipeline(PG_FUNCTION_ARGS)
 {
-	static const OptionPositions at = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11};
+	static const OptionPositions at = {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
 	static SPIPlanPtr plan;
-	/* $1 the pipeline, $2 to $16 the function's arguments from its second on. */
 	Oid types[] = {INT4OID,     NAMEOID, INTERVALOID,  INTERVALOID, INTERVALOID, INT4OID,
 				   INTERVALOID, INT4OID, INT4ARRAYOID, INT4OID,     TEXTOID,     TEXTOID,
 				   TEXTOID,     OIDOID,  TEXTOID,      TEXTARRAYOID};
@@ -348,26 +405,7 @@ telemetry_alter_pipeline(PG_FUNCTION_ARGS)
 		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
 	}
 	own_spi_begin(&scope);
-	own_spi_run(
-		&plan,
-		"UPDATE telemetry._pipeline SET revision = revision + 1, " RESET("event_time_column", "2") ", " KEEP("allowed_lateness", "3") ", " KEEP("idle_timeout", "4") ", " RESET(
-			"max_ahead",
-			"5") ", " KEEP("batch_rows",
-						   "6") ", " KEEP("batch_interval",
-										  "7") ", " KEEP("workers",
-														 "8") ", " RESET("partitions",
-																		 "9") ", " RESET("dead_"
-																						 "letter_"
-																						 "limit",
-																						 "10") ","
-																							   " " KEEP("on_conflict", "11") ", " KEEP(
-																								   "create_partitions",
-																								   "12") ", " KEEP("consumer_group",
-																												   "13") ", "
-																														 "owner = coalesce($14::regrole, owner), " KEEP(
-																															 "name",
-																															 "15") " WHERE pipeline_id = $1",
-		lengthof(types), types, values, nulls);
+	own_spi_run(&plan, alter_sql, lengthof(types), types, values, nulls);
 	own_spi_end(&scope);
 	check_fit(name);
 	worker_wake_at_commit();

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "catalog/pipeline.h"
+#include "datatype/timestamp.h"
 #include "fmgr.h"
 #include "ingest/ingest.h"
 
@@ -21,6 +22,9 @@ extern bool admin_may_see(const Pipeline *pipeline);
 
 /* The text argument n, palloc'd; NULL for NULL. */
 extern char *admin_text(FunctionCallInfo fcinfo, int n);
+
+/* A time that stands where earliest or latest may stand, too; ereports what it can be. */
+extern TimestampTz admin_time(const char *text);
 
 /* Counts the revision up, so that running workers start anew with what the row says now. */
 extern void admin_touch(int pipeline_id);

@@ -103,9 +103,7 @@ moves_to_position(Seek *seek, const char *position)
 		}
 		return;
 	}
-	time =
-		DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(position),
-												ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	time = admin_time(position);
 	if (TIMESTAMP_NOT_FINITE(time))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("cannot seek to time \"%s\"", position),
@@ -141,7 +139,8 @@ add_move(Seek *seek, const char *key, const JsonbValue *value)
 								  seek->source->topic, seek->partitions)));
 	if (value->type != jbvNumeric)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the offset of partition %ld must be a whole number", partition)));
+						errmsg("the offset of partition %ld must be a whole number", partition),
+						errhint("For example '{\"0\": 1200, \"1\": 0}'.")));
 	numeric = NumericGetDatum(value->val.numeric);
 	if (!DatumGetBool(
 			DirectFunctionCall2(numeric_eq, numeric, DirectFunctionCall1(numeric_floor, numeric))))
@@ -290,7 +289,10 @@ telemetry_skip_offset(PG_FUNCTION_ARGS)
 	if (offset == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("pipeline \"%s\" does not read partition %d", pipeline->name, number)));
+				 errmsg("pipeline \"%s\" does not read partition %d", pipeline->name, number),
+				 errhint("SELECT partition, committed_offset, pause_reason FROM "
+						 "telemetry.stat_partition WHERE pipeline = %s tells which it reads.",
+						 quote_literal_cstr(pipeline->name))));
 	if (offset->next_offset != skipped)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 						errmsg("offset " INT64_FORMAT

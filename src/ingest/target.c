@@ -490,6 +490,22 @@ order_dimensions(Ingest *ingest)
 	qsort(ingest->by_oid, ingest->ndimensions, sizeof(Dimension *), compare_relations);
 }
 
+/* Neither can be replaced by another: the offsets are of this topic's rows in that table. */
+static void
+check_both_exist(const IngestOptions *options)
+{
+	bool source = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(options->source));
+
+	if (source && SearchSysCacheExists1(RELOID, ObjectIdGetDatum(options->target)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 source ? errmsg("the target table (OID %u) does not exist any more", options->target)
+					: errmsg("the source (foreign table with OID %u) does not exist any more",
+							 options->source),
+			 errhint("Drop the pipeline by telemetry.drop_pipeline(), and create it anew.")));
+}
+
 static Ingest *
 open_once(const IngestOptions *options, MemoryContext parent)
 {
@@ -515,15 +531,8 @@ open_once(const IngestOptions *options, MemoryContext parent)
 
 	/* The lock of the batch to come: had it to be stronger then, two workers could deadlock. */
 	(void) target_lock(options);
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(options->source)))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-						errmsg("the source (foreign table with OID %u) does not exist any more",
-							   options->source)));
-	target = try_relation_open(options->target, NoLock);
-	if (target == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("the target table (OID %u) does not exist any more", options->target)));
+	check_both_exist(options);
+	target = relation_open(options->target, NoLock);
 	watch(ingest);
 	ingest->target_schema = get_namespace_name(RelationGetNamespace(target));
 	ingest->target_table = pstrdup(RelationGetRelationName(target));

@@ -169,6 +169,8 @@ kafka_consumer_open(const KafkaSettings *settings, const char *topic, const char
 		/* Errors of the cluster come through the same queue as messages. */
 		rd_kafka_poll_set_consumer(consumer->handle.rk);
 		consumer->handle.queue = rd_kafka_queue_get_consumer(consumer->handle.rk);
+		if (consumer->handle.queue == NULL)
+			elog(ERROR, "the Kafka client has no queue for consumer group \"%s\"", group_id);
 		rd_kafka_queue_io_event_enable(consumer->handle.queue, consumer->handle.fd, wake,
 									   sizeof(wake));
 		consumer->queue_bytes = (int64) queue_kb * 1024;

@@ -46,6 +46,8 @@ SELECT telemetry.create_pipeline('p', 'topic', 'fact', dead_letter_limit => 0, p
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', on_conflict => 'update', paused => true);
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', create_partitions => 'week', paused => true);
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', create_partitions => 'day', paused => true);
+SELECT telemetry.create_pipeline('p', 'topic', 'fact', consumer_group => '', paused => true);
+SELECT telemetry.create_pipeline('p', 'topic', 'fact', consumer_group => repeat('ä', 125), paused => true);
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', event_time_column => 'nothing', paused => true);
 SELECT telemetry.create_pipeline('p', 'topic', 'fact', event_time_column => 'kind', paused => true);
 SELECT telemetry.create_pipeline('p', 'fact', 'fact', paused => true);
@@ -77,6 +79,7 @@ SELECT telemetry.alter_pipeline(NULL);
 SELECT telemetry.alter_pipeline('nobody', workers => 2);
 SELECT telemetry.alter_pipeline('p', workers => 0);
 SELECT telemetry.alter_pipeline('p', on_conflict => 'x');
+SELECT telemetry.alter_pipeline('p', consumer_group => '');
 SELECT telemetry.alter_pipeline('p', event_time_column => 'nothing');
 SELECT telemetry.alter_pipeline('p', reset => '{workers}');
 SELECT telemetry.alter_pipeline('p', reset => '{NULL}');
