@@ -486,7 +486,8 @@ append_given(StringInfo sql, const KnownView *view, const KnownView *helper, boo
 		else
 			appendStringInfo(sql, "NULL::%s",
 							 format_type_extended(TupleDescAttr(view->desc, i)->atttypid, -1,
-												  FORMAT_TYPE_FORCE_QUALIFY));
+												  FORMAT_TYPE_TYPEMOD_GIVEN |
+													  FORMAT_TYPE_FORCE_QUALIFY));
 	}
 	appendStringInfoString(sql, " FROM (");
 	append_values(sql, helper, anew);

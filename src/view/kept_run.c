@@ -83,8 +83,11 @@ make_run(const KnownView *view)
 	run->context = context;
 	run->rows = tuplestore_begin_heap(true, false, MAX_KILOBYTES);
 	named->md.name = pstrdup(DELTA_ROWS);
-	/* A copy, for the relation's own would be pinned by this transaction. */
-	named->md.tupdesc = CreateTupleDescCopy(RelationGetDescr(target));
+	/*
+	 * A copy, for the relation's own would be pinned by this transaction; with what stands for
+	 * columns that were added after a row was written, which the rows do not have.
+	 */
+	named->md.tupdesc = CreateTupleDescCopyConstr(RelationGetDescr(target));
 	named->md.enrtype = ENR_NAMED_TUPLESTORE;
 	named->md.enrtuples = 1;
 	named->reldata = run->rows;

@@ -11,7 +11,9 @@
 #include "utils/lsyscache.h"
 #include "access/htup_details.h"
 #include "catalog/pg_aggregate.h"
+#include "catalog/pg_operator.h"
 #include "utils/syscache.h"
+#include "utils/typcache.h"
 #include "view/distinct.h"
 #include "view/generate.h"
 #include "view/session_statement.h"
@@ -86,11 +88,31 @@ gathered(const KnownView *view, int i)
 	return expand(column->kind->gather, view, i, "", "");
 }
 
+/* Told that it has no length, lest char and bit be those of length 1. */
 static char *
 type_of(const KnownView *view, int i)
 {
 	return format_type_extended(TupleDescAttr(view->desc, i)->atttypid, -1,
-								FORMAT_TYPE_FORCE_QUALIFY);
+								FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
+/* The equality that GROUP BY goes by, wherever it is: found by name, that of citext is text's. */
+static char *
+equality_of(const KnownView *view, int i)
+{
+	Oid type = TupleDescAttr(view->desc, i)->atttypid;
+	Oid equality = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(equality));
+	Form_pg_operator form;
+	char *name;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for operator %u", equality);
+	form = (Form_pg_operator) GETSTRUCT(tuple);
+	name = psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+					NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return name;
 }
 
 static void
@@ -397,9 +419,11 @@ generate_recompute(const KnownView *view)
 
 	initStringInfo(&condition);
 	for (int i = 0; i < view->row.nkeys; i++)
-		appendStringInfo(&condition, "%s($%d::%s[] IS NULL OR %s = ANY ($%d::%s[]))",
-						 i ? " AND " : " WHERE ", i + 1, type_of(view, i), view->columns[i].name,
-						 i + 1, type_of(view, i));
+		/* There are no arrays of arrays. */
+		if (OidIsValid(get_array_type(TupleDescAttr(view->desc, i)->atttypid)))
+			appendStringInfo(&condition, "%s($%d::%s[] IS NULL OR %s %s ANY ($%d::%s[]))",
+							 condition.len > 0 ? " AND " : " WHERE ", i + 1, type_of(view, i),
+							 view->columns[i].name, equality_of(view, i), i + 1, type_of(view, i));
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE %s AS s SET ", view->state);
 	for (int i = view->row.nkeys; i < view->ncolumns; i++)

@@ -50,6 +50,15 @@ ALTER TABLE t DROP COLUMN more;
 INSERT INTO t VALUES ('g', 2);
 CREATE INDEX ON v (k);
 INSERT INTO t VALUES ('g', 3);
+-- A column that was added later stands in no row that was there before.
+ALTER TABLE t ADD COLUMN later int DEFAULT 5;
+CREATE MATERIALIZED VIEW v_later WITH (telemetry.continuous) AS SELECT later, count(*), sum(later) FROM t GROUP BY 1;
+UPDATE t SET later = 6 WHERE n = 5;
+UPDATE t SET later = 6 WHERE n = 6;
+UPDATE t SET later = 7 WHERE n = 7;
+SELECT * FROM v_later ORDER BY 1;
+SELECT * FROM telemetry.verify('v_later');
+DROP VIEW v_later;
 SELECT k, count, shares, max FROM v WHERE k = 'g';
 SELECT (SELECT count(*) FROM telemetry.verify('v')) AS v, (SELECT count(*) FROM telemetry.verify('v_all')) AS v_all,
 	(SELECT count(*) FROM telemetry.verify('v_rows')) AS v_rows;

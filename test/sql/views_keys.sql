@@ -1,0 +1,31 @@
+-- Groups that are computed anew after a DELETE, by keys of types whose names, equality or arrays are not those of most.
+CREATE SCHEMA keys;
+SET search_path = keys, public;
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public;
+CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TYPE pair AS (x int, y text);
+CREATE COLLATION blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE t (id int, word citext, code char(5), bits bit(3), list int[], lists text[], twin pair, mood mood, name text COLLATE blind, n int);
+
+CREATE MATERIALIZED VIEW v_word WITH (telemetry.continuous) AS SELECT word, min(n), max(n) FROM t GROUP BY 1;
+CREATE MATERIALIZED VIEW v_code WITH (telemetry.continuous) AS SELECT code, min(n), max(n) FROM t GROUP BY 1;
+CREATE MATERIALIZED VIEW v_bits WITH (telemetry.continuous) AS SELECT bits, min(n), max(n) FROM t GROUP BY 1;
+CREATE MATERIALIZED VIEW v_list WITH (telemetry.continuous) AS SELECT list, min(n), max(n) FROM t GROUP BY 1;
+CREATE MATERIALIZED VIEW v_lists WITH (telemetry.continuous) AS SELECT code, lists, mood, min(n), max(n) FROM t GROUP BY 1, 2, 3;
+CREATE MATERIALIZED VIEW v_both WITH (telemetry.continuous) AS SELECT twin, mood, min(n), max(n) FROM t GROUP BY 1, 2;
+CREATE MATERIALIZED VIEW v_name WITH (telemetry.continuous) AS SELECT name, min(n), max(n), count(DISTINCT code) AS codes FROM t GROUP BY 1;
+
+INSERT INTO t SELECT i, (ARRAY['One', 'oNe', 'two'])[i % 3 + 1], (ARRAY['abc', 'abd', 'x'])[i % 3 + 1], (ARRAY[B'101', B'100', B'011'])[i % 3 + 1],
+	(ARRAY['{1,2}', '{1,3}', '{}', NULL])[i % 4 + 1]::int[], (ARRAY['{a}', '{NULL}', '{a,b}'])[i % 3 + 1]::text[],
+	ROW(i % 3, 'y')::pair, (ARRAY['sad', 'glad'])[i % 2 + 1]::mood, (ARRAY['One', 'oNe', 'two'])[i % 3 + 1], i FROM generate_series(1, 40) AS i;
+DELETE FROM t WHERE id < 10 OR id > 33;
+DELETE FROM t WHERE id IN (10, 33);
+UPDATE t SET n = 20 WHERE id IN (11, 32);
+SELECT lower(word::text) AS word, min, max FROM v_word ORDER BY 1;
+SELECT * FROM v_code ORDER BY 1;
+SELECT * FROM v_bits ORDER BY 1;
+SELECT * FROM v_list ORDER BY 1;
+SELECT lower(name) AS name, min, max, codes FROM v_name ORDER BY 1;
+SELECT v, verified.* FROM unnest(ARRAY['v_word', 'v_code', 'v_bits', 'v_list', 'v_lists', 'v_both', 'v_name']::regclass[]) AS v, telemetry.verify(v) AS verified;
+DROP SCHEMA keys CASCADE;
