@@ -111,7 +111,7 @@ $node->stop('immediate');
 $standby->promote;
 produce_some(5_000);
 is_exact($standby, 'postgres', 'promoted');
-cmp_ok(workers($standby), '>=', 4, 'after promotion the workers are there');
+ok(poll_until(sub { workers($standby) >= 4 }, 'launcher, supervisor and two workers', 60), 'after promotion the workers are there');
 $standby->stop;
 
 # ---- point-in-time recovery, to a moment in the middle of the stream

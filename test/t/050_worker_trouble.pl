@@ -103,7 +103,7 @@ CREATE TRIGGER fill_up AFTER INSERT ON crowded FOR EACH STATEMENT EXECUTE FUNCTI
 SQL
 produce_good('crowded', 100);
 wait_for(state_of('crowded'), qr/^retrying: could not extend file: No space left on device$/, 'a full disk is said, and tried again');
-wait_for('SELECT state, coalesce(error, $$none$$) FROM telemetry.stat_pipeline WHERE pipeline = $$crowded$$', qr/^running\|none$/, 'until there is room');
+wait_for('SELECT state, coalesce(error, $$none$$), stored FROM telemetry.stat_pipeline WHERE pipeline = $$crowded$$', qr/^running\|none\|100$/, 'until there is room');
 is(query(q(SELECT count(*) FROM crowded)) . query(q(SELECT count(*) FROM telemetry.dead_letter WHERE pipeline = 'crowded')), '1000',
 	'nothing of it is a dead letter, nothing is lost');
 cmp_ok(query('SELECT last_value FROM attempts'), '>=', 4, 'it was tried as often as needed');

@@ -104,6 +104,7 @@ for my $point (@points)
 {
 	# A batch that is tried again is one of a database in trouble.
 	$node->safe_psql('postgres', $point eq 'batch_aborted' ? 'INSERT INTO trouble DEFAULT VALUES' : 'DELETE FROM trouble');
+	my $offset = -s $node->logfile;
 	arm($point);
 	produce($round++);
 	# What the worker does not come by, a session does.
@@ -129,7 +130,9 @@ for my $point (@points)
 	}
 	ok($hit, "killed at $point");
 	unlink $node->data_dir . '/telemetry.crash_at' unless $hit;
-	poll_until(sub { query('SELECT 1') eq '1' }, 'the server is back', 30) or die 'the server is gone';
+	# A connection that succeeds may still be one to the server that is about to go down.
+	poll_until(sub { slurp_file($node->logfile, $offset) =~ /database system is ready to accept connections/ }, 'the server is back', 60) or die 'the server is gone'
+	  if $hit;
 }
 $node->safe_psql('postgres', 'DELETE FROM trouble');
 my $read = join ', ', map { "(SELECT sum(committed_offset) FROM telemetry.stat_partition WHERE pipeline = '$_')" } 'events', 'slow';

@@ -25,7 +25,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill crash json_event settled);
+our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill crash json_event settled no_transaction_waits);
 our $root = abs_path(dirname(__FILE__) . '/../../..');
 
 # Nodes are UTF-8, whatever the caller's locale (initdb goes by it).
@@ -138,6 +138,27 @@ sub poll_until
 		sleep 0.05;
 	}
 	return $result;
+}
+
+# True once half a second has passed in which none of ten looks met a transaction of the processes that a condition over
+# pg_stat_activity names: work is short, and one look may meet it, but one that waits in a transaction is met by every look.
+sub no_transaction_waits
+{
+	my ($node, $where, $what) = @_;
+	return poll_until(sub { $node->safe_psql('postgres', <<"SQL") eq 'none' }, $what, 60);
+CREATE FUNCTION pg_temp.look() RETURNS text LANGUAGE plpgsql AS \$\$
+BEGIN
+	FOR turn IN 1 .. 10 LOOP
+		PERFORM pg_stat_clear_snapshot();
+		IF EXISTS (SELECT FROM pg_stat_activity WHERE (xact_start IS NOT NULL OR backend_xmin IS NOT NULL) AND pid <> pg_backend_pid() AND $where) THEN
+			RETURN 'some';
+		END IF;
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+	RETURN 'none';
+END \$\$;
+SELECT pg_temp.look();
+SQL
 }
 
 # kill -9 of a process, named by the pid; true when it was there.
@@ -389,12 +410,27 @@ sub dir
 	return $self->{dir};
 }
 
+# Asks for a change of a topic. A broker that has hung, or was started anew, may lose a question on its way to the controller,
+# or take itself for fenced for a while; then it is asked again, and may have done by then what it was asked at first.
+sub administer
+{
+	my ($self, $command, $topic, @arguments) = @_;
+	my $try = 1;
+
+	until (eval { $self->tool('', $command, $topic, @arguments); 1 })
+	{
+		return if $try > 1 && $@ =~ /already exists|Unknown topic|already has/i;
+		die $@ if $try++ == 4 || $@ !~ /no answer within|Timed out|Local: Transport failure|fenced|Replication factor/i;
+		Time::HiRes::sleep(0.5);
+	}
+	return;
+}
+
 # Partitions: a number; or '3x2': 3 partitions of 2 replicas; or '3@2,1': all on nodes 2 and 1.
 sub create_topic
 {
 	my ($self, $topic, $partitions, %config) = @_;
-	$self->tool('', 'create', $topic, $partitions // 1, map { "$_=$config{$_}" } sort keys %config);
-	return;
+	return $self->administer('create', $topic, $partitions // 1, map { "$_=$config{$_}" } sort keys %config);
 }
 
 # Per partition { leader => node or -1, isr => [nodes in sync] }.
@@ -408,31 +444,27 @@ sub leaders
 sub delete_topic
 {
 	my ($self, $topic) = @_;
-	$self->tool('', 'delete', $topic);
-	return;
+	return $self->administer('delete', $topic);
 }
 
 sub add_partitions
 {
 	my ($self, $topic, $count) = @_;
-	$self->tool('', 'partitions', $topic, $count);
-	return;
+	return $self->administer('partitions', $topic, $count);
 }
 
 # Replaces the topic's settings.
 sub configure_topic
 {
 	my ($self, $topic, %config) = @_;
-	$self->tool('', 'configure', $topic, map { "$_=$config{$_}" } sort keys %config);
-	return;
+	return $self->administer('configure', $topic, map { "$_=$config{$_}" } sort keys %config);
 }
 
 # Deletes what is before an offset, as retention would.
 sub truncate_partition
 {
 	my ($self, $topic, $partition, $offset) = @_;
-	$self->tool('', 'truncate', $topic, $partition, $offset);
-	return;
+	return $self->administer('truncate', $topic, $partition, $offset);
 }
 
 END
