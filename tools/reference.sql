@@ -12,6 +12,7 @@ INSERT INTO subject (title, names, about) VALUES
     ('Pipelines', 'pipeline|^skip_offset$|^partition_offset$|^activation$|^set_partition_schema$', '[pipelines.md](pipelines.md)'),
     ('Sketches of distinct values', '^hll|approx_count_distinct', '[hll.md](hll.md)'),
     ('Quantiles', '^quantile', '[quantiles.md](quantiles.md)'),
+    ('Funnels', '^funnel', '[funnels.md](funnels.md), [kpis.md](kpis.md#funnels)'),
     ('Sessions and concurrency', 'session|concurrent|^at$|^unnest$', '[sessions.md](sessions.md), [kpis.md](kpis.md)'),
     ('Windows', '^hop$|^cumulate$', '[windows.md](windows.md)'),
     ('Exact sums and moments', '^float8_|^exact_', '[numbers.md](numbers.md)'),

@@ -10,51 +10,10 @@
  */
 #include "sketch/sessions.h"
 
+#include "sketch/varint.h"
+
 #define FORMAT  0x53
 #define VERSION 1
-
-static size_t
-number_size(uint64_t number)
-{
-	size_t size = 1;
-
-	while (number >= 0x80)
-	{
-		number >>= 7;
-		size++;
-	}
-	return size;
-}
-
-static uint8_t *
-write_number(uint8_t *out, uint64_t number)
-{
-	while (number >= 0x80)
-	{
-		*out++ = (uint8_t) number | 0x80;
-		number >>= 7;
-	}
-	*out++ = (uint8_t) number;
-	return out;
-}
-
-/* NULL: the bytes end, or another way of writing the number is shorter. */
-static const uint8_t *
-read_number(const uint8_t *in, const uint8_t *end, uint64_t *number)
-{
-	int shift;
-
-	*number = 0;
-	for (shift = 0; in < end && shift < 64; shift += 7)
-	{
-		uint8_t byte = *in++;
-
-		*number |= (uint64_t) (byte & 0x7F) << shift;
-		if (byte < 0x80)
-			return (byte == 0 && shift > 0) || (shift == 63 && byte > 1) ? NULL : in;
-	}
-	return NULL;
-}
 
 /* The three numbers of a session. */
 static void
@@ -64,7 +23,7 @@ numbers_of(const Sessions *sessions, size_t i, uint64_t numbers[3])
 	uint64_t first = (uint64_t) session->first;
 
 	if (i == 0)
-		numbers[0] = first << 1 ^ (session->first < 0 ? UINT64_MAX : 0);
+		numbers[0] = varint_zigzag(session->first);
 	else
 		numbers[0] = first - (uint64_t) sessions->list[i - 1].last - (uint64_t) sessions->gap - 1;
 	numbers[1] = (uint64_t) session->last - first;
@@ -74,14 +33,14 @@ numbers_of(const Sessions *sessions, size_t i, uint64_t numbers[3])
 size_t
 sessions_size(const Sessions *sessions)
 {
-	size_t size = 2 + number_size((uint64_t) sessions->gap) + number_size(sessions->count);
+	size_t size = 2 + varint_size((uint64_t) sessions->gap) + varint_size(sessions->count);
 	uint64_t numbers[3];
 	size_t i;
 
 	for (i = 0; i < sessions->count; i++)
 	{
 		numbers_of(sessions, i, numbers);
-		size += number_size(numbers[0]) + number_size(numbers[1]) + number_size(numbers[2]);
+		size += varint_size(numbers[0]) + varint_size(numbers[1]) + varint_size(numbers[2]);
 	}
 	return size;
 }
@@ -94,14 +53,14 @@ sessions_pack(const Sessions *sessions, uint8_t *out)
 
 	*out++ = FORMAT;
 	*out++ = VERSION;
-	out = write_number(out, (uint64_t) sessions->gap);
-	out = write_number(out, sessions->count);
+	out = varint_write(out, (uint64_t) sessions->gap);
+	out = varint_write(out, sessions->count);
 	for (i = 0; i < sessions->count; i++)
 	{
 		numbers_of(sessions, i, numbers);
-		out = write_number(out, numbers[0]);
-		out = write_number(out, numbers[1]);
-		out = write_number(out, numbers[2]);
+		out = varint_write(out, numbers[0]);
+		out = varint_write(out, numbers[1]);
+		out = varint_write(out, numbers[2]);
 	}
 }
 
@@ -111,7 +70,7 @@ session_of(const Sessions *sessions, const uint64_t numbers[3])
 	uint64_t first;
 
 	if (sessions->count == 0)
-		first = numbers[0] >> 1 ^ (0 - (numbers[0] & 1));
+		first = (uint64_t) varint_unzigzag(numbers[0]);
 	else
 		first = numbers[0] + (uint64_t) sessions->list[sessions->count - 1].last +
 				(uint64_t) sessions->gap + 1;
@@ -129,11 +88,11 @@ sessions_unpack(const uint8_t *in, size_t size, Sessions *sessions, const Sessio
 		return "no set of sessions";
 	if (in[1] != VERSION)
 		return "a set of sessions of an unknown version";
-	in = read_number(in + 2, end, &gap);
+	in = varint_read(in + 2, end, &gap);
 	if (in == NULL || gap == 0 || gap > INT64_MAX)
 		return "the gap is damaged";
 	sessions->gap = (int64_t) gap;
-	in = read_number(in, end, &count);
+	in = varint_read(in, end, &count);
 	if (in == NULL || count > (uint64_t) (end - in) / 3)
 		return "the number of sessions is damaged";
 	while (count-- > 0)
@@ -144,7 +103,7 @@ sessions_unpack(const uint8_t *in, size_t size, Sessions *sessions, const Sessio
 		int i;
 
 		for (i = 0; i < 3 && in != NULL; i++)
-			in = read_number(in, end, &numbers[i]);
+			in = varint_read(in, end, &numbers[i]);
 		if (in == NULL)
 			return "the bytes of a session are damaged";
 		session = session_of(sessions, numbers);

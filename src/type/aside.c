@@ -31,3 +31,21 @@ aside_base_stays(FunctionCallInfo fcinfo, int base, int aside)
 	return of_base >= BASE_LEAST && of_aside * of_aside <= 2 * of_base * CHANGE &&
 		   added <= Min(of_base / 4, ADDED_MOST);
 }
+
+Datum
+aside_together(FunctionCallInfo fcinfo, const int *arguments, int n,
+			   Datum (*sum)(Datum one, Datum other))
+{
+	Datum all = (Datum) 0;
+	bool any = false;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (PG_ARGISNULL(arguments[i]))
+			continue;
+		all = any ? sum(all, PG_GETARG_DATUM(arguments[i])) : PG_GETARG_DATUM(arguments[i]);
+		any = true;
+	}
+	fcinfo->isnull = !any;
+	return all;
+}

@@ -21,4 +21,8 @@
  */
 extern bool aside_base_stays(FunctionCallInfo fcinfo, int base, int aside);
 
+/* All of these arguments together, by sum; NULL if all are. An only one comes back as it is. */
+extern Datum aside_together(FunctionCallInfo fcinfo, const int *arguments, int n,
+							Datum (*sum)(Datum one, Datum other));
+
 #endif

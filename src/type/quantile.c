@@ -157,23 +157,10 @@ telemetry_quantile_sketch_negate(PG_FUNCTION_ARGS)
 	return merged(sketch_datum(&empty), PG_GETARG_DATUM(0), true);
 }
 
-/* All of these arguments together; NULL if all are. */
 static Datum
-together(FunctionCallInfo fcinfo, const int *arguments, int n)
+sum(Datum one, Datum other)
 {
-	Datum all = (Datum) 0;
-	bool any = false;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (PG_ARGISNULL(arguments[i]))
-			continue;
-		all =
-			any ? merged(all, PG_GETARG_DATUM(arguments[i]), false) : PG_GETARG_DATUM(arguments[i]);
-		any = true;
-	}
-	fcinfo->isnull = !any;
-	return all;
+	return merged(one, other, false);
 }
 
 /* _quantile_base(base, aside, added base, added aside): aside.h */
@@ -185,7 +172,7 @@ telemetry_quantile_base(PG_FUNCTION_ARGS)
 
 	if (aside_base_stays(fcinfo, 0, 1))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	return together(fcinfo, all, lengthof(all));
+	return aside_together(fcinfo, all, lengthof(all), sum);
 }
 
 /* _quantile_aside(aside, base, added aside, added base) */
@@ -197,7 +184,7 @@ telemetry_quantile_aside(PG_FUNCTION_ARGS)
 
 	if (!aside_base_stays(fcinfo, 1, 0))
 		PG_RETURN_NULL();
-	return together(fcinfo, but_the_base, lengthof(but_the_base));
+	return aside_together(fcinfo, but_the_base, lengthof(but_the_base), sum);
 }
 
 /* Where it is not known how many values there are, there are no quantiles. */

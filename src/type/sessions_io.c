@@ -16,8 +16,8 @@
 #include "libpq/pqformat.h"
 #include "type/gap.h"
 #include "type/sessions_type.h"
+#include "type/text.h"
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
@@ -89,26 +89,6 @@ sessions_interval(int64 length)
 
 /* ---- text ------------------------------------------------------------------------------------ */
 
-static void
-append_time(StringInfo out, int64 time)
-{
-	char text[MAXDATELEN + 1];
-	struct pg_tm tm;
-	fsec_t fsec;
-
-	if (TIMESTAMP_NOT_FINITE(time))
-		EncodeSpecialTimestamp(time, text);
-	else if (timestamp2tm(time, NULL, &tm, &fsec, NULL, NULL) == 0)
-	{
-		/* Known, or the zone would be left out. */
-		tm.tm_isdst = 0;
-		EncodeDateTime(&tm, fsec, true, 0, NULL, USE_ISO_DATES, text);
-	}
-	else
-		elog(ERROR, "time of a session is out of range");
-	appendStringInfoString(out, text);
-}
-
 Datum
 telemetry_sessions_out(PG_FUNCTION_ARGS)
 {
@@ -127,9 +107,9 @@ telemetry_sessions_out(PG_FUNCTION_ARGS)
 	for (i = 0; i < sessions.count; i++)
 	{
 		appendStringInfoString(&out, "; ");
-		append_time(&out, sessions.list[i].first);
+		text_append_time(&out, sessions.list[i].first);
 		appendStringInfoString(&out, ", ");
-		append_time(&out, sessions.list[i].last);
+		text_append_time(&out, sessions.list[i].last);
 		appendStringInfo(&out, ", %lld", (long long) sessions.list[i].count);
 	}
 	appendStringInfoChar(&out, '}');
@@ -145,31 +125,6 @@ pg_attribute_noreturn() bad_text(const char *text, const char *detail)
 					errdetail("The text does not fit: %s.", detail),
 					errhint("Write {gap; first time, last time, number of events; ...}, such as "
 							"{00:30:00; 2026-01-01 10:00:00+00, 2026-01-01 10:45:00+00, 17}.")));
-}
-
-/* Cuts the text at the next of the separators, which is returned; spaces around are left out. */
-static char
-cut(char **text, const char *separators, char **piece)
-{
-	char *at = *text + strcspn(*text, separators);
-	char separator = *at;
-	char *last = at;
-
-	*piece = *text + strspn(*text, " ");
-	while (last > *piece && last[-1] == ' ')
-		last--;
-	*last = '\0';
-	if (separator != '\0')
-		at++;
-	*text = at;
-	return separator;
-}
-
-static int64
-read_time(char *text)
-{
-	return DatumGetTimestampTz(DirectFunctionCall3(
-		timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 }
 
 static int64
@@ -195,15 +150,15 @@ telemetry_sessions_in(PG_FUNCTION_ARGS)
 	text += strspn(text, " ");
 	if (*text++ != '{')
 		bad_text(whole, "it does not begin with {");
-	separator = cut(&text, ";}", &piece[0]);
+	separator = text_cut(&text, ";}", &piece[0]);
 	sessions_init(&sessions, read_gap(piece[0]));
 	while (separator == ';')
 	{
-		if (cut(&text, ",;}", &piece[0]) != ',' || cut(&text, ",;}", &piece[1]) != ',')
+		if (text_cut(&text, ",;}", &piece[0]) != ',' || text_cut(&text, ",;}", &piece[1]) != ',')
 			bad_text(whole, "a session is two times and a number, with commas between them");
-		separator = cut(&text, ",;}", &piece[2]);
-		session.first = read_time(piece[0]);
-		session.last = read_time(piece[1]);
+		separator = text_cut(&text, ",;}", &piece[2]);
+		session.first = text_read_time(piece[0]);
+		session.last = text_read_time(piece[1]);
 		session.count = DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(piece[2])));
 		error = sessions_append(&sessions, &session, &memory);
 		if (error != NULL)

@@ -313,12 +313,13 @@ final_of_float_state(ViewShape *shape, Aggref *aggref, const char *kind)
 }
 
 static char *
-final_of_quantile_state(ViewShape *shape, Aggref *aggref, const char *kind, const char *base)
+final_of_sketch(ViewShape *shape, Aggref *aggref, const char *kind, const char *base,
+				const char *aside)
 {
 	Aggref *partial = copyObject(aggref);
 
 	partial->location = -1;
-	return sketch_of(shape, kind, base, "quantile_aside", (Expr *) partial);
+	return sketch_of(shape, kind, base, aside, (Expr *) partial);
 }
 
 static char *
@@ -331,7 +332,7 @@ final_of_quantiles(ViewShape *shape, Aggref *aggref)
 						"from row to row"),
 				 errhint("Name the error as a constant: quantile_agg(value, 0.001)."),
 				 shape_position(shape, exprLocation((Node *) argument(aggref, 1)))));
-	return final_of_quantile_state(shape, aggref, "quantiles", "quantiles_base");
+	return final_of_sketch(shape, aggref, "quantiles", "quantiles_base", "quantile_aside");
 }
 
 static char *
@@ -583,7 +584,10 @@ final_of(ViewShape *shape, Aggref *aggref)
 		if (strcmp(name, "quantile_agg") == 0)
 			return final_of_quantiles(shape, aggref);
 		if (strcmp(name, "quantile_union_agg") == 0)
-			return final_of_quantile_state(shape, aggref, "quantile_union", "quantile_union_base");
+			return final_of_sketch(shape, aggref, "quantile_union", "quantile_union_base",
+								   "quantile_aside");
+		if (strcmp(name, "funnel_agg") == 0 || strcmp(name, "funnel_union_agg") == 0)
+			return final_of_sketch(shape, aggref, "funnel", "funnel_base", "funnel_aside");
 		if (strcmp(name, "sessions_agg") == 0 || strcmp(name, "sessions_union_agg") == 0)
 			return final_of_sessions(shape, aggref);
 		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
@@ -627,7 +631,8 @@ hint_for(const ViewShape *shape, const Aggref *aggref)
 	return "It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ aggregates, "
 		   "variance, "
 		   "stddev and the regression family, telemetry.first, last, approx_count_distinct and the "
-		   "hll, quantile and sessions aggregates, and aggregates whose combine function is their "
+		   "hll, quantile, sessions and funnel aggregates, and aggregates whose combine function "
+		   "is their "
 		   "transition "
 		   "function.";
 }

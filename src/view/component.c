@@ -11,7 +11,8 @@
 #include "view/shape.h"
 
 #define HLL_WHOLE "COALESCE(telemetry.hll_union({a}, {ap}), {a}, {ap})"
-/* In brackets, since a - may stand before it. */
+/* In brackets, since a - may stand before them. */
+#define FUNNEL_WHOLE    "(COALESCE({a} OPERATOR(telemetry.+) {ap}, {a}, {ap}))"
 #define QUANTILES_WHOLE "(COALESCE({a} OPERATOR(telemetry.+) {ap}, {a}, {ap}))"
 
 static const ComponentKind kinds[] = {
@@ -43,6 +44,13 @@ static const ComponentKind kinds[] = {
 	 "NULL::telemetry.hll"},
 	{"hll_base", "telemetry._hll_base({a}, {ap}, {b}, {bp})",
 	 "telemetry.hll_union_agg(" HLL_WHOLE ")", NULL, NULL, HLL_WHOLE},
+	{"funnel", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
+	 "telemetry.funnel_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
+	{"funnel_aside", "telemetry._funnel_aside({a}, {at}, {b}, {bt})", "NULL::telemetry.funnel",
+	 "{a}", NULL, "NULL::telemetry.funnel"},
+	{"funnel_base", "telemetry._funnel_base({a}, {ap}, {b}, {bp})",
+	 "telemetry.funnel_union_agg(" FUNNEL_WHOLE ")", "OPERATOR(telemetry.-) " FUNNEL_WHOLE, NULL,
+	 FUNNEL_WHOLE},
 	{"sessions", "COALESCE({a} OPERATOR(telemetry.||) {b}, {a}, {b})",
 	 "telemetry.sessions_union_agg({a})", NULL, NULL},
 	{"first",

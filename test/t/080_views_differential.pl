@@ -89,7 +89,7 @@ sub aggregate
 	my $aggregate = pick('count(*)', "count($number)", "sum($number)", "avg($number)", "min($number)", "max($number)",
 		'max(ts)', 'min(d)', 'max(s)', 'min(s)', 'bool_and(f)', 'bool_or(a > 3)', 'every(f)', 'bit_and(a)', 'bit_or(b)',
 		'bit_xor(a)', 'variance(a)', 'stddev(m)', 'var_pop(b)', 'stddev_pop(n)', 'telemetry.approx_count_distinct(s)',
-		'telemetry.approx_count_distinct(a)', 'telemetry.quantile_agg(x)', "telemetry.quantile_agg($number, 0.1)", 'telemetry.last(a, ts)', 'telemetry.first(s, ts)',
+		'telemetry.approx_count_distinct(a)', 'telemetry.funnel_agg(nullif(a, 0), ts)', 'telemetry.funnel_agg(ts, f, a = 3, b > 4)', 'telemetry.quantile_agg(x)', "telemetry.quantile_agg($number, 0.1)", 'telemetry.last(a, ts)', 'telemetry.first(s, ts)',
 		map { "count(DISTINCT $_)" } ($number, 's', 'ts', '(a, s)', $number, 's'));
 
 	$aggregate .= ' FILTER (WHERE ' . pick(@conditions) . ')' if chance(0.25);
@@ -102,14 +102,15 @@ sub value
 
 	return $aggregate if chance(0.7);
 	return pick("coalesce(sum(a), 0) + count(*)", "max(b) - min(b)", "sum(m) / nullif(count(m), 0)", "($aggregate) IS NULL",
-		"round(avg(n), 3)", 'sum(DISTINCT a)', 'telemetry.quantile(telemetry.quantile_agg(b), 0.5)', 'avg(DISTINCT b) + count(DISTINCT b)');
+		"round(avg(n), 3)", 'sum(DISTINCT a)', 'telemetry.quantile(telemetry.quantile_agg(b), 0.5)', "telemetry.funnel_steps(telemetry.funnel_agg(ts, a > 4, b > 4, f), '7 hours')", 'avg(DISTINCT b) + count(DISTINCT b)');
 }
 
 # Sketches of thousands of bytes: some rows stand for 300 values, the others for two, so that these are kept aside.
 my @sketches = map { $_->[0] =~ s/VALUES/$_->[1]/r } (
 	[ 'telemetry.approx_count_distinct(VALUES)', 'id * 1000 + p' ], [ 'telemetry.hll_agg(VALUES)', 'k * 100000 + id * 1000 + p' ],
 	[ 'telemetry.hll_agg(VALUES, 11)', 'a * 1000 + p' ], [ 'telemetry.quantile_agg(VALUES, 0.0005)', 'hashint8(id * 1000 + p) & 65535' ],
-	[ 'telemetry.quantile_agg(VALUES, 0.001)', '(id * 1000 + p) * 1.1' ], [ 'telemetry.approx_count_distinct(VALUES) FILTER (WHERE f)', 's || p::text' ]);
+	[ 'telemetry.quantile_agg(VALUES, 0.001)', '(id * 1000 + p) * 1.1' ], [ 'telemetry.approx_count_distinct(VALUES) FILTER (WHERE f)', 's || p::text' ],
+	[ 'telemetry.funnel_agg(VALUES, ts)', '1 + (id + p) % 64' ], [ 'telemetry.funnel_agg(1 + p % 3, VALUES)', "ts + p * interval '1 minute'" ]);
 
 sub sketch_query
 {

@@ -12,7 +12,7 @@ use Test::More;
 my $conf = "fsync = off\nshared_buffers = '32MB'\nautovacuum = off\n";
 my $node = telemetry_node('main', extension => 1, conf => $conf);
 my $dir = PostgreSQL::Test::Utils::tempdir();
-my @views = qw(plain hll quantiles reach cleaned by_cleaned levels sessions by_session wide);
+my @views = qw(plain hll quantiles funnels funnels_of_kind reached reach cleaned by_cleaned levels sessions by_session wide);
 
 # Also what test/upgrade takes through pg_upgrade.
 $node->safe_psql('postgres', PostgreSQL::Test::Utils::slurp_file("$FindBin::RealBin/lib/views_of_every_kind.sql"));

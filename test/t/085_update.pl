@@ -102,7 +102,7 @@ CREATE FOREIGN TABLE events_topic (id int, player text, kind int, level int, amo
 SELECT telemetry.create_pipeline('events', 'events_topic', 'game.fact', workers => 2);
 SELECT telemetry.set_retention('game.fact', keep => '3650 days');
 CREATE TABLE game.sketches AS SELECT kind, telemetry.hll_agg(player) AS players, telemetry.quantile_agg(score) AS scores,
-    telemetry.sessions_agg(at, '90 minutes') AS sessions, telemetry.float8_sum_agg(score) AS total FROM game.fact GROUP BY kind;
+    telemetry.sessions_agg(at, '90 minutes') AS sessions, telemetry.funnel_agg(at, level < 9, level > 5) AS steps, telemetry.float8_sum_agg(score) AS total FROM game.fact GROUP BY kind;
 CREATE VIEW game.of_ours AS SELECT view, status FROM telemetry.continuous_view;
 SQL
 

@@ -17,6 +17,12 @@ CREATE MATERIALIZED VIEW hll WITH (telemetry.continuous) AS
     SELECT kind, telemetry.hll_agg(player) AS players, telemetry.approx_count_distinct(id) FROM fact GROUP BY kind;
 CREATE MATERIALIZED VIEW quantiles WITH (telemetry.continuous) AS
     SELECT kind, telemetry.quantile_agg(score) AS scores FROM fact GROUP BY kind;
+CREATE MATERIALIZED VIEW funnels WITH (telemetry.continuous) AS
+    SELECT player, day, telemetry.funnel_agg(at, level < 9, level > 5, kind = 3) AS steps FROM fact GROUP BY player, day;
+CREATE MATERIALIZED VIEW funnels_of_kind WITH (telemetry.continuous) AS
+    SELECT kind, telemetry.funnel_agg(1 + level % 5, at) AS steps FROM fact GROUP BY kind;
+CREATE MATERIALIZED VIEW reached WITH (telemetry.continuous) AS
+    SELECT day, telemetry.funnel_steps(steps, '10 hours') AS reached, count(*) AS players FROM funnels GROUP BY 1, 2;
 CREATE MATERIALIZED VIEW reach WITH (telemetry.continuous) AS
     SELECT kind, count(DISTINCT player) AS players, count(DISTINCT (player, day)) AS player_days FROM fact GROUP BY kind;
 CREATE MATERIALIZED VIEW cleaned WITH (telemetry.continuous) AS SELECT player, at, day, level FROM fact WHERE level > 3;

@@ -1,0 +1,21 @@
+/*
+ * Texts of sets: pieces between separators, and times that no setting changes.
+ */
+#ifndef TELEMETRY_TYPE_TEXT_H
+#define TELEMETRY_TYPE_TEXT_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+
+/* Cuts *text at the next of the separators, which is returned ('\0' at the end). *piece is what was
+ * before it, without the spaces around. */
+extern char text_cut(char **text, const char *separators, char **piece);
+
+/* A time in UTC, as ISO 8601 has it. */
+extern void text_append_time(StringInfo out, int64 time);
+
+/* As type timestamptz reads it. */
+extern int64 text_read_time(char *text);
+
+#endif
