@@ -484,10 +484,10 @@ append_given(StringInfo sql, const KnownView *view, const KnownView *helper, boo
 		else if (known_is_count(column->kind))
 			appendStringInfoString(sql, "0");
 		else
-			appendStringInfo(sql, "NULL::%s",
-							 format_type_extended(TupleDescAttr(view->desc, i)->atttypid, -1,
-												  FORMAT_TYPE_TYPEMOD_GIVEN |
-													  FORMAT_TYPE_FORCE_QUALIFY));
+			appendStringInfo(
+				sql, "NULL::%s",
+				format_type_extended(TupleDescAttr(view->desc, i)->atttypid, -1,
+									 FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 	}
 	appendStringInfoString(sql, " FROM (");
 	append_values(sql, helper, anew);

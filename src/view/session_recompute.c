@@ -7,6 +7,7 @@
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/tlist.h"
+#include "parser/parse_oper.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -246,6 +247,26 @@ narrowing(const KnownView *view, List *keys, Expr *time, Tuplestorestate *dirty)
 	return conditions;
 }
 
+/*
+ * Each dirty session by itself. What is left of two could meet over one between them that events
+ * end: that one is clean, so that its end is not seen here. The merge puts together what belongs
+ * together.
+ */
+static void
+group_by_dirty(Query *query, const KnownView *view, int rti)
+{
+	Expr *start = dirty_column(view, rti, view->row.nkeys + 1);
+	int n = list_length(query->targetList) + 1;
+	TargetEntry *entry = makeTargetEntry(start, n, NULL, true);
+	SortGroupClause *clause = makeNode(SortGroupClause);
+
+	get_sort_group_operators(exprType((Node *) start), true, true, false, &clause->sortop,
+							 &clause->eqop, NULL, &clause->hashable);
+	clause->tleSortGroupRef = entry->ressortgroupref = n;
+	query->groupClause = lcons(clause, query->groupClause);
+	query->targetList = lappend(query->targetList, entry);
+}
+
 /* ---- all of it --------------------------------------------------------------------------------
  */
 
@@ -270,6 +291,9 @@ query_over_dirty(const KnownView *view, Tuplestorestate *dirty)
 	conditions = lappend(conditions, within(view, session->event_time, rti));
 	if (keys != NIL)
 		conditions = lappend(conditions, same_keys(view, keys, rti));
+	/* Where sessions have a greatest length, those that follow each other are computed as one. */
+	if (session_ends(view) && !session_is_limited(view))
+		group_by_dirty(query, view, rti);
 	if (query->jointree->quals)
 		conditions = lcons(query->jointree->quals, conditions);
 	query->jointree->quals = (Node *) makeBoolExpr(AND_EXPR, conditions, -1);

@@ -35,6 +35,13 @@ DELETE FROM ev WHERE player = 1 AND at = '2026-01-01 10:10' AND action = 'L';
 SELECT sessions(1);
 UPDATE ev SET action = CASE action WHEN 'L' THEN 'm' ELSE 'L' END WHERE player = 1 AND at IN ('2026-01-01 10:35', '2026-01-01 10:20');
 SELECT sessions(1);
+-- What is left of two sessions does not meet over one between them that has an end of its own.
+SELECT add(3, '10:00 m', '10:01 L', '10:08 L', '10:09 m', '10:20 m');
+SELECT sessions(3);
+DELETE FROM ev WHERE player = 3 AND at IN ('2026-01-01 10:01', '2026-01-01 10:20');
+SELECT sessions(3);
+TABLE differences;
+DELETE FROM ev WHERE player = 3;
 -- One batch with all of it, and one that lies across what is there.
 SELECT add(2, '10:00 m', '10:10 L', '10:20 m', '10:30 L', '10:30 L', '10:40 m');
 SELECT sessions(2);
