@@ -8,8 +8,10 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
+#include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "rewrite/rewriteHandler.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -339,6 +341,84 @@ row_changed(List *views, TriggerData *data)
 		collect_tuple(views, data->tg_relation, data->tg_newslot, false);
 }
 
+/* The expressions of generated columns; NULL: of none. Their number is that of the columns. */
+static ExprState **
+generated_columns(Relation relation, EState *estate)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	ExprState **states = palloc0(sizeof(ExprState *) * desc->natts);
+
+	for (int i = 0; i < desc->natts; i++)
+		if (TupleDescAttr(desc, i)->attgenerated == ATTRIBUTE_GENERATED_STORED)
+			states[i] = ExecPrepareExpr((Expr *) build_column_default(relation, i + 1), estate);
+	return states;
+}
+
+/* As copy, in a store of our own; what has a value keeps it. */
+static void
+generate_values(ExprState **states, ExprContext *econtext, TupleTableSlot *row,
+				TupleTableSlot *copy)
+{
+	slot_getallattrs(row);
+	econtext->ecxt_scantuple = row;
+	ExecClearTuple(copy);
+	for (int i = 0; i < row->tts_tupleDescriptor->natts; i++)
+	{
+		copy->tts_values[i] = row->tts_values[i];
+		copy->tts_isnull[i] = row->tts_isnull[i];
+		if (states[i] && row->tts_isnull[i])
+			copy->tts_values[i] =
+				ExecEvalExprSwitchContext(states[i], econtext, &copy->tts_isnull[i]);
+	}
+	ExecStoreVirtualTuple(copy);
+}
+
+/*
+ * PostgreSQL puts a row that goes to a partition of another layout into the root's transition table
+ * as it came, before the partition's generated columns were computed. They are computed here, from
+ * the same row by the same user.
+ */
+static Tuplestorestate *
+with_generated_columns(Relation relation, Tuplestorestate *rows)
+{
+	TupleDesc desc = RelationGetDescr(relation);
+	Tuplestorestate *complete;
+	TupleTableSlot *row;
+	TupleTableSlot *copy;
+	EState *estate;
+	ExprState **states;
+
+	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE || desc->constr == NULL ||
+		!desc->constr->has_generated_stored)
+		return rows;
+	estate = CreateExecutorState();
+	states = generated_columns(relation, estate);
+	row = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	copy = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
+	complete = tuplestore_begin_heap(false, false, work_mem);
+	tuplestore_rescan(rows);
+	while (tuplestore_gettupleslot(rows, true, false, row))
+	{
+		generate_values(states, GetPerTupleExprContext(estate), row, copy);
+		tuplestore_puttupleslot(complete, copy);
+		ResetPerTupleExprContext(estate);
+	}
+	ExecDropSingleTupleTableSlot(row);
+	ExecDropSingleTupleTableSlot(copy);
+	FreeExecutorState(estate);
+	return complete;
+}
+
+static void
+collect_new(List *views, Relation relation, Tuplestorestate *rows)
+{
+	Tuplestorestate *complete = with_generated_columns(relation, rows);
+
+	collect_rows(views, relation, complete, false);
+	if (complete != rows)
+		tuplestore_end(complete);
+}
+
 PG_FUNCTION_INFO_V1(telemetry_collect_changes);
 Datum
 telemetry_collect_changes(PG_FUNCTION_ARGS)
@@ -364,7 +444,7 @@ telemetry_collect_changes(PG_FUNCTION_ARGS)
 		if (data->tg_oldtable)
 			collect_rows(views, relation, data->tg_oldtable, true);
 		if (data->tg_newtable)
-			collect_rows(views, relation, data->tg_newtable, false);
+			collect_new(views, relation, data->tg_newtable);
 	}
 	return PointerGetDatum(NULL);
 }
