@@ -232,6 +232,19 @@ CREATE MATERIALIZED VIEW {internal}.money WITH (telemetry.continuous) AS
 SELECT currency, count(*) AS payers, sum(purchases) AS purchases, sum(revenue) AS revenue FROM {internal}.player_value GROUP BY 1;
 COMMENT ON MATERIALIZED VIEW {internal}.money IS 'Purchases of all time by currency.';
 
+-- A funnel counts on the day that it begins on; its later steps may be of the days after, as far as it may last. So an event
+-- belongs to the funnels of its own day, and if it is a later step to those of the days before that it may still belong to.
+CREATE MATERIALIZED VIEW {internal}.player_funnel WITH (telemetry.continuous) AS
+SELECT f.player_key, f.event_date + n AS event_date,
+       telemetry.funnel_steps(telemetry.funnel_agg(f.event_time, {funnel_conditions}), interval {funnel_within}) AS steps
+FROM {schema}.fact_player_events AS f,
+     LATERAL generate_series(CASE WHEN f.action = ANY ({funnel_later}) THEN ((f.event_time AT TIME ZONE 'UTC' - interval {funnel_within}) AT TIME ZONE 'UTC' AT TIME ZONE {tz})::date - f.event_date ELSE 0 END, 0) AS n
+WHERE f.action = ANY ({funnel_steps}) GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.player_funnel IS 'How many steps of the funnel a player gets through that he begins on a day: a row for each player and day, 0: he begins none.';
+CREATE MATERIALIZED VIEW {internal}.funnel_day WITH (telemetry.continuous) AS
+SELECT event_date, steps, count(*) AS players FROM {internal}.player_funnel WHERE steps > 0 GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.funnel_day IS 'Players by the day that their funnel begins on, and how many steps they get through.';
+
 -- ---- what readers see --------------------------------------------------------------------------------------------
 
 CREATE VIEW {schema}.dim_date_relative AS
@@ -485,6 +498,20 @@ COMMENT ON COLUMN {schema}.kpi_levels.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_levels.level IS 'Highest level of a player in the game; NULL: none known.';
 COMMENT ON COLUMN {schema}.kpi_levels.players IS 'Players.';
 
+CREATE VIEW {schema}.kpi_funnel AS
+SELECT event_date, step, ({funnel_steps})[step] AS action, players, (players::numeric / first_value(players) OVER w)::numeric(9,6) AS conversion,
+       (players::numeric / nullif(coalesce(lag(players) OVER w, players), 0))::numeric(9,6) AS from_previous
+FROM (SELECT d.event_date, n AS step, coalesce(sum(d.players) FILTER (WHERE d.steps >= n), 0)::bigint AS players
+      FROM {internal}.funnel_day AS d CROSS JOIN generate_series(1, cardinality({funnel_steps})) AS n GROUP BY 1, 2) AS s
+WINDOW w AS (PARTITION BY event_date ORDER BY step);
+COMMENT ON VIEW {schema}.kpi_funnel IS 'How many players get from step to step, by the day of the first step: each next one later, all within {funnel_within_text} from the first, whatever day that is on. A player counts once a day, by what leads farthest; one of several days on each. Other steps, and players of several days once: {schema_text}.funnel().';
+COMMENT ON COLUMN {schema}.kpi_funnel.event_date IS 'Day of the first step in time zone {tz_text}. Days on which nobody did it have no row.';
+COMMENT ON COLUMN {schema}.kpi_funnel.step IS 'Number of the step, from 1.';
+COMMENT ON COLUMN {schema}.kpi_funnel.action IS 'Action that is the step.';
+COMMENT ON COLUMN {schema}.kpi_funnel.players IS 'Players who did it after the steps before, in time. Of the last days it still grows.';
+COMMENT ON COLUMN {schema}.kpi_funnel.conversion IS 'players / those of the first step, 0 to 1.';
+COMMENT ON COLUMN {schema}.kpi_funnel.from_previous IS 'players / those of the step before, 0 to 1; NULL: nobody did that.';
+
 -- ---- what no continuous view can keep: computed when it is read, or by REFRESH -------------------------------------
 
 CREATE VIEW {schema}.kpi_concurrent_exact AS
@@ -523,45 +550,20 @@ COMMENT ON COLUMN {schema}.kpi_cohort_value.refreshed_at IS 'When it was compute
 CREATE FUNCTION {schema}.funnel(steps text[], within interval, from_date date, to_date date,
     OUT step integer, OUT action text, OUT players bigint, OUT conversion numeric, OUT from_previous numeric) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $funnel$
-    -- To each step that a player reaches belongs the latest first step that it can be reached from in order.
-    WITH RECURSIVE reached (step, player_key, at, started_at) AS (
-        SELECT 1, f.player_key, f.event_time, f.event_time FROM {schema}.fact_player_events AS f
-        WHERE f.action = steps[1] AND f.event_date BETWEEN from_date AND to_date
-        UNION ALL
-        SELECT u.step, u.player_key, u.at, u.latest
-        FROM (SELECT max(x.step) OVER () + 1 AS step, x.player_key, x.at, x.action,
-                     max(x.started_at) OVER (PARTITION BY x.player_key ORDER BY x.at
-                         RANGE BETWEEN UNBOUNDED PRECEDING AND interval '1 microsecond' PRECEDING) AS latest
-              FROM (SELECT r.step, r.player_key, r.at, r.started_at, NULL::text AS action FROM reached AS r
-                    UNION ALL
-                    SELECT NULL, f.player_key, f.event_time, NULL, f.action FROM {schema}.fact_player_events AS f
-                    WHERE f.action = ANY (steps[2:]) AND f.event_date BETWEEN from_date AND (to_date + within)::date + 1) AS x) AS u
-        WHERE u.action = steps[u.step] AND u.latest >= u.at - within
+    WITH player AS (
+        SELECT telemetry.funnel_steps(telemetry.funnel_agg(s.nr::integer, f.event_time), within) AS reached
+        FROM {schema}.fact_player_events AS f JOIN unnest(steps) WITH ORDINALITY AS s (action, nr) ON s.action = f.action
+        WHERE f.action = ANY (steps) AND f.event_date BETWEEN from_date AND (to_date + within)::date + 1 AND (s.nr > 1 OR f.event_date <= to_date)
+        GROUP BY f.player_key
     ), counted AS (
-        SELECT n, (SELECT count(DISTINCT r.player_key) FROM reached AS r WHERE r.step = n) AS players FROM generate_series(1, cardinality(steps)) AS n
+        SELECT n, coalesce(sum(p.players) FILTER (WHERE p.reached >= n), 0)::bigint AS players
+        FROM generate_series(1, cardinality(steps)) AS n LEFT JOIN (SELECT reached, count(*) AS players FROM player GROUP BY 1) AS p ON true GROUP BY 1
     )
     SELECT n, steps[n], c.players, (c.players::numeric / nullif(first_value(c.players) OVER (ORDER BY n), 0))::numeric(9,6),
            (c.players::numeric / nullif(coalesce(lag(c.players) OVER (ORDER BY n), c.players), 0))::numeric(9,6)
     FROM counted AS c ORDER BY n
 $funnel$;
-COMMENT ON FUNCTION {schema}.funnel(text[], interval, date, date) IS 'How many players do the first step on a day from from_date to to_date, and each next one later, all within that time from the first. conversion: players / those of the first step; from_previous: / those of the step before; NULL: of nobody. Computed from the facts of these days. Example: SELECT * FROM {schema_text}.funnel(ARRAY[''login'', ''purchase''], ''1 day'', ''2026-11-01'', ''2026-11-30'')';
-CREATE MATERIALIZED VIEW {internal}.funnel AS
-SELECT f.step, f.action, f.players, f.conversion, f.from_previous, d.to_date - 29 AS from_date, d.to_date, now() AS refreshed_at
-FROM (SELECT max(event_date) AS to_date FROM {internal}.day) AS d
-CROSS JOIN LATERAL {schema}.funnel({funnel_steps}, interval {funnel_within}, d.to_date - 29, d.to_date) AS f;
-COMMENT ON MATERIALIZED VIEW {internal}.funnel IS 'The funnel as of the last REFRESH.';
-CREATE UNIQUE INDEX ON {internal}.funnel (step);
-CREATE VIEW {schema}.kpi_funnel AS
-SELECT step, action, players, conversion::numeric(9,6) AS conversion, from_previous::numeric(9,6) AS from_previous, from_date, to_date, refreshed_at FROM {internal}.funnel;
-COMMENT ON VIEW {schema}.kpi_funnel IS 'How many players got from step to step within {funnel_within_text} from the first, in 30 days until the newest with an event. As of refreshed_at: REFRESH MATERIALIZED VIEW CONCURRENTLY {internal_text}.funnel brings it up to date. Other steps and days: {schema_text}.funnel().';
-COMMENT ON COLUMN {schema}.kpi_funnel.step IS 'Number of the step, from 1.';
-COMMENT ON COLUMN {schema}.kpi_funnel.action IS 'Action that is the step.';
-COMMENT ON COLUMN {schema}.kpi_funnel.players IS 'Players who did it after the steps before, in time.';
-COMMENT ON COLUMN {schema}.kpi_funnel.conversion IS 'players / those of the first step, 0 to 1; NULL: nobody did the first.';
-COMMENT ON COLUMN {schema}.kpi_funnel.from_previous IS 'players / those of the step before, 0 to 1; NULL: nobody did that.';
-COMMENT ON COLUMN {schema}.kpi_funnel.from_date IS 'First day on which the first step counts.';
-COMMENT ON COLUMN {schema}.kpi_funnel.to_date IS 'Last day on which the first step counts.';
-COMMENT ON COLUMN {schema}.kpi_funnel.refreshed_at IS 'When it was computed.';
+COMMENT ON FUNCTION {schema}.funnel(text[], interval, date, date) IS 'How many players do the first step on a day from from_date to to_date, and each next one later, all within that time from the first; each player once. conversion: players / those of the first step; from_previous: / those of the step before; NULL: of nobody. Read from the facts of these days, once. Up to 64 steps; a day of within has 24 hours, months are an error (22023). Example: SELECT * FROM {schema_text}.funnel(ARRAY[''login'', ''purchase''], ''1 day'', ''2026-11-01'', ''2026-11-30'')';
 
 SELECT telemetry.create_pipeline({pipeline}, source => {topic_table}, target => {fact_table},
     event_time_column => 'event_time', create_partitions => 'day', batch_rows => 100000, paused => {paused});
@@ -603,8 +605,12 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = format('session_gap is %s, which must be more than 0 and at most 22 hours', session_gap),
             DETAIL = 'Which days a player was there on is read from his sessions, where no pause may be as long as a day, which has 23 hours when the clock is put forward.';
     END IF;
-    IF cardinality(funnel_steps) = 0 OR array_ndims(funnel_steps) <> 1 OR array_position(funnel_steps, NULL) IS NOT NULL OR funnel_within < interval '0' THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'funnel_steps must be a list of actions, and funnel_within not negative', HINT = 'For example funnel_steps => ''{login,purchase}''.';
+    IF cardinality(funnel_steps) NOT BETWEEN 1 AND 64 OR array_ndims(funnel_steps) <> 1 OR array_position(funnel_steps, NULL) IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'funnel_steps must be a list of 1 to 64 actions', HINT = 'For example funnel_steps => ''{login,purchase}''.';
+    END IF;
+    IF funnel_within NOT BETWEEN interval '0' AND interval '31 days' OR extract(year FROM funnel_within) <> 0 OR extract(month FROM funnel_within) <> 0 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('funnel_within is %s, which must be 0 to 31 days, and no months', funnel_within),
+            DETAIL = 'An event goes into the funnels of each day within that time before it.', HINT = 'The function funnel() of the model takes any time.';
     END IF;
     IF jsonb_typeof(fields) <> 'object' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'fields must be a JSON object', HINT = 'For example {"player": "uid"}.';
@@ -623,7 +629,10 @@ BEGIN
         'churn', churn_days::text, 'paused', paused::text, 'pipeline', quote_literal(coalesce(pipeline, schema || '_player_events')),
         'segment_users', CASE WHEN exact THEN 'count(DISTINCT player_key)' ELSE 'telemetry.approx_count_distinct(player_key)' END,
         'segment_kind', CASE WHEN exact THEN 'exact' ELSE 'sketched: exact for few, within about 1 % for many' END,
-        'funnel_steps', quote_literal(funnel_steps) || '::text[]', 'funnel_within', quote_literal(funnel_within), 'funnel_within_text', funnel_within::text,
+        'funnel_steps', quote_literal(funnel_steps) || '::text[]', 'funnel_later', quote_literal(funnel_steps[2:]) || '::text[]',
+        'funnel_conditions', (SELECT string_agg(CASE WHEN s.nr = 1 THEN 'n = 0 AND ' ELSE '' END || 'f.action = ' || quote_literal(s.action), ', ' ORDER BY s.nr)
+                              FROM unnest(funnel_steps) WITH ORDINALITY AS s (action, nr)),
+        'funnel_within', quote_literal(funnel_within), 'funnel_within_text', funnel_within::text,
         'topic_table', quote_literal(quote_ident(internal) || '.player_events_topic'),
         'fact_table', quote_literal(quote_ident(schema) || '.fact_player_events'));
     -- Every second part of the split is a name. Within one pass, what is put in is never looked at again.
@@ -647,7 +656,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION telemetry.create_game_model(text, text, text, text, jsonb, interval, integer, boolean, text, boolean, boolean, text[], interval) IS
 'Makes a star schema of a game with its KPIs, fed from a topic by a pipeline, as objects of the caller, and says where; script_only: makes nothing, and returns the script that would. '
-'time_zone: whose days are meant. fields: paths of the messages'' fields, of those that differ from player_id, game_id, action, timestamp, amount, currency, region, device, level. churn_days: days without an event after which a player is gone. exact: kpi_segments counts players exactly, which costs more, instead of by a sketch. pipeline: its name, SCHEMA_player_events if NULL. funnel_steps, funnel_within: actions whose order kpi_funnel follows, and the time for all of them. Helpers stand in schema SCHEMA_internal, partitions in SCHEMA_partitions. '
+'time_zone: whose days are meant. fields: paths of the messages'' fields, of those that differ from player_id, game_id, action, timestamp, amount, currency, region, device, level. churn_days: days without an event after which a player is gone. exact: kpi_segments counts players exactly, which costs more, instead of by a sketch. pipeline: its name, SCHEMA_player_events if NULL. funnel_steps, funnel_within: actions whose order kpi_funnel follows, up to 64, and the time for all of them, up to 31 days of 24 hours: an event costs a row for each day of it. Helpers stand in schema SCHEMA_internal, partitions in SCHEMA_partitions. '
 'Example: SELECT telemetry.create_game_model(server => ''game_kafka'', topic => ''player-events'', schema => ''game'', fields => ''{"player": "uid"}'')';
 
 CREATE FUNCTION telemetry.grant_bi(role regrole, schema regnamespace) RETURNS void

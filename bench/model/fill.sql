@@ -31,6 +31,5 @@ ALTER TABLE game.fact_player_events ADD CONSTRAINT fact_player_events_player_key
     ADD CONSTRAINT fact_player_events_game_key_fkey FOREIGN KEY (game_key) REFERENCES game.dim_game,
     ADD CONSTRAINT fact_player_events_date_key_fkey FOREIGN KEY (date_key) REFERENCES game.dim_date;
 REFRESH MATERIALIZED VIEW game_internal.cohort_value;
-REFRESH MATERIALIZED VIEW game_internal.funnel;
 -- as autovacuum would have done by and by
 VACUUM ANALYZE;

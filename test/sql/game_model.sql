@@ -14,7 +14,10 @@ SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', session_gap =>
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', session_gap => '0');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', funnel_steps => '{}');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', funnel_steps => '{login,NULL}');
+SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', funnel_steps => array_fill('login'::text, '{65}'));
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', funnel_within => '-1 s');
+SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', funnel_within => '31 days 1 us');
+SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', funnel_within => '1 month');
 
 -- script_only makes nothing; the script runs as it is, with names that need quotes and braces in what is put in
 SELECT to_regnamespace('"my {tz}"') IS NULL AS nothing_made,
@@ -26,7 +29,7 @@ SELECT count(*) AS relations, count(*) FILTER (WHERE obj_description(oid, 'pg_cl
 FROM pg_class WHERE relnamespace = '"my {tz}"'::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f');
 SELECT attfdwoptions FROM pg_attribute WHERE attrelid = '"my {tz}_internal".player_events_topic'::regclass AND attname = 'player_id';
 
-SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', time_zone => 'Europe/Berlin', churn_days => 3, paused => true, funnel_steps => '{login,chat,purchase}', funnel_within => '2 days');
+SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', time_zone => 'Europe/Berlin', churn_days => 3, paused => true, funnel_steps => '{login,chat,login,purchase}', funnel_within => '2 days 30 minutes');
 -- An error is that of the statement, without the script around it.
 SELECT telemetry.create_game_model('no_kafka', 'events', 'other');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm');
@@ -117,6 +120,13 @@ SELECT player_id, game_id, min(event_time) AS s, max(event_time) AS e, count(*) 
 GROUP BY 1, 2, coalesce(k, 0);
 CREATE TABLE five_minutes AS
 SELECT t, game_id, count(*) AS c FROM session, generate_series(date_trunc('hour', s), e, '5 minutes') t WHERE t BETWEEN s AND e GROUP BY 1, 2;
+-- all ways through the steps of the funnel; its days have 24 hours, whatever the session's clock
+CREATE TABLE way AS
+WITH RECURSIVE r AS (
+    SELECT d, player_id, event_time AS started_at, 1 AS step, event_time FROM raw WHERE action = 'login'
+    UNION SELECT r.d, player_id, r.started_at, r.step + 1, raw.event_time FROM r JOIN raw USING (player_id)
+    WHERE raw.action = (ARRAY['login', 'chat', 'login', 'purchase'])[r.step + 1] AND raw.event_time > r.event_time AND raw.event_time <= r.started_at + interval '48 hours 30 minutes')
+TABLE r;
 SELECT * FROM differ('SELECT player_id, game_id, started_at, ended_at, events, highest_level, full_date, seconds
         FROM gm.fact_player_sessions JOIN gm.dim_player USING (player_key) JOIN gm.dim_game USING (game_key) JOIN gm.dim_date USING (date_key)',
     'SELECT *, (s AT TIME ZONE ''Europe/Berlin'')::date, extract(epoch FROM e - s)::float8 FROM session')
@@ -141,8 +151,6 @@ UNION ALL SELECT * FROM differ('SELECT event_date, game_id, peak_players FROM gm
      FROM (SELECT game_id, s AS t FROM session UNION SELECT game_id, (date_trunc(''day'', e, ''Europe/Berlin'')) FROM session) g) p WHERE c > 0 GROUP BY 1, 2');
 REFRESH MATERIALIZED VIEW gm_internal.cohort_value;
 REFRESH MATERIALIZED VIEW CONCURRENTLY gm_internal.cohort_value;
-REFRESH MATERIALIZED VIEW gm_internal.funnel;
-REFRESH MATERIALIZED VIEW CONCURRENTLY gm_internal.funnel;
 SELECT * FROM differ('SELECT event_date, game_id, region, device, currency, purchases, revenue FROM gm.kpi_purchases',
     'SELECT d, game_id, region, device, currency, count(*), sum(amount) FROM raw WHERE action = ''purchase'' GROUP BY 1, 2, 3, 4, 5')
 UNION ALL SELECT * FROM differ('SELECT event_date, currency, dau, payers, purchases, revenue, conversion, arpdau, arppu FROM gm.kpi_monetization',
@@ -169,14 +177,18 @@ UNION ALL SELECT * FROM differ('SELECT game_id, place, player_id, highest_level,
 UNION ALL SELECT * FROM differ('SELECT game_id, level, players FROM gm.kpi_levels',
     'SELECT game_id, m, count(*) FROM (SELECT game_id, player_id, max(level) m FROM raw GROUP BY 1, 2) x GROUP BY 1, 2')
 -- each way through the steps, from each first one
-UNION ALL SELECT * FROM differ('SELECT step, action, players, conversion, from_previous FROM gm.kpi_funnel',
-    'WITH a AS (SELECT player_id, event_time t FROM raw, newest WHERE action = ''login'' AND raw.d BETWEEN newest.d - 29 AND newest.d),
-          n AS (SELECT (SELECT count(DISTINCT player_id) FROM a) a,
-                       (SELECT count(DISTINCT player_id) FROM a JOIN raw b USING (player_id) WHERE b.action = ''chat'' AND b.event_time > a.t AND b.event_time <= a.t + interval ''2 days'') b,
-                       (SELECT count(DISTINCT player_id) FROM a JOIN raw b USING (player_id) JOIN raw c USING (player_id)
-                        WHERE b.action = ''chat'' AND b.event_time > a.t AND c.action = ''purchase'' AND c.event_time > b.event_time AND c.event_time <= a.t + interval ''2 days'') c)
-     SELECT 1, ''login'', a, 1::numeric(9,6), 1::numeric(9,6) FROM n UNION ALL SELECT 2, ''chat'', b, round(b::numeric / a, 6), round(b::numeric / a, 6) FROM n
-     UNION ALL SELECT 3, ''purchase'', c, round(c::numeric / a, 6), round(c::numeric / b, 6) FROM n');
+UNION ALL SELECT * FROM differ('SELECT event_date, step, action, players, conversion, from_previous FROM gm.kpi_funnel',
+    'SELECT d, n, (ARRAY[''login'', ''chat'', ''login'', ''purchase''])[n], c, round(c::numeric / max(c) OVER (PARTITION BY d), 6),
+        round(c::numeric / nullif(coalesce(lag(c) OVER (PARTITION BY d ORDER BY n), c), 0), 6)
+     FROM (SELECT d, n, count(*) FILTER (WHERE reached >= n) AS c FROM (SELECT d, player_id, max(step) AS reached FROM way GROUP BY 1, 2) x, generate_series(1, 4) n GROUP BY 1, 2) y')
+UNION ALL SELECT * FROM differ('SELECT step, action, players, conversion, from_previous FROM gm.funnel(''{login,chat,login,purchase}'', ''2 days 30 minutes'', ''2026-10-12'', ''2026-10-26'')',
+    'SELECT n, (ARRAY[''login'', ''chat'', ''login'', ''purchase''])[n], c, round(c::numeric / max(c) OVER (), 6), round(c::numeric / nullif(coalesce(lag(c) OVER (ORDER BY n), c), 0), 6)
+     FROM (SELECT n, count(*) FILTER (WHERE reached >= n) AS c FROM (SELECT player_id, max(step) AS reached FROM way WHERE d BETWEEN ''2026-10-12'' AND ''2026-10-26'' GROUP BY 1) x, generate_series(1, 4) n GROUP BY 1) y');
+-- there are funnels that go on over midnight, such as are not got through on the day, and days of 25 hours
+SELECT count(*) > 100 AS ways, count(*) FILTER (WHERE ends <> d) > 20 AS over_midnight, count(*) FILTER (WHERE step < 4) > 20 AS unfinished, count(*) FILTER (WHERE '2026-10-25' BETWEEN d AND ends) > 0 AS clock FROM
+    (SELECT DISTINCT ON (d, player_id) d, player_id, step, (event_time AT TIME ZONE 'Europe/Berlin')::date AS ends FROM way ORDER BY d, player_id, step DESC) x;
+SELECT * FROM gm.funnel('{login}', NULL, '2026-10-12', '2026-10-12');
+SELECT * FROM gm.funnel('{login}', '1 month', '2026-10-12', '2026-10-12');
 SELECT * FROM gm.funnel('{login}', '1 day', '2000-01-01', '2000-01-01');
 SELECT view FROM telemetry.continuous_view c, telemetry.verify(c.view) v WHERE view::text LIKE 'gm%';
 

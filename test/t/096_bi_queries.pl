@@ -23,7 +23,6 @@ SELECT d::date, d + n * interval '13 minutes', 1 + n % 97, 1 + n % 2, to_char(d,
        (ARRAY['login', 'purchase', 'chat'])[1 + n % 3], CASE WHEN n % 3 = 1 THEN n END, CASE WHEN n % 3 = 1 THEN 'EUR' END, 'eu', 'pc', n % 10
 FROM generate_series(timestamptz '2026-01-01 00:00+00', '2026-01-30 00:00+00', '1 day') AS d, generate_series(1, 100) AS n;
 REFRESH MATERIALIZED VIEW game_internal.cohort_value;
-REFRESH MATERIALIZED VIEW game_internal.funnel;
 VACUUM ANALYZE;
 CREATE ROLE analysts;
 SELECT telemetry.grant_bi('analysts', 'game');
