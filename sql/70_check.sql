@@ -10,7 +10,10 @@ RETURNS TABLE (severity text, subject text, what text, command text)
 LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
 WITH RECURSIVE pipelines AS (
-    SELECT s.*, p.event_time_column, p.create_partitions, p.paused_at, p.workers
+    SELECT s.*, p.event_time_column, p.create_partitions, p.paused_at, p.workers,
+           -- A worker that has nothing to write does not look; a paused one cannot be resumed.
+           CASE WHEN NOT EXISTS (SELECT FROM pg_class WHERE oid = s.source) THEN 'source'
+                WHEN NOT EXISTS (SELECT FROM pg_class WHERE oid = s.target) THEN 'target' END AS dropped
     FROM telemetry.stat_pipeline s JOIN telemetry.pipeline p ON p.name = s.pipeline
 ), dead_views AS (
     SELECT view, target, status, status_reason FROM telemetry.stat_view WHERE status NOT IN ('live', 'building')
@@ -41,10 +44,15 @@ WITH RECURSIVE pipelines AS (
     FROM (SELECT coalesce(sum(workers), 0) AS n FROM pipelines WHERE state NOT IN ('paused', 'not activated')) w
     WHERE current_setting('telemetry.max_workers', true)::integer < n
     UNION ALL
+    SELECT 1, 'pipeline ' || quote_ident(pipeline), format('its %s was dropped', dropped),
+           format('SELECT telemetry.drop_pipeline(%L); -- and create it anew, from telemetry.stat_partition.committed_offset on if its rows are still there', pipeline)
+    FROM pipelines WHERE dropped IS NOT NULL
+    UNION ALL
     -- Pipelines that do not do what they shall.
     SELECT CASE state WHEN 'paused' THEN 2 ELSE 1 END, 'pipeline ' || quote_ident(pipeline),
            CASE state
-                WHEN 'paused' THEN format('paused since %s: %s', date_trunc('second', paused_at), coalesce(reason, 'no reason was given'))
+                WHEN 'paused' THEN coalesce('paused since ' || date_trunc('second', paused_at) || ': ' || coalesce(reason, 'no reason was given'),
+                                            'was created paused, and not resumed yet')
                 WHEN 'not activated' THEN 'does not run here: the database was restored or copied'
                 WHEN 'waiting for a worker' THEN 'has no worker: all of telemetry.max_workers or max_worker_processes are taken'
                 ELSE format('%s: %s', state, error) END,
@@ -58,7 +66,7 @@ WITH RECURSIVE pipelines AS (
                 WHEN 'failed' THEN format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: it is started again', pipeline)
                 ELSE format('SELECT telemetry.resume_pipeline(%L);', pipeline) END
     FROM pipelines
-    WHERE state IN ('paused', 'not activated', 'waiting for a worker') OR (state IN ('connecting', 'retrying', 'failed') AND error IS NOT NULL)
+    WHERE dropped IS NULL AND state IN ('paused', 'not activated', 'waiting for a worker') OR (state IN ('connecting', 'retrying', 'failed') AND error IS NOT NULL)
     UNION ALL
     SELECT 1, format('pipeline %I, partition %s', pipeline, partition), format('not read: %s', pause_reason),
            format('SELECT telemetry.resume_pipeline(%L); -- after what the reason asks for', pipeline)

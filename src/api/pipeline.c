@@ -348,7 +348,7 @@ check_reset(FunctionCallInfo fcinfo, int n)
 #define KEEP(column, n) column " = coalesce($" n ", " column "), "
 #define RESET(column, n)                                                                           \
 	column " = CASE WHEN '" column "' = ANY ($16) THEN NULL ELSE coalesce($" n ", " column ") "    \
-																						   "END, "
+		   "END, "
 
 /* $1 the pipeline, $2 to $16 the function's arguments from its second on. */
 /* clang-format off */

@@ -55,7 +55,9 @@ check_options(const Retention *retention)
 		DatumGetBool(DirectFunctionCall2(interval_le, IntervalPGetDatum(retention->keep),
 										 IntervalPGetDatum(unconstify(Interval *, &zero)))))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("keep must be longer than nothing"),
+						errmsg("keep must be longer than nothing, not %s",
+							   DatumGetCString(DirectFunctionCall1(
+								   interval_out, IntervalPGetDatum(retention->keep)))),
 						errhint("NULL keeps all partitions.")));
 	if (strcmp(retention->create_partitions, "none") != 0 &&
 		partition_unit(retention->create_partitions) == PARTITIONS_BY_HAND)

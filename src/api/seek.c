@@ -46,7 +46,8 @@ no_answer(const Seek *seek, const char *error)
 	ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 					errmsg("could not ask the broker about topic \"%s\": %s", seek->source->topic,
 						   error ? error : "no answer in time"),
-					errhint("telemetry.kafka_timeout says how long to wait.")));
+					errhint("Is the broker up, and bootstrap_servers right? Time waited is set by "
+							"telemetry.kafka_timeout.")));
 }
 
 static void

@@ -192,7 +192,7 @@ static void
 topic_refuse_update(PlannerInfo *root, Index index, RangeTblEntry *target, Relation relation)
 {
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					errmsg("rows of Kafka topic \"%s\" cannot be updated or deleted",
+					errmsg("rows of foreign table \"%s\" cannot be updated or deleted",
 						   RelationGetRelationName(relation)),
 					errdetail("A topic is a log: messages are added at its end, and leave it by "
 							  "retention or compaction."),
@@ -203,7 +203,7 @@ static void
 topic_truncate(List *relations, DropBehavior behavior, bool restart)
 {
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					errmsg("Kafka topic \"%s\" cannot be truncated",
+					errmsg("foreign table \"%s\", a Kafka topic, cannot be truncated",
 						   RelationGetRelationName((Relation) linitial(relations))),
 					errhint("Use Kafka's own tools to delete messages.")));
 }

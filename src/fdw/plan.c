@@ -93,7 +93,7 @@ static bool
 topic_analyze(Relation relation, AcquireSampleRowsFunc *function, BlockNumber *pages)
 {
 	ereport(WARNING,
-			(errmsg("no statistics are kept about Kafka topic \"%s\"",
+			(errmsg("no statistics are kept about foreign table \"%s\", a Kafka topic",
 					RelationGetRelationName(relation)),
 			 errdetail("The whole topic would have to be read. Plans assume %.0f messages.",
 					   DEFAULT_MESSAGES * DEFAULT_PARTITIONS)));

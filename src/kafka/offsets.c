@@ -408,7 +408,9 @@ kafka_topic_names(const KafkaSettings *settings, int timeout_ms)
 			call->result != RD_KAFKA_RESP_ERR_NO_ERROR)
 			ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 							errmsg("could not list the topics of \"%s\": %s", handle->servers,
-								   call_error(handle, RD_KAFKA_RESP_ERR__TIMED_OUT))));
+								   call_error(handle, RD_KAFKA_RESP_ERR__TIMED_OUT)),
+							errhint("Is the broker up, and bootstrap_servers right? Time waited is "
+									"set by telemetry.kafka_timeout.")));
 		for (const char *name = call->names; *name != '\0'; name += strlen(name) + 1)
 		{
 			if (strncmp(name, "__", 2) != 0)

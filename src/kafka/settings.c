@@ -18,6 +18,9 @@ typedef enum SettingUse
 	FOR_PRODUCER
 } SettingUse;
 
+/* Longer values do not stand in an error. */
+#define VALUE_SHOWN_MAX 100
+
 typedef struct Setting
 {
 	const char *name;  /* librdkafka's, as its documentation has it */
@@ -238,11 +241,14 @@ mechanism_check(const char *value)
 					errhint("Use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or GSSAPI.")));
 }
 
-/* librdkafka's reason may quote the value: a secret's is replaced. */
+/* librdkafka's reason may quote the value: a secret's is replaced. A certificate is too long to
+ * show. */
 static void
-setting_refused(const Setting *setting, const char *name, rd_kafka_conf_res_t result,
-				const char *reason)
+setting_refused(const Setting *setting, const char *name, const char *value,
+				rd_kafka_conf_res_t result, const char *reason)
 {
+	bool shown = setting->kind != KAFKA_SETTING_SECRET && strlen(value) <= VALUE_SHOWN_MAX;
+
 	if (result == RD_KAFKA_CONF_UNKNOWN)
 		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 						errmsg("option \"%s\" is not known to this server's librdkafka %s", name,
@@ -250,7 +256,9 @@ setting_refused(const Setting *setting, const char *name, rd_kafka_conf_res_t re
 	if (setting->kind == KAFKA_SETTING_SECRET)
 		reason = "The Kafka client does not accept it.";
 	ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-					errmsg("invalid value for option \"%s\"", name), errdetail("%s", reason)));
+					shown ? errmsg("invalid value for option \"%s\": \"%s\"", name, value)
+						  : errmsg("invalid value for option \"%s\"", name),
+					errdetail("%s", reason)));
 }
 
 static void
@@ -266,7 +274,7 @@ setting_apply(rd_kafka_conf_t *conf, const char *name, const char *value)
 	result = rd_kafka_conf_set(conf, setting->name, value, reason, sizeof(reason));
 	reason[strcspn(reason, "\n")] = '\0';
 	if (result != RD_KAFKA_CONF_OK)
-		setting_refused(setting, name, result, reason);
+		setting_refused(setting, name, value, result, reason);
 }
 
 void

@@ -47,6 +47,18 @@ is(findings(), '', 'nothing is wrong');
 query(q{SELECT telemetry.pause_pipeline('p', 'schema change')});
 finds('a paused pipeline', qr/^warning\|pipeline p\|paused since 20\d\d-.*: schema change\|SELECT telemetry.resume_pipeline\('p'\);$/, sub { query(command()) });
 
+# A worker that has nothing to write does not see that its table is gone; one that is paused cannot go on.
+query(<<'SQL');
+CREATE TABLE gone (id bigint);
+CREATE FOREIGN TABLE gone_topic (id bigint) SERVER kafka OPTIONS (topic 'events');
+SELECT telemetry.create_pipeline('gone', 'gone_topic', 'gone', paused => true);
+SQL
+like(findings(), qr/^warning\|pipeline gone\|was created paused, and not resumed yet\|SELECT telemetry.resume_pipeline\('gone'\);$/, 'a pipeline that has never run');
+query('DROP TABLE gone');
+like(findings(), qr/^error\|pipeline gone\|its target was dropped\|SELECT telemetry.drop_pipeline\('gone'\);/, 'a target that was dropped');
+query('DROP FOREIGN TABLE gone_topic');
+finds('a source that was dropped', qr/^error\|pipeline gone\|its source was dropped\|SELECT telemetry.drop_pipeline\('gone'\);[^\n]*$/, sub { query(command()) });
+
 query('UPDATE telemetry.activation SET database_oid = 1');
 finds('a pipeline of another database', qr/^error\|pipeline p\|does not run here.*resume_pipeline/, sub { query(command()) });
 
