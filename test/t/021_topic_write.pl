@@ -200,9 +200,8 @@ like(sql_error(q{SET telemetry.kafka_timeout = '2s'; BEGIN; INSERT INTO local VA
 	qr/could not produce to topic "safe"/, 'no acknowledgement, no COMMIT');
 cmp_ok(time - $start, '<', 10, '... within the time set');
 is(sql('SELECT count(*) FROM local'), '0', '... nothing is left of the transaction');
-$start = time;
-like(sql_error(q{SET statement_timeout = 300; INSERT INTO safe VALUES ('5')}), qr/canceling statement/, 'cancel while the broker hangs');
-cmp_ok(time - $start, '<', 3, '... at once');
+takes_less(3, '... at once',
+	sub { like(sql_error(q{SET statement_timeout = 300; INSERT INTO safe VALUES ('5')}), qr/canceling statement/, 'cancel while the broker hangs') });
 $kafka->thaw;
 poll_until(sub { sql_error(q{INSERT INTO safe VALUES ('6')}) eq '' }, 'the broker takes messages again');
 
@@ -214,17 +213,21 @@ my $committed = 0;
 for my $round (1 .. 3)
 {
 	$kafka->kill9 if $round == 2;
-	for my $i (1 .. ($round == 2 ? 2 : 5))
+	my $succeeded = 0;
+	# While the broker is there a second may still be too short for one of them.
+	for my $i (1 .. ($round == 2 ? 2 : 40))
 	{
 		my $id = "round $round $i";
 		my $error = sql_error(
 			qq{SET telemetry.kafka_timeout = '1s'; BEGIN; INSERT INTO local VALUES ('$id'); INSERT INTO safe VALUES ('$id'); COMMIT});
-		$committed++ if $error eq '';
+		$succeeded++ if $error eq '';
 		like($error, qr/could not produce to topic "safe"/, "$id: not acknowledged, and says so") if $error ne '';
+		last if $succeeded == 5;
 	}
+	$committed += $succeeded;
+	is($succeeded, 5, "round $round: some succeeded") if $round != 2;
 	$kafka->start if $round == 2;
 }
-cmp_ok($committed, '>=', 5, 'statements before and after the kill succeeded');
 is(sql(q{SELECT count(*) FROM local}), $committed, 'exactly what was acknowledged is committed');
 is( sql(q{SELECT string_agg(v, ', ') FROM local l WHERE (SELECT count(*) FROM (SELECT v FROM safe OFFSET 0) s WHERE s.v = l.v) <> 1}),
 	'', 'every committed row is in the topic, once')

@@ -195,6 +195,8 @@ sub ingest
 	create_targets($schema);
 	$node->append_conf('postgresql.conf', "telemetry.insert_path = $path\n");
 	$node->reload;
+	# Workers have what the postmaster has when it starts them.
+	poll_until(sub { $node->safe_psql('postgres', 'SHOW telemetry.insert_path') eq $path }, 'the postmaster to have read it');
 	for my $name (sort keys %target)
 	{
 		my (undef, undef, %option) = @{ $target{$name} };
@@ -203,7 +205,7 @@ sub ingest
 	}
 	poll_until(sub { $node->safe_psql('postgres', "SELECT count(*) FROM telemetry.pipeline p LEFT JOIN telemetry.partition_offset o USING (pipeline_id) "
 				  . "WHERE p.name LIKE '$schema.%' AND (o.next_offset IS NULL OR o.next_offset < $messages) AND NOT p.paused") == 0 },
-		"$schema: everything read", 60);
+		"$schema: everything read", 180);
 	is($node->safe_psql('postgres', "SELECT name, pause_reason FROM telemetry.pipeline WHERE paused"), '', "$path: nothing was paused");
 	return;
 }

@@ -13,7 +13,7 @@ my $node = telemetry_node('main', extension => 1, conf => "fsync = off\n");
 create_server($node, 'kafka', $mock);
 
 sub sql { return $node->safe_psql('postgres', join ";\n", @_) }
-sub wait_for { my ($what, $query) = @_; return ok(poll_until(sub { sql($query) eq 't' }, $what, 30), $what) }
+sub wait_for { my ($what, $query) = @_; return ok(poll_until(sub { sql($query) eq 't' }, $what, 90), $what) }
 
 # Partitions of a table with their bounds, by name.
 sub partitions
