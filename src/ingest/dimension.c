@@ -327,7 +327,7 @@ compose_sql(Dimension *dimension, Relation index)
 	StringInfoData values;
 	StringInfoData natural;
 	StringInfoData order;
-	const char *type = format_type_be_qualified(dimension->key_type);
+	const char *type = target_type(dimension->key_type);
 	const char *key = quote_identifier(dimension->key_name);
 
 	initStringInfo(&where);

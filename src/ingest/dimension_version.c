@@ -271,16 +271,16 @@ compose_lookup(const Dimension *dimension)
 	const Versions *versions = dimension->versions;
 	int n = dimension->nkeys;
 
-	return psprintf(
-		"SELECT u.n, CAST(v.%s AS %s), pg_catalog.isfinite(u.t) AND %s AND (%s) "
-		"FROM ROWS FROM (%s) WITH ORDINALITY AS u(%s, t, %s, n) CROSS JOIN LATERAL "
-		"(SELECT d.* FROM ONLY %s AS d WHERE %s AND d.valid_from <= u.t "
-		"AND d.valid_from < d.valid_to ORDER BY d.valid_from DESC LIMIT 1) AS v",
-		quote_identifier(dimension->key_name), format_type_be_qualified(dimension->key_type),
-		each(versions, " AND ", "u.v# IS NOT NULL"),
-		each(versions, " OR ", "v.$ IS NULL OR NOT v.$ ~ u.v#^"),
-		dimension_unnest(1, n + 1 + versions->ntracked), dimension_parameters(dimension->nkeys, ""),
-		each(versions, ", ", "v#"), dimension->name, dimension->natural_sql);
+	return psprintf("SELECT u.n, CAST(v.%s AS %s), pg_catalog.isfinite(u.t) AND %s AND (%s) "
+					"FROM ROWS FROM (%s) WITH ORDINALITY AS u(%s, t, %s, n) CROSS JOIN LATERAL "
+					"(SELECT d.* FROM ONLY %s AS d WHERE %s AND d.valid_from <= u.t "
+					"AND d.valid_from < d.valid_to ORDER BY d.valid_from DESC LIMIT 1) AS v",
+					quote_identifier(dimension->key_name), target_type(dimension->key_type),
+					each(versions, " AND ", "u.v# IS NOT NULL"),
+					each(versions, " OR ", "v.$ IS NULL OR NOT v.$ ~ u.v#^"),
+					dimension_unnest(1, n + 1 + versions->ntracked),
+					dimension_parameters(dimension->nkeys, ""), each(versions, ", ", "v#"),
+					dimension->name, dimension->natural_sql);
 }
 
 /*
@@ -391,8 +391,8 @@ compose_repoint(const Ingest *ingest, const Dimension *dimension)
 					"AS %s) FROM old AS o WHERE o.k %s x.%s AND x.%s >= o.lo AND x.%s >= $%d "
 					"AND (x.%s < o.f OR (x.%s >= o.e AND o.e < 'infinity'))",
 					compose_members(dimension, ""), ingest->target_name, column, time,
-					format_type_be_qualified(dimension->key_type), dimension->key_operator, column,
-					time, time, dimension->nkeys + 2, time, time);
+					target_type(dimension->key_type), dimension->key_operator, column, time, time,
+					dimension->nkeys + 2, time, time);
 }
 
 bool

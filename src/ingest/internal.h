@@ -147,6 +147,8 @@ extern void target_misfit(StringInfo list, const char *format, ...) pg_attribute
 
 /* The operator as a statement names it, whatever the search_path. */
 extern char *target_operator(Oid operator);
+/* A type in a statement, of any length: the mere name of char or bit means one character. */
+extern char *target_type(Oid type);
 
 /* ---- path.c ---- */
 extern void path_choose(Ingest *ingest, Relation target);

@@ -117,6 +117,12 @@ target_operator(Oid operator)
 					get_opname(operator));
 }
 
+char *
+target_type(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
 bool
 target_lock_one(Oid relation, LOCKMODE mode)
 {

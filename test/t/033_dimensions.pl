@@ -86,6 +86,20 @@ SQL
 	is(sql("SELECT count(*) FROM $path.fact f JOIN $path.player p USING (player_key) WHERE p.player_id = 'bad'"), 2, "$path: with the member made in that transaction");
 }
 
+# A key whose type's name alone means one character.
+sql(<<'SQL');
+CREATE SCHEMA short;
+CREATE SEQUENCE short.place_number;
+CREATE TABLE short.place (place_key char(4) DEFAULT 'k' || lpad(nextval('short.place_number')::text, 3, '0') PRIMARY KEY, place text NOT NULL UNIQUE);
+CREATE TABLE short.fact (place_key char(4) REFERENCES short.place, place text);
+CREATE FOREIGN TABLE short.topic (place text) SERVER kafka OPTIONS (topic 'short');
+SQL
+$kafka->create_topic('short', 1);
+$kafka->produce('short', map { json_event(place => 'p' . $_ % 5) } 1 .. 20);
+sql("SELECT telemetry.create_pipeline('short', 'short.topic', 'short.fact')");
+settled($node, 'short', 20);
+is(sql('SELECT count(*), count(DISTINCT place_key) FROM short.fact JOIN short.place USING (place_key) WHERE fact.place = place.place'), '20|5', 'a key of type char(4) is found whole');
+
 sql("SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline");
 
 # ---- attributes that follow the newest event -----------------------------------------------------
