@@ -214,9 +214,9 @@ for (1 .. 8)
 	push @took, seconds_to_end($pids[ rand @pids ]);
 }
 @took = sort { $a <=> $b } @took;
-# A machine that stands still may make one of them, or two, take longer.
-cmp_ok($took[5], '<', 1, sprintf 'a worker under load ends within a second of SIGTERM (%s)', join ', ', map { sprintf '%.2f', $_ } @took);
-cmp_ok($took[7], '<', 10, '... and none waits for anything');
+# A machine that stands still may make one of them take longer.
+cmp_ok($took[6], '<', 1, sprintf 'a worker under load ends within a second of SIGTERM (%s)', join ', ', map { sprintf '%.2f', $_ } @took);
+cmp_ok($took[7], '<', 5, '... and none waits for anything');
 my ($least, $supervisor) = least_seconds_to_end('supervisor', 1);
 cmp_ok($least, '<', 1, 'so does the supervisor');
 wait_for(q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telemetry supervisor' AND datname = 'postgres' AND pid <> ) . $supervisor,

@@ -140,7 +140,9 @@ for my $jump ([ -1800, 'back' ], [ 1800, 'forward' ])
 	%before = cpu();
 	sleep 1;
 	%after = cpu();
-	is(join(' ', grep { exists $before{$_} && $after{$_} - $before{$_} > 0.3 } sort keys %after), '', "$what: nobody spins");
+	my $taken = 0;
+	$taken += $after{$_} - $before{$_} for grep { exists $before{$_} } keys %after;
+	cmp_ok($taken, '<', 0.3, "$what: nobody spins");
 }
 is(query(q(SELECT watermark < now() + interval '1 minute' FROM telemetry.stat_pipeline)), 't', 'a clock that ran ahead moved no watermark');
 
