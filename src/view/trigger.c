@@ -234,12 +234,26 @@ triggers_mend(Oid relation)
 	own_spi_end(&scope);
 }
 
+/* Statements on a table that inherits fire no triggers of its parent, nor the other way round. */
+static void
+check_alone(Oid relation)
+{
+	if (get_rel_relkind(relation) != RELKIND_RELATION || get_rel_relispartition(relation) ||
+		(!has_superclass(relation) && find_inheritance_children(relation, NoLock) == NIL))
+		return;
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("a continuous view cannot follow \"%s\"", get_rel_name(relation)),
+					errdetail("It inherits from another table, or another from it."),
+					errhint("ALTER TABLE ... NO INHERIT.")));
+}
+
 void
 triggers_check(Oid relation)
 {
 	List *relations = find_all_inheritors(relation, AccessShareLock, NULL);
 	ListCell *cell;
 
+	check_alone(relation);
 	foreach (cell, relations)
 	{
 		Relation table = table_open(lfirst_oid(cell), NoLock);

@@ -226,6 +226,16 @@ enables_triggers(const AlterTableCmd *command)
 	}
 }
 
+/* What is written into a table that inherits fires no trigger of ours. */
+static void
+note_child(const RangeVar *parent)
+{
+	Oid relation = RangeVarGetRelid(parent, NoLock, true);
+
+	if (OidIsValid(relation) && get_rel_relkind(relation) == RELKIND_RELATION)
+		mark_stale(relation, "another table inherits from it", true);
+}
+
 static void
 note_losses(const AlterTableStmt *alter, Oid relation)
 {
@@ -242,7 +252,10 @@ note_losses(const AlterTableStmt *alter, Oid relation)
 		else if (command->subtype == AT_SetUnLogged)
 			mark_stale(relation, "the table is unlogged, and empty after a crash", true);
 		else if (command->subtype == AT_AddInherit)
+		{
 			mark_stale(relation, "the table inherits from another", true);
+			note_child((const RangeVar *) command->def);
+		}
 		mend = mend || enables_triggers(command);
 	}
 	/* Each fires when it must, whatever the statement says; pg_restore says the same of all. */
@@ -336,10 +349,15 @@ create_table(Utility *utility)
 {
 	CreateStmt *create = (CreateStmt *) utility->statement->utilityStmt;
 	Oid partition;
+	ListCell *cell;
 
 	run(utility);
 	if (create->partbound == NULL)
+	{
+		foreach (cell, create->inhRelations)
+			note_child(lfirst(cell));
 		return;
+	}
 	CommandCounterIncrement();
 	partition = RangeVarGetRelid(create->relation, NoLock, true);
 	if (OidIsValid(partition) && get_rel_relispartition(partition))

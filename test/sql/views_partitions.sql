@@ -40,3 +40,24 @@ SELECT * FROM telemetry.verify('names');
 SET client_min_messages = warning;
 DROP TABLE g CASCADE;
 RESET client_min_messages;
+
+-- A table that comes to inherit from a followed one is none of its partitions: nothing of it is seen, which is said.
+CREATE TABLE parent (k int);
+CREATE TABLE stranger (k int);
+CREATE MATERIALIZED VIEW followed WITH (telemetry.continuous) AS SELECT k, count(*) FROM parent GROUP BY k;
+INSERT INTO parent VALUES (1);
+CREATE TABLE child () INHERITS (parent);
+INSERT INTO child VALUES (1);
+SELECT status, status_reason FROM telemetry.continuous_view WHERE view = 'followed'::regclass;
+REFRESH MATERIALIZED VIEW followed;
+ALTER TABLE child NO INHERIT parent;
+REFRESH MATERIALIZED VIEW followed;
+ALTER TABLE stranger INHERIT parent;
+REFRESH MATERIALIZED VIEW CONCURRENTLY followed;
+ALTER TABLE stranger NO INHERIT parent;
+REFRESH MATERIALIZED VIEW followed;
+SELECT * FROM followed;
+SELECT * FROM telemetry.verify('followed');
+SET client_min_messages = warning;
+DROP TABLE parent, child, stranger CASCADE;
+RESET client_min_messages;
