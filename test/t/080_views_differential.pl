@@ -110,7 +110,7 @@ my @sketches = map { $_->[0] =~ s/VALUES/$_->[1]/r } (
 	[ 'telemetry.approx_count_distinct(VALUES)', 'id * 1000 + p' ], [ 'telemetry.hll_agg(VALUES)', 'k * 100000 + id * 1000 + p' ],
 	[ 'telemetry.hll_agg(VALUES, 11)', 'a * 1000 + p' ], [ 'telemetry.quantile_agg(VALUES, 0.0005)', 'hashint8(id * 1000 + p) & 65535' ],
 	[ 'telemetry.quantile_agg(VALUES, 0.001)', '(id * 1000 + p) * 1.1' ], [ 'telemetry.approx_count_distinct(VALUES) FILTER (WHERE f)', 's || p::text' ],
-	[ 'telemetry.funnel_agg(VALUES, ts)', '1 + (k + p) % 64' ], [ 'telemetry.funnel_agg(1 + p % 3, VALUES)', "ts + p * interval '1 minute'" ]);
+	[ 'telemetry.funnel_agg(VALUES, ts)', '1 + (k + p) % 64' ], [ 'telemetry.funnel_agg(1 + p % 3, VALUES)', "(ts AT TIME ZONE 'UTC' + p * interval '1 minute') AT TIME ZONE 'UTC'" ]);
 
 sub sketch_query
 {
