@@ -121,11 +121,11 @@ sub settled
 }
 
 # Calls a function until it gives true; fails the test when it does not within a time (seconds,
-# default PostgreSQL's test timeout of 180).
+# default 180).
 sub poll_until
 {
 	my ($condition, $what, $timeout) = @_;
-	my $end = time + ($timeout || $PostgreSQL::Test::Utils::timeout_default);
+	my $end = time + ($timeout || 180);
 	my $result;
 
 	while (!($result = $condition->()))
