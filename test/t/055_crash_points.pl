@@ -107,8 +107,8 @@ for my $point (@points)
 	my $offset = -s $node->logfile;
 	arm($point);
 	produce($round++);
-	# What the worker does not come by, a session does.
-	my $hit = comes(sub { !armed() }, $point =~ /^(build_|journal_|partition_dropped|sessions_taken)/ ? 1 : 5);
+	# What the worker does not come by, a session does; all else it comes by with the first batch.
+	my $hit = comes(sub { !armed() }, $point =~ /^(build_|journal_|partition_dropped|sessions_taken)/ ? 1 : 30);
 	if (!$hit && $point =~ /^(build_|journal_)/)
 	{
 		$node->psql('postgres', 'DROP MATERIALIZED VIEW later') if query(q(SELECT to_regclass('later') IS NOT NULL)) eq 't';
