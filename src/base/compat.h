@@ -120,6 +120,21 @@ compat_create_foreignscan_path(PlannerInfo *root, RelOptInfo *relation, double r
 #endif
 }
 
+#include "optimizer/cost.h"
+
+/* What sorting the rows of a path costs. 18 added the number of disabled nodes. */
+static inline void
+compat_cost_sort(Path *path, PlannerInfo *root, const Path *below, int kilobytes)
+{
+#if PG_VERSION_NUM >= 180000
+	cost_sort(path, root, NIL, below->disabled_nodes, below->total_cost, below->rows,
+			  below->pathtarget->width, 0.0, kilobytes, -1.0);
+#else
+	cost_sort(path, root, NIL, below->total_cost, below->rows, below->pathtarget->width, 0.0,
+			  kilobytes, -1.0);
+#endif
+}
+
 #include "catalog/pg_database.h"
 #include "utils/acl.h"
 

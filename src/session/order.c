@@ -7,12 +7,14 @@
 
 #include "base/compat.h"
 #include "nodes/nodeFuncs.h"
+#include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/paths.h"
 #include "optimizer/planner.h"
 #include "optimizer/tlist.h"
 #include "parser/parse_oper.h"
 #include "session/internal.h"
+#include "session/scan.h"
 
 static create_upper_paths_hook_type next_hook;
 
@@ -65,8 +67,17 @@ session_column(PlannerInfo *root)
 	return NULL;
 }
 
+/* No other window function beside it; somebody may have written one by hand. */
+static bool
+is_alone(PlannerInfo *root)
+{
+	WindowFuncLists *functions = find_window_functions((Node *) root->processed_tlist, 1);
+
+	return functions->numWindowFuncs == 1;
+}
+
 static void
-tell_order(PlannerInfo *root, RelOptInfo *windowed, const TargetEntry *column)
+tell_order(PlannerInfo *root, RelOptInfo *input, RelOptInfo *windowed, const TargetEntry *column)
 {
 	WindowClause *window = linitial(root->parse->windowClause);
 	SortGroupClause *clause = copyObject(linitial_node(SortGroupClause, window->orderClause));
@@ -79,6 +90,9 @@ tell_order(PlannerInfo *root, RelOptInfo *windowed, const TargetEntry *column)
 
 	clause->tleSortGroupRef = column->ressortgroupref;
 	start = make_pathkeys_for_sortclauses(root, list_make1(clause), tlist);
+	if (is_alone(root))
+		session_scan_add_path(root, input, windowed, (WindowFunc *) column->expr,
+							  list_concat(list_concat_unique_ptr(list_copy(keys), start), time));
 	foreach (cell, windowed->pathlist)
 	{
 		Path *path = lfirst(cell);
@@ -98,12 +112,13 @@ add_paths(PlannerInfo *root, UpperRelationKind stage, RelOptInfo *input, RelOptI
 	if (next_hook)
 		next_hook(root, stage, input, output, extra);
 	if (stage == UPPERREL_WINDOW && (column = session_column(root)) != NULL)
-		tell_order(root, output, column);
+		tell_order(root, input, output, column);
 }
 
 void
 session_order_init(void)
 {
+	RegisterCustomScanMethods(&session_scan_methods);
 	next_hook = create_upper_paths_hook;
 	create_upper_paths_hook = add_paths;
 }
