@@ -21,10 +21,14 @@ have()
 # no client takes it between now and its use.
 free_port()
 {
-	local port tries
+	local port tries given
+	# One that was given away lately may not be in use yet.
+	given=${TMPDIR:-/tmp}/telemetry-ports-$(id -u)
+	mkdir -p "$given"
+	find "$given" -mindepth 1 -type d -empty -mmin +2 -delete 2>/dev/null || true
 	for ((tries = 0; tries < 200; tries++)); do
 		port=$((15000 + RANDOM % 15000))
-		if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+		if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && mkdir "$given/$port" 2>/dev/null; then
 			echo "$port"
 			return
 		fi
