@@ -13,7 +13,9 @@
 #include "commands/defrem.h"
 #include "commands/tablecmds.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/parse_type.h"
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -24,6 +26,7 @@
 #include "view/create.h"
 #include "view/known.h"
 #include "view/partition.h"
+#include "view/renamed.h"
 #include "view/suspend.h"
 #include "view/trigger.h"
 #include "view/utility.h"
@@ -175,8 +178,9 @@ follow_owner(Oid view)
 		view_give_parts(lfirst(cell), owner);
 }
 
+/* The views that follow a table; only: that one of them, or whose helper it is. */
 static void
-mark_stale(Oid relation, const char *reason, bool suspended)
+mark_stale(Oid relation, const ViewRow *only, const char *reason, bool suspended)
 {
 	ListCell *cell;
 
@@ -184,11 +188,12 @@ mark_stale(Oid relation, const char *reason, bool suspended)
 	{
 		const KnownView *view = lfirst(cell);
 
-		if (view->main ||
+		if (view->main || (only && view->row.id != only->id && view->row.id != only->feeds) ||
 			!(build_follows(view) || (suspended && view->row.status == VIEW_SUSPENDED)))
 			continue;
 		ereport(WARNING, (errmsg("continuous view %s is stale from now on: %s", view->name, reason),
-						  errhint("Undo it, and then REFRESH MATERIALIZED VIEW %s.", view->name)));
+						  errhint("%sREFRESH MATERIALIZED VIEW %s.",
+								  only ? "" : "Undo it, and then ", view->name)));
 		collect_stop(view, VIEW_STALE, reason);
 	}
 }
@@ -233,7 +238,7 @@ note_child(const RangeVar *parent)
 	Oid relation = RangeVarGetRelid(parent, NoLock, true);
 
 	if (OidIsValid(relation) && get_rel_relkind(relation) == RELKIND_RELATION)
-		mark_stale(relation, "another table inherits from it", true);
+		mark_stale(relation, NULL, "another table inherits from it", true);
 }
 
 static void
@@ -248,12 +253,12 @@ note_losses(const AlterTableStmt *alter, Oid relation)
 
 		/* Whoever suspended the views resumes them, and says then what becomes of them. */
 		if (disables_triggers(command))
-			mark_stale(relation, "its triggers were disabled", false);
+			mark_stale(relation, NULL, "its triggers were disabled", false);
 		else if (command->subtype == AT_SetUnLogged)
-			mark_stale(relation, "the table is unlogged, and empty after a crash", true);
+			mark_stale(relation, NULL, "the table is unlogged, and empty after a crash", true);
 		else if (command->subtype == AT_AddInherit)
 		{
-			mark_stale(relation, "the table inherits from another", true);
+			mark_stale(relation, NULL, "the table inherits from another", true);
 			note_child((const RangeVar *) command->def);
 		}
 		mend = mend || enables_triggers(command);
@@ -483,6 +488,28 @@ rename_kind(Utility *utility)
 	run(utility);
 }
 
+/* Views that keep texts of the type's values look for them by the new name in vain. */
+static void
+alter_enum(Utility *utility)
+{
+	AlterEnumStmt *alter = (AlterEnumStmt *) utility->statement->utilityStmt;
+	ListCell *cell;
+	Oid type;
+
+	run(utility);
+	if (alter->oldVal == NULL)
+		return;
+	type = typenameTypeId(NULL, makeTypeNameFromNameList(alter->typeName));
+	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+	{
+		const ViewRow *row = lfirst(cell);
+
+		/* One that follows a view is stale with it. */
+		if (renamed_matters(row->partial, type))
+			mark_stale(row->target, row, "a value that it keeps as text was renamed", true);
+	}
+}
+
 static void
 dispatch(Utility *utility)
 {
@@ -526,6 +553,9 @@ dispatch(Utility *utility)
 			break;
 		case T_CreateStmt:
 			create_table(utility);
+			break;
+		case T_AlterEnumStmt:
+			alter_enum(utility);
 			break;
 		case T_IndexStmt:
 			create_index(utility);

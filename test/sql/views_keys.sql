@@ -28,4 +28,21 @@ SELECT * FROM v_bits ORDER BY 1;
 SELECT * FROM v_list ORDER BY 1;
 SELECT lower(name) AS name, min, max, codes FROM v_name ORDER BY 1;
 SELECT v, verified.* FROM unnest(ARRAY['v_word', 'v_code', 'v_bits', 'v_list', 'v_lists', 'v_both', 'v_name']::regclass[]) AS v, telemetry.verify(v) AS verified;
+
+-- A view that keeps rows finds them by their text, in which a value of an enum has its name.
+CREATE TABLE felt (id int, mood mood, moods mood[]);
+CREATE MATERIALIZED VIEW rows WITH (telemetry.continuous) AS SELECT id, moods FROM felt;
+CREATE MATERIALIZED VIEW others WITH (telemetry.continuous) AS SELECT id FROM felt;
+CREATE MATERIALIZED VIEW groups WITH (telemetry.continuous) AS SELECT mood, count(*), count(DISTINCT moods) AS several FROM felt GROUP BY mood;
+CREATE MATERIALIZED VIEW over WITH (telemetry.continuous) AS SELECT moods, count(*) FROM rows GROUP BY moods;
+INSERT INTO felt VALUES (1, 'sad', '{sad}'), (2, 'glad', '{sad}'), (3, 'sad', '{glad}');
+ALTER TYPE mood ADD VALUE 'wild' BEFORE 'sad';
+ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';
+SELECT view, status, status_reason FROM telemetry.continuous_view WHERE target IN ('felt'::regclass, 'rows'::regclass) ORDER BY view::text;
+DELETE FROM felt WHERE id = 1;
+REFRESH MATERIALIZED VIEW rows;
+REFRESH MATERIALIZED VIEW over;
+DELETE FROM felt WHERE id = 2;
+SELECT * FROM rows;
+SELECT v, verified.* FROM unnest(ARRAY['rows', 'others', 'groups', 'over']::regclass[]) AS v, telemetry.verify(v) AS verified;
 DROP SCHEMA keys CASCADE;

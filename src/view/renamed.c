@@ -1,0 +1,82 @@
+#include "view/renamed.h"
+
+#include "access/table.h"
+#include "access/tupdesc.h"
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
+#include "rewrite/rewriteHandler.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/typcache.h"
+
+typedef struct Search
+{
+	Oid type;
+	bool in_text; /* within what is made text of */
+} Search;
+
+static bool holds(Oid type, Oid wanted);
+
+static bool
+row_holds(Oid type, Oid wanted)
+{
+	TupleDesc desc = lookup_rowtype_tupdesc(type, -1);
+	bool found = false;
+
+	for (int i = 0; i < desc->natts && !found; i++)
+		found = !TupleDescAttr(desc, i)->attisdropped &&
+				holds(TupleDescAttr(desc, i)->atttypid, wanted);
+	ReleaseTupleDesc(desc);
+	return found;
+}
+
+static bool
+holds(Oid type, Oid wanted)
+{
+	Oid element;
+
+	type = getBaseType(type);
+	if (type == wanted)
+		return true;
+	element = get_element_type(type);
+	if (OidIsValid(element))
+		return holds(element, wanted);
+	if (type_is_range(type))
+		return holds(get_range_subtype(type), wanted);
+	if (type_is_multirange(type))
+		return holds(get_multirange_range(type), wanted);
+	return get_typtype(type) == TYPTYPE_COMPOSITE && row_holds(type, wanted);
+}
+
+static bool
+makes_text(Node *node, void *context)
+{
+	Search *search = context;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, makes_text, context, 0);
+	if (IsA(node, CoerceViaIO))
+	{
+		Search within = {search->type, true};
+
+		return makes_text((Node *) ((CoerceViaIO *) node)->arg, &within);
+	}
+	/* Whatever else gives values is made of these. */
+	if (search->in_text && (IsA(node, Var) || IsA(node, Const) || IsA(node, FuncExpr)) &&
+		holds(exprType(node), search->type))
+		return true;
+	return expression_tree_walker(node, makes_text, context);
+}
+
+bool
+renamed_matters(Oid partial, Oid type)
+{
+	Search search = {.type = type};
+	Relation relation = table_open(partial, AccessShareLock);
+	bool matters = makes_text((Node *) get_view_query(relation), &search);
+
+	table_close(relation, AccessShareLock);
+	return matters;
+}
