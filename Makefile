@@ -63,6 +63,11 @@ demo:
 soak:
 	test/soak
 
+# Each fuzzer for so many inputs, one line each at the end; NAME="hll types" for some. CI gives each a minute.
+INPUTS = 10000000
+fuzz:
+	INPUTS=$(INPUTS) TEST_TIMEOUT=$(or $(TEST_TIMEOUT),86400) test/run fuzz $(NAME)
+
 lint:
 	test/lint/run
 

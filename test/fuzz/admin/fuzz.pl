@@ -1,5 +1,5 @@
 # Makes up statements, seeded, and runs them on the server that the environment names: fuzz.pl SECONDS
-# FOLDER. SEED chooses them. What must hold:
+# FOLDER. SEED chooses them; STATEMENTS=n ends after so many instead of by time. What must hold:
 #   - the server lives, and no sanitizer says anything in its log;
 #   - no error is an internal one (class XX): what a user says wrongly has an errcode of its own;
 #   - no statement hangs;
@@ -13,6 +13,7 @@ my ($seconds, $out) = @ARGV;
 my $seed = $ENV{SEED} // 20260101;
 my $broker = $ENV{TELEMETRY_BROKER};
 my $log = "$ENV{CLUSTER_DIR}/log";
+my $statements = $ENV{STATEMENTS};
 my $end = time + $seconds;
 my $total = 0;
 my %seen;
@@ -252,7 +253,7 @@ SELECT telemetry.create_pipeline('running', 'topic', 'fact_key', on_conflict => 
 SELECT telemetry.create_pipeline('paused', 'topic', 'fact', paused => true);
 SQL
 
-while (time < $end)
+while ($statements ? $total < $statements : time < $end)
 {
 	my $script = "\\set VERBOSITY verbose\nSET client_min_messages = error;\nSET telemetry.kafka_timeout = '300ms';\nSET statement_timeout = '60s';\n";
 	for (1 .. 100)
