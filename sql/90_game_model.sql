@@ -123,7 +123,8 @@ SELECT telemetry.set_partition_schema({fact_table}, {partitions_text});
 
 CREATE MATERIALIZED VIEW {internal}.session WITH (telemetry.continuous) AS
 SELECT player_key, game_key, (min(event_time) AT TIME ZONE {tz})::date AS event_date, (max(event_time) AT TIME ZONE {tz})::date AS last_date,
-       min(event_time) AS started_at, max(event_time) AS ended_at, count(*) AS events, max(level) AS highest_level
+       min(event_time) AS started_at, max(event_time) AS ended_at, count(*) AS events, max(level) AS highest_level,
+       telemetry.sum_by(event_date, currency, amount) FILTER (WHERE action = 'purchase') AS spent
 FROM {schema}.fact_player_events GROUP BY player_key, game_key, telemetry.session_window(event_time, interval {gap});
 COMMENT ON MATERIALIZED VIEW {internal}.session IS 'One row per session.';
 CREATE MATERIALIZED VIEW {internal}.segment WITH (telemetry.continuous) AS
@@ -191,6 +192,17 @@ COMMENT ON MATERIALIZED VIEW {internal}.cohort_day IS 'Players of a cohort who a
 CREATE MATERIALIZED VIEW {internal}.cohort_span WITH (telemetry.continuous) AS
 SELECT cohort_date, least(last_date - cohort_date, 31) AS days, count(*) AS players FROM {internal}.player GROUP BY 1, 2;
 COMMENT ON MATERIALIZED VIEW {internal}.cohort_span IS 'Players of a cohort by the days from their first to their last; 31: more than 30.';
+
+-- A player's first day and his money in one row: when a late event moves the day, all of the money moves to its new cohort.
+CREATE MATERIALIZED VIEW {internal}.player_money WITH (telemetry.continuous) AS
+SELECT player_key, min(event_date) AS cohort_date,
+       telemetry.sums_between(telemetry.sums_union_agg(spent), min(event_date), min(event_date) + 30) AS spent
+FROM {internal}.session GROUP BY 1;
+COMMENT ON MATERIALIZED VIEW {internal}.player_money IS 'One row per player: his first day, and what he spent on it and the 30 days after, by day and currency.';
+CREATE MATERIALIZED VIEW {internal}.cohort_money WITH (telemetry.continuous) AS
+SELECT p.cohort_date, s.day - p.cohort_date AS day_number, s.key AS currency, sum(s.total) AS revenue
+FROM {internal}.player_money AS p, LATERAL telemetry.unnest(p.spent) AS s GROUP BY 1, 2, 3;
+COMMENT ON MATERIALIZED VIEW {internal}.cohort_money IS 'What a cohort spent on a day after its first, 0 to 30, by currency.';
 
 CREATE MATERIALIZED VIEW {internal}.player_level WITH (telemetry.continuous) AS
 SELECT player_key, game_key, max(highest_level) AS highest_level FROM {internal}.session GROUP BY 1, 2;
@@ -458,6 +470,22 @@ COMMENT ON COLUMN {schema}.kpi_player_value.revenue IS 'Sum of amount so far, in
 COMMENT ON COLUMN {schema}.kpi_player_value.first_purchase_at IS 'Time of the first of them.';
 COMMENT ON COLUMN {schema}.kpi_player_value.first_purchase_date IS 'Its day in time zone {tz_text}.';
 
+CREATE VIEW {schema}.kpi_cohort_value AS
+SELECT c.cohort_date, n AS day_number, v.currency, c.players AS cohort_players, v.revenue::numeric(28,6) AS revenue,
+       (v.revenue / c.players)::numeric(28,6) AS value_per_player
+FROM (SELECT cohort_date, sum(players)::bigint AS players FROM {internal}.cohort_span GROUP BY 1) AS c
+JOIN (SELECT cohort_date, currency, day_number, sum(revenue) OVER w AS revenue, lead(day_number, 1, 31) OVER w AS until
+      FROM {internal}.cohort_money WINDOW w AS (PARTITION BY cohort_date, currency ORDER BY day_number)) AS v USING (cohort_date)
+CROSS JOIN LATERAL generate_series(v.day_number, v.until - 1) AS n -- until the next day with a purchase the value stays
+WHERE c.cohort_date + n <= (SELECT max(event_date) FROM {internal}.day);
+COMMENT ON VIEW {schema}.kpi_cohort_value IS 'Lifetime value by cohort, days since and currency, 0 to 30: what the cohort spent until then. No row before its first purchase in the currency; days that no event has reached yet are left out.';
+COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_date IS 'Day of the first event in time zone {tz_text}.';
+COMMENT ON COLUMN {schema}.kpi_cohort_value.day_number IS 'Days since: 0 is the first day.';
+COMMENT ON COLUMN {schema}.kpi_cohort_value.currency IS 'Currency; NULL: the events do not say.';
+COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_players IS 'Players of the cohort, payers or not.';
+COMMENT ON COLUMN {schema}.kpi_cohort_value.revenue IS 'Sum of amount from day 0 to that day, in the currency.';
+COMMENT ON COLUMN {schema}.kpi_cohort_value.value_per_player IS 'revenue / cohort_players.';
+
 CREATE VIEW {schema}.kpi_totals AS
 SELECT v.currency, n.players, v.payers, v.revenue::numeric(28,6) AS revenue,
        (v.payers::numeric / n.players)::numeric(9,6) AS conversion, (v.revenue / n.players)::numeric(28,6) AS arpu,
@@ -512,7 +540,7 @@ COMMENT ON COLUMN {schema}.kpi_funnel.players IS 'Players who did it after the s
 COMMENT ON COLUMN {schema}.kpi_funnel.conversion IS 'players / those of the first step, 0 to 1.';
 COMMENT ON COLUMN {schema}.kpi_funnel.from_previous IS 'players / those of the step before, 0 to 1; NULL: nobody did that.';
 
--- ---- what no continuous view can keep: computed when it is read, or by REFRESH -------------------------------------
+-- ---- what no continuous view can keep: computed when it is read -----------------------------------------------------
 
 CREATE VIEW {schema}.kpi_concurrent_exact AS
 SELECT (w.window_start AT TIME ZONE {tz})::date AS event_date, s.game_key, g.game_id, max(w.peak) AS peak_players
@@ -524,28 +552,6 @@ COMMENT ON COLUMN {schema}.kpi_concurrent_exact.event_date IS 'Day in time zone 
 COMMENT ON COLUMN {schema}.kpi_concurrent_exact.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_concurrent_exact.game_id IS 'Game.';
 COMMENT ON COLUMN {schema}.kpi_concurrent_exact.peak_players IS 'The peak; 0: a day between sessions.';
-
-CREATE MATERIALIZED VIEW {internal}.cohort_value AS
-SELECT c.cohort_date, n AS day_number, v.currency, c.players AS cohort_players, sum(v.revenue)::numeric(28,6) AS revenue,
-       (sum(v.revenue) / c.players)::numeric(28,6) AS value_per_player, now() AS refreshed_at
-FROM (SELECT cohort_date, sum(players)::bigint AS players FROM {internal}.cohort_span GROUP BY 1) AS c
-JOIN (SELECT p.cohort_date, s.event_date - p.cohort_date AS age, s.currency, sum(s.revenue) AS revenue
-      FROM {internal}.player_spending AS s JOIN {internal}.player AS p USING (player_key) GROUP BY 1, 2, 3) AS v USING (cohort_date)
-JOIN generate_series(0, 30) AS n ON n >= v.age
-WHERE c.cohort_date + n <= (SELECT max(event_date) FROM {internal}.day)
-GROUP BY 1, 2, 3, 4;
-COMMENT ON MATERIALIZED VIEW {internal}.cohort_value IS 'Lifetime value by cohort as of the last REFRESH.';
-CREATE UNIQUE INDEX ON {internal}.cohort_value (cohort_date, day_number, currency) NULLS NOT DISTINCT;
-CREATE VIEW {schema}.kpi_cohort_value AS
-SELECT cohort_date, day_number, currency, cohort_players, revenue, value_per_player, refreshed_at FROM {internal}.cohort_value;
-COMMENT ON VIEW {schema}.kpi_cohort_value IS 'Lifetime value by cohort, days since and currency, 0 to 30: what the cohort spent until then. No row before its first purchase in the currency. As of refreshed_at: REFRESH MATERIALIZED VIEW CONCURRENTLY {internal_text}.cohort_value brings it up to date.';
-COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_date IS 'Day of the first event in time zone {tz_text}.';
-COMMENT ON COLUMN {schema}.kpi_cohort_value.day_number IS 'Days since: 0 is the first day.';
-COMMENT ON COLUMN {schema}.kpi_cohort_value.currency IS 'Currency; NULL: the events do not say.';
-COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_players IS 'Players of the cohort, payers or not.';
-COMMENT ON COLUMN {schema}.kpi_cohort_value.revenue IS 'Sum of amount from day 0 to that day, in the currency.';
-COMMENT ON COLUMN {schema}.kpi_cohort_value.value_per_player IS 'revenue / cohort_players.';
-COMMENT ON COLUMN {schema}.kpi_cohort_value.refreshed_at IS 'When it was computed.';
 
 CREATE FUNCTION {schema}.funnel(steps text[], within interval, from_date date, to_date date,
     OUT step integer, OUT action text, OUT players bigint, OUT conversion numeric, OUT from_previous numeric) RETURNS SETOF record

@@ -11,6 +11,7 @@ INSERT INTO subject (title, names, about) VALUES
     ('Topics', '^telemetry_kafka|^kafka_', '[topics.md](topics.md)'),
     ('Pipelines', 'pipeline|^skip_offset$|^partition_offset$|^activation$|^set_partition_schema$', '[pipelines.md](pipelines.md)'),
     ('Sketches of distinct values', '^hll|approx_count_distinct', '[hll.md](hll.md)'),
+    ('Sums by key', '^sums|^sum_by$', '[sums.md](sums.md)'),
     ('Quantiles', '^quantile', '[quantiles.md](quantiles.md)'),
     ('Funnels', '^funnel', '[funnels.md](funnels.md), [kpis.md](kpis.md#funnels)'),
     ('Sessions and concurrency', 'session|concurrent|^at$|^unnest$', '[sessions.md](sessions.md), [kpis.md](kpis.md)'),

@@ -30,6 +30,5 @@ SELECT format('EXECUTE a_day(%s, %s)', d, ceil(:rows / :days::numeric)::integer)
 ALTER TABLE game.fact_player_events ADD CONSTRAINT fact_player_events_player_key_fkey FOREIGN KEY (player_key) REFERENCES game.dim_player,
     ADD CONSTRAINT fact_player_events_game_key_fkey FOREIGN KEY (game_key) REFERENCES game.dim_game,
     ADD CONSTRAINT fact_player_events_date_key_fkey FOREIGN KEY (date_key) REFERENCES game.dim_date;
-REFRESH MATERIALIZED VIEW game_internal.cohort_value;
 -- as autovacuum would have done by and by
 VACUUM ANALYZE;

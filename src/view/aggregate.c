@@ -588,6 +588,8 @@ final_of(ViewShape *shape, Aggref *aggref)
 								   "quantile_aside");
 		if (strcmp(name, "funnel_agg") == 0 || strcmp(name, "funnel_union_agg") == 0)
 			return final_of_sketch(shape, aggref, "funnel", "funnel_base", "funnel_aside");
+		if (strcmp(name, "sum_by") == 0 || strcmp(name, "sums_union_agg") == 0)
+			return final_of_float_state(shape, aggref, "sums");
 		if (strcmp(name, "sessions_agg") == 0 || strcmp(name, "sessions_union_agg") == 0)
 			return final_of_sessions(shape, aggref);
 		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
@@ -631,8 +633,8 @@ hint_for(const ViewShape *shape, const Aggref *aggref)
 	return "It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ aggregates, "
 		   "variance, "
 		   "stddev and the regression family, telemetry.first, last, approx_count_distinct and the "
-		   "hll, quantile, sessions and funnel aggregates, and aggregates whose combine function "
-		   "is their "
+		   "hll, quantile, sessions, funnel and sums aggregates, and aggregates whose combine "
+		   "function is their "
 		   "transition "
 		   "function.";
 }

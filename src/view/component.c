@@ -51,6 +51,8 @@ static const ComponentKind kinds[] = {
 	{"funnel_base", "telemetry._funnel_base({a}, {ap}, {b}, {bp})",
 	 "telemetry.funnel_union_agg(" FUNNEL_WHOLE ")", "OPERATOR(telemetry.-) " FUNNEL_WHOLE, NULL,
 	 FUNNEL_WHOLE},
+	{"sums", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})", "telemetry.sums_union_agg({a})",
+	 "OPERATOR(telemetry.-) {a}", NULL},
 	{"sessions", "COALESCE({a} OPERATOR(telemetry.||) {b}, {a}, {b})",
 	 "telemetry.sessions_union_agg({a})", NULL, NULL},
 	{"first",

@@ -55,15 +55,19 @@ returned(SPITupleTable *rows, uint64 i, int column, bool *isnull)
 	return SPI_getbinval(rows->vals[i], rows->tupdesc, column + FIRST_COLUMN + 1, isnull);
 }
 
-/* Groups without rows are none; the one row of a view without keys is always there. */
+/* Groups without rows are none; the one row of a view without keys is always there. but: those are
+ * left out; NULL: none. */
 static void
-keep_rows(const KnownView *view, SPITupleTable *rows, uint64 n, Tuplestorestate *store)
+keep_rows(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *but,
+		  Tuplestorestate *store)
 {
 	Datum *values = palloc(sizeof(Datum) * (view->ncolumns + FIRST_COLUMN));
 	bool *isnull = palloc(sizeof(bool) * (view->ncolumns + FIRST_COLUMN));
 
 	for (uint64 i = 0; i < n; i++)
 	{
+		if (but && but[i])
+			continue;
 		heap_deform_tuple(rows->vals[i], rows->tupdesc, values, isnull);
 		if (view->row.nkeys == 0 || DatumGetInt64(values[FIRST_COLUMN + view->row.nkeys]) != 0)
 			tuplestore_putvalues(store, view->desc, values + FIRST_COLUMN, isnull + FIRST_COLUMN);
@@ -222,11 +226,40 @@ fold_plan(KnownView *view, bool plus, bool minus, bool wanted, bool gathered)
 	return *kept;
 }
 
+/* Those that have to be computed anew, of the n that the fold wrote; NULL: none. left: those that
+ * still have rows. */
+static bool *
+dirty_groups(KnownView *view, const PendingView *pending, bool *left, uint64 n)
+{
+	/* Places that no fold has: none takes nothing. */
+	SPIPlanPtr *kept = &view->folds[pending->apart ? 4 : 0];
+	bool any = false;
+
+	if (takes_away_safely(view))
+		return NULL;
+	if (!pending->plus)
+		return left;
+	execute_kept(kept, generate_dirty(view, pending->apart));
+	if (SPI_processed != n)
+		elog(ERROR, "groups of %s are not those of its fold", view->name);
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool isnull;
+
+		left[i] = left[i] && DatumGetBool(SPI_getbinval(SPI_tuptable->vals[i],
+														SPI_tuptable->tupdesc, 1, &isnull));
+		any = any || left[i];
+	}
+	return any ? left : NULL;
+}
+
 /* change: what the views over it want to know; NULL if there is none. */
 static void
-merge_groups(KnownView *view, bool plus, bool minus, bool gathered, Change *change)
+merge_groups(KnownView *view, const PendingView *pending, bool gathered, Change *change)
 {
-	bool safe = !minus || takes_away_safely(view);
+	bool plus = pending->plus != NULL;
+	bool minus = pending->minus != NULL;
+	bool *dirty = NULL;
 	SPITupleTable *rows;
 	uint64 n;
 	int result;
@@ -234,7 +267,7 @@ merge_groups(KnownView *view, bool plus, bool minus, bool gathered, Change *chan
 	if (change)
 	{
 		execute_sql(generate_lock(view, plus, minus), 0, NULL, NULL, NULL);
-		keep_rows(view, SPI_tuptable, SPI_processed, change->old);
+		keep_rows(view, SPI_tuptable, SPI_processed, NULL, change->old);
 	}
 	result = SPI_execute_plan(fold_plan(view, plus, minus, change != NULL, gathered), NULL, NULL,
 							  false, 0);
@@ -243,18 +276,14 @@ merge_groups(KnownView *view, bool plus, bool minus, bool gathered, Change *chan
 	rows = SPI_tuptable;
 	n = SPI_processed;
 	if (minus)
-	{
-		bool *left = delete_empty(view, rows, n);
-
-		if (!safe)
-		{
-			recompute(view, rows, n, left);
-			rows = SPI_tuptable;
-			n = SPI_processed;
-		}
-	}
+		dirty = dirty_groups(view, pending, delete_empty(view, rows, n), n);
 	if (change)
-		keep_rows(view, rows, n, change->new);
+		keep_rows(view, rows, n, dirty, change->new);
+	if (dirty == NULL)
+		return;
+	recompute(view, rows, n, dirty);
+	if (change)
+		keep_rows(view, SPI_tuptable, SPI_processed, NULL, change->new);
 }
 
 /* Of a helper: what came and went is for the view that it feeds. */
@@ -359,7 +388,7 @@ merge(KnownView *view, PendingView *pending, Change *change)
 	else if (view->main)
 		merge_values(view, plus, minus, gathered, change);
 	else
-		merge_groups(view, plus, minus, gathered, change);
+		merge_groups(view, pending, gathered, change);
 	if (plus)
 		hand_back(PLUS_ROWS);
 	if (minus)
@@ -596,6 +625,7 @@ give(List **folds, KnownView *child, const PendingView *from, const Change *chan
 
 	if (nold > 0 && change->new)
 		unchanged_leave_out(child, change->old, change->new, &rows->old, &rows->new);
+	fold->pending->apart = true;
 	/* It gets all rows that are there, and what a partition that went left it is among them. */
 	if (from->emptied)
 		pending_supersede(fold->pending, true);

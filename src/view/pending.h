@@ -18,6 +18,7 @@ typedef struct PendingView
 	Oid target;
 	bool superseded;        /* what happened before in this transaction does not count */
 	bool emptied;           /* since the table was truncated then */
+	bool apart;             /* no row goes that came in this transaction */
 	int collected;          /* by how many statements: after one, each group has one row */
 	Tuplestorestate *plus;  /* partial rows of what came; NULL: none */
 	Tuplestorestate *minus; /* of what went */

@@ -11,6 +11,7 @@
 #include "utils/lsyscache.h"
 #include "access/htup_details.h"
 #include "catalog/pg_aggregate.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_operator.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
@@ -355,6 +356,66 @@ generate_unsafe(const KnownView *view)
 		or = " OR ";
 	}
 	return sql.len > 0 ? sql.data : NULL;
+}
+
+/* max() and min() of PostgreSQL, where what comes may make up for what goes. */
+static bool
+is_extreme(const KnownColumn *column)
+{
+	const char *name;
+
+	if (column->kind->merge != NULL ||
+		get_func_namespace(column->aggregate) != PG_CATALOG_NAMESPACE)
+		return false;
+	name = get_func_name(column->aggregate);
+	return strcmp(name, "max") == 0 || strcmp(name, "min") == 0;
+}
+
+/* Whether the least, or greatest, of the groups may be one that goes. */
+static char *
+extreme_goes(const char *extreme, bool apart)
+{
+	if (apart)
+		return psprintf("%1$s IS DISTINCT FROM %1$s FILTER (WHERE _comes)", extreme);
+	return psprintf("%1$s FILTER (WHERE NOT _comes) = %1$s", extreme);
+}
+
+/*
+ * Groups that nothing goes from only gain. Neither is there anything to compute where the least of
+ * what goes is not the least of all: either it was not the least of the group, or what comes is
+ * less. Where the two are apart, so that nothing goes that came, it may also be equal.
+ */
+char *
+generate_dirty(const KnownView *view, bool apart)
+{
+	StringInfoData sql;
+	const char *or = "";
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	for (int i = view->row.nkeys; i < view->ncolumns; i++)
+	{
+		const KnownColumn *column = &view->columns[i];
+
+		if (column->kind->negate == NULL && is_extreme(column))
+			appendStringInfo(&sql, "%sCOALESCE(%s, false)", or,
+							 extreme_goes(gathered(view, i), apart));
+		else if (column->kind->negate == NULL)
+			appendStringInfo(&sql, "%sNOT pg_catalog.bool_and(_comes)", or);
+		else if (column->kind->unsafe)
+			appendStringInfo(&sql, "%sCOALESCE(pg_catalog.bool_or(%s) FILTER (WHERE NOT _comes), false)",
+							 or, expand(column->kind->unsafe, view, i, "", ""));
+		else
+			continue;
+		or = " OR ";
+	}
+	appendStringInfoString(&sql, " FROM (SELECT ");
+	append_columns(&sql, view);
+	appendStringInfoString(&sql, ", true AS _comes FROM " PLUS_ROWS " UNION ALL SELECT ");
+	append_columns(&sql, view);
+	appendStringInfoString(&sql, ", false FROM " MINUS_ROWS ") AS d");
+	append_group_by(&sql, view, true);
+	return sql.data;
 }
 
 /* What the columns that helpers feed are to hold. */

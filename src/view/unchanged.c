@@ -4,6 +4,7 @@
  * that a view reads would be taken away and added again: they are left out beforehand.
  *
  * What counts as the same are the bytes: values that are equal otherwise only cost what they did.
+ * Of what is left, no row goes that came in the same transaction (fold.c counts on that).
  */
 #include "view/unchanged.h"
 
@@ -119,6 +120,24 @@ typedef struct ImageEntry
 #define SH_DEFINE
 #include "lib/simplehash.h"
 
+static void
+append_bytes(StringInfo bytes, const char *value, int32 length)
+{
+	appendBinaryStringInfo(bytes, (char *) &length, sizeof(length));
+	appendBinaryStringInfo(bytes, value, length);
+}
+
+/* However it is stored: a row that came and went again has to be the same both times. */
+static void
+append_varlena(StringInfo bytes, struct varlena *value)
+{
+	struct varlena *plain = pg_detoast_datum_packed(value);
+
+	append_bytes(bytes, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
+	if (plain != value)
+		pfree(plain);
+}
+
 /* For a moment: till the next one. */
 static Image
 image_of(TupleTableSlot *slot, const Bitmapset *columns, StringInfo bytes)
@@ -137,13 +156,11 @@ image_of(TupleTableSlot *slot, const Bitmapset *columns, StringInfo bytes)
 			continue;
 		if (attribute->attbyval)
 			appendBinaryStringInfo(bytes, (char *) &value, sizeof(value));
+		else if (attribute->attlen == -1)
+			append_varlena(bytes, (struct varlena *) DatumGetPointer(value));
 		else
-		{
-			int32 length = datumGetSize(value, false, attribute->attlen);
-
-			appendBinaryStringInfo(bytes, (char *) &length, sizeof(length));
-			appendBinaryStringInfo(bytes, DatumGetPointer(value), length);
-		}
+			append_bytes(bytes, DatumGetPointer(value),
+						 datumGetSize(value, false, attribute->attlen));
 	}
 	return (Image){.bytes = bytes->data, .length = bytes->len};
 }

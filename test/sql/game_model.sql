@@ -149,8 +149,6 @@ UNION ALL SELECT * FROM differ('SELECT event_date, game_id, peak_players FROM gm
     'SELECT (t AT TIME ZONE ''Europe/Berlin'')::date, game_id, max(c) FROM (SELECT t, g.game_id,
         (SELECT count(*) FROM session x WHERE x.game_id = g.game_id AND t BETWEEN x.s AND x.e) AS c
      FROM (SELECT game_id, s AS t FROM session UNION SELECT game_id, (date_trunc(''day'', e, ''Europe/Berlin'')) FROM session) g) p WHERE c > 0 GROUP BY 1, 2');
-REFRESH MATERIALIZED VIEW gm_internal.cohort_value;
-REFRESH MATERIALIZED VIEW CONCURRENTLY gm_internal.cohort_value;
 SELECT * FROM differ('SELECT event_date, game_id, region, device, currency, purchases, revenue FROM gm.kpi_purchases',
     'SELECT d, game_id, region, device, currency, count(*), sum(amount) FROM raw WHERE action = ''purchase'' GROUP BY 1, 2, 3, 4, 5')
 UNION ALL SELECT * FROM differ('SELECT event_date, currency, dau, payers, purchases, revenue, conversion, arpdau, arppu FROM gm.kpi_monetization',

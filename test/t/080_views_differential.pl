@@ -90,6 +90,7 @@ sub aggregate
 		'max(ts)', 'min(d)', 'max(s)', 'min(s)', 'bool_and(f)', 'bool_or(a > 3)', 'every(f)', 'bit_and(a)', 'bit_or(b)',
 		'bit_xor(a)', 'variance(a)', 'stddev(m)', 'var_pop(b)', 'stddev_pop(n)', 'telemetry.approx_count_distinct(s)',
 		'telemetry.approx_count_distinct(a)', 'telemetry.funnel_agg(nullif(a, 0), ts)', 'telemetry.funnel_agg(ts, f, a = 3, b > 4)', 'telemetry.quantile_agg(x)', "telemetry.quantile_agg($number, 0.1)", 'telemetry.last(a, ts)', 'telemetry.first(s, ts)',
+		"telemetry.sum_by(s, n)", "telemetry.sum_by(d, " . pick('a', 'm', 'n') . ')', 'telemetry.sum_by(d, s, m)',
 		map { "count(DISTINCT $_)" } ($number, 's', 'ts', '(a, s)', $number, 's'));
 
 	$aggregate .= ' FILTER (WHERE ' . pick(@conditions) . ')' if chance(0.25);
@@ -164,7 +165,7 @@ sub make_views
 		push @{ $test->{views} }, { name => "v$i", sql => over($query, 't'), own => over($query, $from), ends => $ends };
 		if ($query =~ / AS g0/ && chance(0.35))
 		{
-			my $over = 'SELECT g0, count(*) AS groups, sum(events) AS events, max(events), count(DISTINCT events) AS sizes FROM SOURCE GROUP BY g0';
+			my $over = 'SELECT g0, count(*) AS groups, sum(events) AS events, max(events), min(events), telemetry.sum_by((events % 3)::text, events) AS sums, count(DISTINCT events) AS sizes FROM SOURCE GROUP BY g0';
 			push @{ $test->{views} },
 			  { name => "o$i", sql => over($over, "v$i"), own => over($over, '(' . over($query, $from) . ') AS v'), ends => $ends };
 		}

@@ -22,7 +22,6 @@ INSERT INTO game.fact_player_events (event_date, event_time, player_key, game_ke
 SELECT d::date, d + n * interval '13 minutes', 1 + n % 97, 1 + n % 2, to_char(d, 'YYYYMMDD')::int,
        (ARRAY['login', 'purchase', 'chat'])[1 + n % 3], CASE WHEN n % 3 = 1 THEN n END, CASE WHEN n % 3 = 1 THEN 'EUR' END, 'eu', 'pc', n % 10
 FROM generate_series(timestamptz '2026-01-01 00:00+00', '2026-01-30 00:00+00', '1 day') AS d, generate_series(1, 100) AS n;
-REFRESH MATERIALIZED VIEW game_internal.cohort_value;
 VACUUM ANALYZE;
 CREATE ROLE analysts;
 SELECT telemetry.grant_bi('analysts', 'game');
