@@ -63,9 +63,9 @@ append_entry(StringInfo out, SumsEntry *entry)
 	for (int i = 0; i < SUMS_SPECIALS; i++)
 		append_count(out, special_names[i], entry->special[i]);
 	if (sums_finite(entry))
-		appendStringInfo(out, "\"total\": %s, ",
-						 DatumGetCString(DirectFunctionCall1(
-							 numeric_out, NumericGetDatum(sums_finite(entry)))));
+		appendStringInfo(
+			out, "\"total\": %s, ",
+			DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(sums_finite(entry)))));
 	/* Each ends with a comma and a space; one that says nothing there is not. */
 	out->len -= 2;
 	appendStringInfoChar(out, '}');
@@ -118,8 +118,7 @@ read_day(const char *whole, const JsonbValue *value)
 static int64
 read_count(const JsonbValue *value)
 {
-	return DatumGetInt64(
-		DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
+	return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
 }
 
 static void

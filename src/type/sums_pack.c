@@ -45,9 +45,9 @@ enum
 static void
 pg_attribute_noreturn() damaged(const char *detail)
 {
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-					errmsg("value of type telemetry.sums is damaged"),
-					errdetail("The bytes do not fit: %s.", detail)));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED), errmsg("value of type telemetry.sums is damaged"),
+			 errdetail("The bytes do not fit: %s.", detail)));
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
@@ -174,7 +174,8 @@ read_total(const uint8 *packed, uint32 size)
 	append_two_bytes(&sent, (int) ndigits);
 	append_two_bytes(&sent, (int) weight);
 	append_two_bytes(&sent, sign & 1 ? NUMERIC_MINUS : 0);
-	append_two_bytes(&sent, decimals((int) ndigits, (int) weight, two_bytes((const char *) in.end - 2)));
+	append_two_bytes(&sent,
+					 decimals((int) ndigits, (int) weight, two_bytes((const char *) in.end - 2)));
 	appendBinaryStringInfo(&sent, (const char *) in.at, 2 * (int) ndigits);
 	total = DirectFunctionCall3(numeric_recv, PointerGetDatum(&sent), ObjectIdGetDatum(InvalidOid),
 								Int32GetDatum(-1));
@@ -294,8 +295,8 @@ merge_entry(SumsEntry *a, SumsEntry *b)
 	{
 		Numeric before = a->total;
 
-		a->total = DatumGetNumeric(DirectFunctionCall2(numeric_add, NumericGetDatum(before),
-													   NumericGetDatum(b->total)));
+		a->total = DatumGetNumeric(
+			DirectFunctionCall2(numeric_add, NumericGetDatum(before), NumericGetDatum(b->total)));
 		pfree(before);
 		pfree(b->total);
 	}

@@ -55,8 +55,8 @@ extern char *generate_remove(const KnownView *view);
 /* A condition on MINUS_ROWS: values that cannot be taken away. NULL: all can. */
 extern char *generate_unsafe(const KnownView *view);
 
-/* Of each group of PLUS_ROWS and MINUS_ROWS, in the order of the fold, whether it has to be computed
- * anew; apart as in PendingView. Of a view that has such groups. */
+/* Of each group of PLUS_ROWS and MINUS_ROWS, in the order of the fold, whether it has to be
+ * computed anew; apart as in PendingView. Of a view that has such groups. */
 extern char *generate_dirty(const KnownView *view, bool apart);
 
 /* Sets the rows of DIRTY_ROWS (ctid and keys) to what target and expired partitions give; returns

@@ -389,7 +389,7 @@ char *
 generate_dirty(const KnownView *view, bool apart)
 {
 	StringInfoData sql;
-	const char *or = "";
+	const char * or = "";
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT ");
@@ -403,7 +403,8 @@ generate_dirty(const KnownView *view, bool apart)
 		else if (column->kind->negate == NULL)
 			appendStringInfo(&sql, "%sNOT pg_catalog.bool_and(_comes)", or);
 		else if (column->kind->unsafe)
-			appendStringInfo(&sql, "%sCOALESCE(pg_catalog.bool_or(%s) FILTER (WHERE NOT _comes), false)",
+			appendStringInfo(&sql,
+							 "%sCOALESCE(pg_catalog.bool_or(%s) FILTER (WHERE NOT _comes), false)",
 							 or, expand(column->kind->unsafe, view, i, "", ""));
 		else
 			continue;

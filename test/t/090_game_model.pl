@@ -88,9 +88,10 @@ same('SELECT event_date, payers, conversion FROM game.kpi_payers WHERE payers > 
 	FROM event GROUP BY 1 HAVING count(*) FILTER (WHERE action = 'purchase') > 0", 'payers');
 same('SELECT game_id, level, players FROM game.kpi_levels',
 	'SELECT game_id, m, count(*) FROM (SELECT game_id, player_id, max(level) AS m FROM event GROUP BY 1, 2) x GROUP BY 1, 2', 'levels');
-same("SELECT cohort_date, day_number, currency, revenue FROM game.kpi_cohort_value",
-	"SELECT f, n, currency, sum(amount) FROM event JOIN (SELECT player_id, min(d) AS f FROM event GROUP BY 1) p USING (player_id), generate_series(0, 30) n
-	WHERE action = 'purchase' AND d <= f + n AND f + n <= (SELECT max(d) FROM event) GROUP BY 1, 2, 3", 'value of cohorts');
+my $value_of_cohorts = "SELECT f, n, currency, c, sum(amount), round(sum(amount) / c, 6) FROM event JOIN (SELECT player_id, min(d) AS f FROM event GROUP BY 1) p USING (player_id)
+	JOIN (SELECT f, count(*) AS c FROM (SELECT min(d) AS f FROM event GROUP BY player_id) x GROUP BY 1) s USING (f), generate_series(0, 30) n
+	WHERE action = 'purchase' AND d <= f + n AND f + n <= (SELECT max(d) FROM event) GROUP BY 1, 2, 3, 4";
+same('SELECT cohort_date, day_number, currency, cohort_players, revenue, value_per_player FROM game.kpi_cohort_value', $value_of_cohorts, 'value of cohorts');
 same("SELECT event_date, step, players FROM game.kpi_funnel WHERE players > 0",
 	"WITH f AS (SELECT player_id, at, d FROM event WHERE action = 'login')
 	SELECT d, 1, count(DISTINCT player_id) FROM f GROUP BY 1
@@ -112,6 +113,19 @@ is($node->safe_psql('postgres', "SELECT bool_and(attributes ? 'event_id'), bool_
 	'what no column takes is in attributes, and the day is that of the zone');
 is($node->safe_psql('postgres', 'SELECT dimensions FROM telemetry.stat_pipeline'),
 	'player_key: game.dim_player (player_id; newest region, device), game_key: game.dim_game (game_id), date_key: game.dim_date (event_date)', 'all keys are looked up');
+# Who had spent most came three days earlier than was known: all that he spent moves to another cohort.
+my $moved = $node->safe_psql('postgres', <<'SQL');
+INSERT INTO event (player_id, game_id, action, at, d)
+SELECT player_id, 'late', 'login', (min(d) - 3 + time '12:00') AT TIME ZONE 'Europe/Berlin', min(d) - 3 FROM event
+WHERE player_id = (SELECT player_id FROM event WHERE action = 'purchase' GROUP BY 1 ORDER BY sum(amount) DESC, 1 LIMIT 1) GROUP BY 1;
+INSERT INTO raw_topic (key, value)
+SELECT player_id, jsonb_build_object('player_id', player_id, 'game_id', game_id, 'action', action, 'timestamp', at)::text FROM event WHERE game_id = 'late';
+SELECT d FROM event WHERE game_id = 'late';
+SQL
+ok( poll_until(sub { $node->safe_psql('postgres', "SELECT count(*) FROM game.kpi_daily_active_users WHERE game_id = 'late'") == 1 }, 'the late event is there'),
+	'an event of before comes');
+same('SELECT cohort_date, day_number, currency, cohort_players, revenue, value_per_player FROM game.kpi_cohort_value', $value_of_cohorts, 'the value of cohorts follows');
+cmp_ok($node->safe_psql('postgres', "SELECT count(*) FROM game.kpi_cohort_value WHERE cohort_date = '$moved'"), '>', 0, 'in the cohort of that day');
 is($node->safe_psql('postgres', 'SELECT view, v.* FROM telemetry.continuous_view c, telemetry.verify(c.view) v'),
 	'', 'views equal their queries');
 is( $node->safe_psql('postgres', "SELECT count(*) = (SELECT count(DISTINCT event_date) FROM game.fact_player_events), bool_and(relnamespace = 'game_partitions'::regnamespace)

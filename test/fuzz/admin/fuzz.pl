@@ -3,6 +3,7 @@
 #   - the server lives, and no sanitizer says anything in its log;
 #   - no error is an internal one (class XX): what a user says wrongly has an errcode of its own;
 #   - no statement hangs;
+#   - a value of telemetry.sums that is taken, as text or bytes, comes back, and goes away again;
 #   - afterwards the pipelines still can be read, and stand within their topic.
 use strict;
 use warnings FATAL => 'all';
@@ -165,7 +166,49 @@ sub scans
 	return 'SELECT count(*), sum(id) FROM topic WHERE ' . join(pick(' AND ', ' AND ', ' OR '), @conditions);
 }
 
+# telemetry.sums as text and as bytes, right or nearly so: what is taken comes back, and goes away again.
+my $sums_hold = "CASE WHEN s::text::telemetry.sums OPERATOR(telemetry.<>) s OR (s OPERATOR(telemetry.+) s) OPERATOR(telemetry.-) s OPERATOR(telemetry.<>) s"
+  . " OR s OPERATOR(telemetry.-) s OPERATOR(telemetry.<>) '[]' OR telemetry.sums_union_agg(s) OVER () IS NULL THEN 'SUMS DIFFER' END,"
+  . ' telemetry.sums_total(s), (SELECT sum(u.rows) FROM telemetry.unnest(s) AS u), telemetry.sums_between(s, CURRENT_DATE - 9999, CURRENT_DATE)';
+
+sub sums_text
+{
+	my $entry = sub {
+		return '{' . join(', ', map { my ($name, $value) = @$_; "\"$name\": $value" } grep { maybe(0.6) }
+			[ day => '"' . pick('2026-01-01', '2026-01-01', 'infinity', '-infinity', '4713-01-01 BC', '5874897-12-31', '2026-1-1', '2026-02-30', 'today', '') . '"' ],
+			[ key => '"' . pick('EUR', 'EUR', '', "\x{e4}", '\\u00e4', '\\n', 'y' x 300) . '"' ], [ rows => pick(1, 2, -1, @integers) ], [ nulls => pick(1, 0, @integers) ],
+			[ nan => pick(1, -1, 0) ], [ '-infinity' => pick(1, -1) ], [ total => pick('0', '1.50', '-9.99', '1e-16383', '1e131071', '-1e131071', '10000', '0.0001', '1e-30', @integers) ]) . '}';
+	};
+	my $text = '[' . join(', ', map { $entry->() } 1 .. int rand 5) . ']';
+	return maybe(0.2) ? mutated($text) : maybe(0.1) ? json(0) : $text;
+}
+
+sub sums_bytes
+{
+	my $number = sub { my @digits = map { pick(1, 9999, 1 + int rand 9999) } 1 .. int rand 4; pack 'n*', scalar @digits, pick(0, 1, 65535, 32767, 32768), pick(0, 0x4000, 0xC000), pick(0, 4, 8, 20), @digits };
+	my $entry = sub { my ($day, $key) = (maybe(0.5), maybe(0.5)); pack('C', $day + 2 * $key) . ($day ? pack('N', pick(0, 9496, 0x7FFFFFFF, 0x80000000, 0x80000001)) : '')
+		  . ($key ? pack('N/a*', pick('EUR', '', "\xC3\xA4", 'y' x 300)) : '') . pack('q>5', map { pick(0, 0, 1, -1, 2, 9223372036854775807, -9223372036854775808) } 1 .. 5) . $number->() };
+	my $count = int rand 4;
+	my $bytes = pack('CN', 1, $count) . join '', map { $entry->() } 1 .. $count;
+	for (1 .. int rand 3) { substr($bytes, rand length $bytes, 1) = chr int rand 256 if maybe(0.5) && length $bytes }
+	$bytes = substr $bytes, 0, rand length $bytes if maybe(0.1);
+	return $bytes;
+}
+
+my $sent = 0;
+sub sums_received
+{
+	my $path = "$out/sums." . $sent++ % 100;
+	my $bytes = sums_bytes();
+
+	open my $file, '>:raw', $path or die "$path: $!";
+	print $file "PGCOPY\n\xFF\r\n\0", pack('NNnN', 0, 0, 1, length $bytes), $bytes, pack('n', 0xFFFF);
+	close $file;
+	return "\\copy received FROM '$path' (FORMAT binary)\nSELECT $sums_hold FROM received;\nDELETE FROM received";
+}
+
 my @statements = (
+	[ 5, sub { "SELECT $sums_hold FROM (SELECT " . quote(sums_text()) . '::telemetry.sums) v(s)' } ], [ 5, \&sums_received ],
 	[ 6, sub { 'SELECT * FROM telemetry.seek_pipeline(' . pipeline() . ', offsets => ' . quote(json(maybe(0.8) ? -9 : 0)) . '::jsonb, allow_duplicates => ' . boolean() . ')' } ],
 	[ 4, sub { 'SELECT * FROM telemetry.seek_pipeline(' . pipeline() . ', ' . quote(pick(@times, word())) . ', allow_duplicates => ' . boolean() . ')' } ],
 	[ 1, sub { 'SELECT * FROM telemetry.seek_pipeline(' . pipeline() . ', ' . text() . ', ' . quote(json(0)) . '::jsonb)' } ],
@@ -233,6 +276,8 @@ CREATE EXTENSION telemetry;
 CREATE ROLE fuzz_owner;
 GRANT CREATE, USAGE ON SCHEMA public TO fuzz_owner;
 CREATE SCHEMA imported;
+CREATE TABLE received (s telemetry.sums);
+GRANT ALL ON received TO fuzz_owner;
 CREATE SERVER here FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers '$broker');
 CREATE SERVER nowhere FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers '127.0.0.1:1');
 GRANT USAGE ON FOREIGN SERVER here TO fuzz_owner;
@@ -266,6 +311,7 @@ while ($statements ? $total < $statements : time < $end)
 	  . " WHERE NOT EXISTS (SELECT FROM telemetry.pipeline p WHERE p.name = unnest.name);\n" =~ s/unnest\.name/name.name/r;
 	$script .= "SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline WHERE name NOT IN ('running', 'paused', 'other') AND random() < 0.3;\n";
 	my $said = psql($script);
+	fail("a value of telemetry.sums is not what it was; see $out/said") if $said =~ /^SUMS DIFFER/m;
 	while ($said =~ /ERROR:  ([0-9A-Z]{5}): (.*)/g)
 	{
 		$seen{$1}++;
