@@ -476,7 +476,7 @@ SELECT c.cohort_date, n AS day_number, v.currency, c.players AS cohort_players, 
 FROM (SELECT cohort_date, sum(players)::bigint AS players FROM {internal}.cohort_span GROUP BY 1) AS c
 JOIN (SELECT cohort_date, currency, day_number, sum(revenue) OVER w AS revenue, lead(day_number, 1, 31) OVER w AS until
       FROM {internal}.cohort_money WINDOW w AS (PARTITION BY cohort_date, currency ORDER BY day_number)) AS v USING (cohort_date)
-CROSS JOIN LATERAL generate_series(v.day_number, v.until - 1) AS n -- until the next day with a purchase the value stays
+JOIN generate_series(0, 30) AS n ON n >= v.day_number AND n < v.until -- until the next day with a purchase the value stays
 WHERE c.cohort_date + n <= (SELECT max(event_date) FROM {internal}.day);
 COMMENT ON VIEW {schema}.kpi_cohort_value IS 'Lifetime value by cohort, days since and currency, 0 to 30: what the cohort spent until then. No row before its first purchase in the currency; days that no event has reached yet are left out.';
 COMMENT ON COLUMN {schema}.kpi_cohort_value.cohort_date IS 'Day of the first event in time zone {tz_text}.';
