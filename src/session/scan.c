@@ -10,6 +10,7 @@
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "session/advance.h"
 #include "session/internal.h"
 #include "session/sort.h"
@@ -226,11 +227,32 @@ static const CustomExecMethods exec_methods = {.CustomName = "TelemetrySessions"
 											   .ReScanCustomScan = rescan,
 											   .ExplainCustomScan = explain};
 
+/*
+ * The planner finds the session's start by the window function that it is. From here on the entry
+ * serves EXPLAIN alone, which from 18 on wants to find a WindowAgg to a window function: so it
+ * becomes a plain call.
+ */
+static void
+show_plain_call(CustomScan *plan)
+{
+	TargetEntry *entry = llast_node(TargetEntry, plan->custom_scan_tlist);
+	WindowFunc *start = (WindowFunc *) entry->expr;
+	MemoryContext before;
+
+	if (!IsA(start, WindowFunc))
+		return;
+	before = MemoryContextSwitchTo(GetMemoryChunkContext(plan));
+	entry->expr = (Expr *) makeFuncExpr(start->winfnoid, start->wintype, copyObject(start->args),
+										start->wincollid, start->inputcollid, COERCE_EXPLICIT_CALL);
+	MemoryContextSwitchTo(before);
+}
+
 static Node *
 create_state(CustomScan *plan)
 {
 	SessionScan *scan = (SessionScan *) newNode(sizeof(SessionScan), T_CustomScanState);
 
+	show_plain_call(plan);
 	scan->custom.methods = &exec_methods;
 	return (Node *) scan;
 }
