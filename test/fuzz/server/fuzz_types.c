@@ -2,8 +2,8 @@
  * Any text and any bytes as values of the module's types. The first byte names one, small for its
  * input function, big for the one that receives:
  *
- *   h hll   f float8_sum   m float8_moments   q quantile_sketch   s sessions   b
- * hll_from_storage(bytea)
+ *   h hll   f float8_sum   m float8_moments   q quantile_sketch   s sessions   n funnel
+ *   b hll_from_storage(bytea)
  *
  * A value that was taken must come back the same through its text and through its bytes, and
  * everything that takes one or two such values must do without an internal error.
@@ -35,7 +35,8 @@ static FuzzType types[] = {{.letter = 'h', .name = "hll"},
 						   {.letter = 'f', .name = "float8_sum"},
 						   {.letter = 'm', .name = "float8_moments"},
 						   {.letter = 'q', .name = "quantile_sketch"},
-						   {.letter = 's', .name = "sessions"}};
+						   {.letter = 's', .name = "sessions"},
+						   {.letter = 'n', .name = "funnel"}};
 static FmgrInfo from_storage;
 
 /* ---- looking up ------------------------------------------------------------------------------ */
