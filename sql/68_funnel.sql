@@ -194,11 +194,11 @@ COMMENT ON AGGREGATE telemetry.funnel_union_agg(telemetry.funnel) IS
 
 -- How continuous views keep a large one in two columns: see src/type/aside.h.
 
-CREATE FUNCTION telemetry._funnel_base(base telemetry.funnel, aside telemetry.funnel, added_base telemetry.funnel, added_aside telemetry.funnel)
+CREATE FUNCTION telemetry._funnel_base(base telemetry.funnel, aside telemetry.funnel, added_base telemetry.funnel, added_aside telemetry.funnel, room integer)
 RETURNS telemetry.funnel AS 'MODULE_PATHNAME', 'telemetry_funnel_base' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry._funnel_base(telemetry.funnel, telemetry.funnel, telemetry.funnel, telemetry.funnel) IS
+COMMENT ON FUNCTION telemetry._funnel_base(telemetry.funnel, telemetry.funnel, telemetry.funnel, telemetry.funnel, integer) IS
 'As _hll_base().';
-CREATE FUNCTION telemetry._funnel_aside(aside telemetry.funnel, base telemetry.funnel, added_aside telemetry.funnel, added_base telemetry.funnel)
+CREATE FUNCTION telemetry._funnel_aside(aside telemetry.funnel, base telemetry.funnel, added_aside telemetry.funnel, added_base telemetry.funnel, room integer)
 RETURNS telemetry.funnel AS 'MODULE_PATHNAME', 'telemetry_funnel_aside' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry._funnel_aside(telemetry.funnel, telemetry.funnel, telemetry.funnel, telemetry.funnel) IS
+COMMENT ON FUNCTION telemetry._funnel_aside(telemetry.funnel, telemetry.funnel, telemetry.funnel, telemetry.funnel, integer) IS
 'As _hll_aside(), of events that came since.';

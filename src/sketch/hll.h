@@ -159,13 +159,6 @@ hll_add_later(HllState *state, uint64_t hash, const HllMemory *memory)
 extern HllState *hll_merge(HllState *dst, const HllState *src, const HllMemory *memory);
 
 /*
- * Of added what base does not have already: base joined with that is base joined with added. NULL:
- * it has all. Where their parameters or forms differ too much to tell, it is added itself. base is
- * left alone; added may move.
- */
-extern HllState *hll_beyond(const HllState *base, HllState *added, const HllMemory *memory);
-
-/*
  * What added has that base has not: base joined with it is base joined with added. NULL: nothing.
  * It is all of added where forms or parameters do not let one tell. base is left alone, added is
  * used up: it may be what is returned.
@@ -182,7 +175,10 @@ typedef enum HllKind
 	HLL_PACKED_TOKENS = 1,
 	HLL_PACKED_EXPLICIT = 2,
 	HLL_PACKED_SPARSE = 3, /* registers, few of them not zero */
-	HLL_PACKED_DENSE = 4   /* registers, as bit planes */
+	HLL_PACKED_DENSE = 4,  /* registers, as bit planes */
+	/* Read, but never what packing gives: what came to a set, newest first (hll_loose.c). */
+	HLL_PACKED_LOOSE_TOKENS = 5,
+	HLL_PACKED_LOOSE_REGISTERS = 6
 } HllKind;
 
 /* Packed bytes with their header read. Points into them. */
@@ -192,7 +188,7 @@ typedef struct HllView
 	uint8_t width;
 	uint8_t cutoff;
 	uint8_t kind;
-	uint32_t count; /* tokens, hashes or, for HLL_PACKED_SPARSE, registers that are not zero */
+	uint32_t count; /* tokens, hashes or, but for HLL_PACKED_DENSE, registers that are not zero */
 	const uint8_t *payload;
 	size_t length;
 } HllView;
@@ -210,6 +206,12 @@ static inline bool
 hll_is_empty(const HllView *view)
 {
 	return view->count == 0 && view->kind <= HLL_PACKED_EXPLICIT;
+}
+
+static inline bool
+hll_is_loose(const HllView *view)
+{
+	return view->kind >= HLL_PACKED_LOOSE_TOKENS;
 }
 
 /* NULL when the bytes are damaged so that no state can be made of them. */
@@ -249,6 +251,17 @@ typedef struct HllPacker
 
 extern void hll_pack_prepare(const HllState *state, HllPacker *packer, const HllMemory *memory);
 extern void hll_pack(HllPacker *packer, void *out, const HllMemory *memory);
+
+/*
+ * What comes to a set that is kept as it is, beside it: bytes of a loose kind, which are merged as
+ * any others are. Can it be, with what is beside base by now (or NULL)? The room that is needed;
+ * and writing it: all of loose, and before it what base and loose have not of added. Both states
+ * are used up. Returns its size, 0 if loose is damaged.
+ */
+extern bool hll_loose_can(const HllState *base, const HllView *loose, const HllState *added);
+extern size_t hll_loose_bound(const HllState *base, const HllView *loose, const HllState *added);
+extern size_t hll_loose_write(HllState *base, const HllView *loose, HllState *added, uint8_t *out,
+							  const HllMemory *memory);
 
 /* ---- answers --------------------------------------------------------------------------------- */
 

@@ -62,6 +62,12 @@ hll_view(const void *bytes, size_t length, HllView *view)
 			return error;
 		case HLL_PACKED_DENSE:
 			return NULL;
+		case HLL_PACKED_LOOSE_TOKENS:
+			if (view->cutoff != HLL_NATIVE || view->width != HLL_NATIVE_WIDTH)
+				return "tokens with foreign parameters";
+			return hll_loose_count(view->length, view->kind, &view->count);
+		case HLL_PACKED_LOOSE_REGISTERS:
+			return hll_loose_count(view->length, view->kind, &view->count);
 		default:
 			return "unknown kind";
 	}
@@ -137,6 +143,8 @@ raise_registers(uint8_t *registers, const HllView *src)
 	HllRiceReader reader;
 	uint32_t pairs[HLL_RICE_BATCH];
 
+	if (src->kind == HLL_PACKED_LOOSE_REGISTERS)
+		return hll_loose_raise(registers, src);
 	if (src->kind == HLL_PACKED_DENSE)
 		return hll_dense_merge(registers, src->precision, src->payload, src->length);
 	if (!hll_rice_open(&reader, src->payload, src->length, src->precision))
@@ -186,8 +194,10 @@ hll_merge_packed(HllState *dst, const HllView *src, const HllMemory *memory, con
 		}
 		return dst;
 	}
-	dst = hll_join(dst, src->precision, src->width, src->cutoff, src->kind >= HLL_PACKED_SPARSE,
-				   memory);
+	dst = hll_join(dst, src->precision, src->width, src->cutoff,
+				   src->kind >= HLL_PACKED_SPARSE && src->kind != HLL_PACKED_LOOSE_TOKENS, memory);
+	if (src->kind == HLL_PACKED_LOOSE_TOKENS)
+		return hll_loose_insert(dst, src, memory, error);
 	if (src->kind == HLL_PACKED_TOKENS)
 		return merge_tokens(dst, src, memory, error);
 	if (src->kind == HLL_PACKED_EXPLICIT)

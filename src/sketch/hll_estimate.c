@@ -105,7 +105,9 @@ hll_estimate_packed(const HllView *view, const char **error)
 	HllRiceReader reader;
 	uint32_t pairs[HLL_RICE_BATCH];
 
-	*error = NULL;
+	*error = hll_is_loose(view) ? "it is what came to another" : NULL;
+	if (*error != NULL)
+		return 0;
 	if (view->kind == HLL_PACKED_EXPLICIT)
 		return view->count;
 	if (view->kind == HLL_PACKED_TOKENS)

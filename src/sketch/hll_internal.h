@@ -173,6 +173,14 @@ extern bool hll_dense_merge(uint8_t *registers, int precision, const uint8_t *by
 extern bool hll_dense_histogram(const uint8_t *bytes, size_t length, int precision,
 								uint32_t *histogram);
 
+/* ---- hll_loose.c ------------------------------------------------------------------------------
+ */
+
+extern const char *hll_loose_count(size_t length, int kind, uint32_t *count);
+extern bool hll_loose_raise(uint8_t *registers, const HllView *src);
+extern HllState *hll_loose_insert(HllState *dst, const HllView *src, const HllMemory *memory,
+								  const char **error);
+
 /* ---- hll_simd*.c ------------------------------------------------------------------------------
  */
 

@@ -7,7 +7,8 @@
 
 #include <stdio.h>
 
-static const char *const forms[] = {"", "tokens", "explicit", "sparse", "dense"};
+static const char *const forms[] = {"",      "tokens",        "explicit",        "sparse",
+									"dense", "tokens, loose", "registers, loose"};
 
 const char *
 hll_form_name(const HllView *view)

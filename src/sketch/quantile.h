@@ -61,6 +61,7 @@ typedef struct QuantileReader
 	int bits;
 	int32_t number;
 	bool begun;
+	bool loose; /* in no order */
 } QuantileReader;
 
 /* Bits for an error of at most that share, 0 where none or too many would do; and back. */
@@ -95,6 +96,22 @@ quantile_union_bound(size_t a_size, size_t b_size)
 
 extern size_t quantile_union(const void *a, size_t a_size, const void *b, size_t b_size,
 							 bool subtract, uint8_t *out);
+
+/*
+ * What comes to a sketch that is kept as it is, beside it: loose bytes, which only quantile_merge()
+ * takes. Writes what is added, and behind it all of loose (NULL: there is nothing yet); returns the
+ * size, 0 where their bits differ. A bucket has 2 bytes at least, and 5 for its number at most.
+ */
+static inline size_t
+quantile_loose_bound(size_t loose_size, size_t added_size)
+{
+	return QUANTILE_HEADER + loose_size + 4 * added_size;
+}
+
+extern bool quantile_is_loose(const void *bytes, size_t size);
+extern const char *quantile_open_any(QuantileReader *reader, const void *bytes, size_t size);
+extern size_t quantile_loose_write(const void *loose, size_t loose_size, const void *added,
+								   size_t added_size, uint8_t *out);
 
 /* NULL, or what is wrong with bytes that packing would not have given. */
 extern const char *quantile_check(const void *bytes, size_t size);

@@ -2,6 +2,10 @@
  * Packed quantile sketches: format 'Q', version, bits; then for each bucket with a count, in rising
  * order, the distance from the one before and the count, as LEB128 (signed ones by zigzag). A
  * sketch of nothing has no bits, so that it is one, whatever it was.
+ *
+ * What came to a sketch that is kept as it is may stand beside it in the order of time, newest
+ * first, so that what is added leaves all bytes as they were that are there: buckets in no order,
+ * each with its own number. It can be merged, and nothing else.
  */
 #include "sketch/quantile.h"
 
@@ -13,6 +17,7 @@
 
 #define FORMAT  'Q'
 #define VERSION 1
+#define LOOSE   2 /* in the place of the version: what came to another, newest first */
 #define MOST    (INT64_C(1) << 62)
 
 static const char name[] = "quantile_sketch/1;bits=";
@@ -114,14 +119,14 @@ quantile_writer_end(QuantileWriter *writer)
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
-const char *
-quantile_open(QuantileReader *reader, const void *bytes, size_t size)
+static const char *
+open_version(QuantileReader *reader, const void *bytes, size_t size, uint8_t version)
 {
 	const uint8_t *in = bytes;
 
 	if (size < QUANTILE_HEADER)
 		return "it is shorter than a header";
-	if (in[0] != FORMAT || in[1] != VERSION)
+	if (in[0] != FORMAT || in[1] != version)
 		return "its format or version is unknown";
 	if (in[2] > QUANTILE_MOST_BITS)
 		return "it has too many bits";
@@ -130,7 +135,26 @@ quantile_open(QuantileReader *reader, const void *bytes, size_t size)
 	reader->bits = in[2];
 	reader->number = 0;
 	reader->begun = false;
+	reader->loose = version == LOOSE;
 	return NULL;
+}
+
+const char *
+quantile_open(QuantileReader *reader, const void *bytes, size_t size)
+{
+	return open_version(reader, bytes, size, VERSION);
+}
+
+bool
+quantile_is_loose(const void *bytes, size_t size)
+{
+	return size >= QUANTILE_HEADER && ((const uint8_t *) bytes)[1] == LOOSE;
+}
+
+const char *
+quantile_open_any(QuantileReader *reader, const void *bytes, size_t size)
+{
+	return open_version(reader, bytes, size, quantile_is_loose(bytes, size) ? LOOSE : VERSION);
 }
 
 bool
@@ -150,7 +174,7 @@ quantile_next(QuantileReader *reader, QuantileBucket *bucket)
 		return false;
 	bucket->number = reader->number = (int32_t) number;
 	bucket->count = unzigzag(count);
-	reader->begun = true;
+	reader->begun = !reader->loose;
 	return bucket->count != 0 && bucket->count <= MOST && bucket->count >= -MOST;
 }
 
@@ -220,6 +244,37 @@ quantile_union(const void *a, size_t a_size, const void *b, size_t b_size, bool 
 			advance(&other, bits);
 		}
 	return quantile_writer_end(&writer);
+}
+
+/* ---- beside another ---------------------------------------------------------------------------
+ */
+
+size_t
+quantile_loose_write(const void *loose, size_t loose_size, const void *added, size_t added_size,
+					 uint8_t *out)
+{
+	const uint8_t *old = loose;
+	uint8_t *end = out + QUANTILE_HEADER;
+	QuantileReader reader;
+	QuantileBucket bucket;
+
+	if (quantile_open(&reader, added, added_size) != NULL ||
+		(old != NULL && (!quantile_is_loose(old, loose_size) || old[2] != reader.bits)))
+		return 0;
+	out[0] = FORMAT;
+	out[1] = LOOSE;
+	out[2] = (uint8_t) reader.bits;
+	while (quantile_next(&reader, &bucket))
+	{
+		end = put_varint(end, zigzag(bucket.number));
+		end = put_varint(end, zigzag(bucket.count));
+	}
+	if (old != NULL)
+	{
+		memcpy(end, old + QUANTILE_HEADER, loose_size - QUANTILE_HEADER);
+		end += loose_size - QUANTILE_HEADER;
+	}
+	return (size_t) (end - out);
 }
 
 /* ---- quantiles --------------------------------------------------------------------------------

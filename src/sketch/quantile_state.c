@@ -182,7 +182,7 @@ quantile_merge(QuantileSketch *sketch, const void *bytes, size_t size, bool subt
 	QuantileReader reader;
 	QuantileBucket bucket;
 
-	if (quantile_open(&reader, bytes, size) != NULL || reader.bits == 0)
+	if (quantile_open_any(&reader, bytes, size) != NULL || reader.bits == 0)
 		return true;
 	if (!agree(sketch, reader.bits, memory))
 		return false;

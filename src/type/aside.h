@@ -5,7 +5,8 @@
  * write all of it, to the table and to the log. So the state of the view has two columns: the
  * sketch (base), and a small one (aside); what users read is both joined. A base that stays keeps
  * its pointer, and nothing of it is written. One that is in line stands at the end of its row,
- * where an update does not log it.
+ * where an update does not log it. What comes goes in front of what is aside, which stays, byte for
+ * byte, and is not logged either.
  */
 #ifndef TELEMETRY_TYPE_ASIDE_H
 #define TELEMETRY_TYPE_ASIDE_H
@@ -15,9 +16,10 @@
 #include "fmgr.h"
 
 /*
- * Of a function of (base, aside, added base, added aside), or with the first two exchanged: whether
- * the base stays, so that what is added goes aside; else it becomes all of them, and nothing is
- * aside. The two functions that compute the two columns ask the same, and so they agree.
+ * Of a function of (base, aside, added base, added aside, room), or with the first two exchanged,
+ * and the second two: whether the base stays, so that what is added goes aside; else it becomes all
+ * of them, and nothing is aside. The two functions that compute the two columns ask the same, and
+ * so they agree.
  */
 extern bool aside_base_stays(FunctionCallInfo fcinfo, int base, int aside);
 

@@ -62,7 +62,7 @@ telemetry_funnel_negate(PG_FUNCTION_ARGS)
 	return funnel_datum(&funnel);
 }
 
-/* _funnel_base(base, aside, added base, added aside): aside.h */
+/* _funnel_base(base, aside, added base, added aside, room): aside.h */
 PG_FUNCTION_INFO_V1(telemetry_funnel_base);
 Datum
 telemetry_funnel_base(PG_FUNCTION_ARGS)
@@ -74,7 +74,7 @@ telemetry_funnel_base(PG_FUNCTION_ARGS)
 	return aside_together(fcinfo, all, lengthof(all), sum);
 }
 
-/* _funnel_aside(aside, base, added aside, added base) */
+/* _funnel_aside(aside, base, added aside, added base, room) */
 PG_FUNCTION_INFO_V1(telemetry_funnel_aside);
 Datum
 telemetry_funnel_aside(PG_FUNCTION_ARGS)

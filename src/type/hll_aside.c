@@ -57,7 +57,7 @@ return_state(FunctionCallInfo fcinfo, int argument, const HllState *state)
 	PG_RETURN_POINTER(result);
 }
 
-/* _hll_base(base, aside, added base, added aside) */
+/* _hll_base(base, aside, added base, added aside, room) */
 PG_FUNCTION_INFO_V1(telemetry_hll_base);
 Datum
 telemetry_hll_base(PG_FUNCTION_ARGS)
@@ -69,23 +69,75 @@ telemetry_hll_base(PG_FUNCTION_ARGS)
 	return return_state(fcinfo, 0, joined(fcinfo, all, lengthof(all)));
 }
 
-/* _hll_aside(aside, base, added aside, added base) */
+static Datum
+return_aside(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+}
+
+/*
+ * What comes goes before what is aside, whose bytes stay: then an update logs no more than what
+ * came. NULL where that cannot be, as with other parameters.
+ */
+static struct varlena *
+added_in_front(FunctionCallInfo fcinfo, HllState *base, HllState *added)
+{
+	HllMemory memory = hll_memory(CurrentMemoryContext);
+	HllView view;
+	HllView *aside = NULL;
+	struct varlena *result;
+	size_t size;
+
+	if (!PG_ARGISNULL(0))
+	{
+		view = hll_view_datum(PG_GETARG_VARLENA_PP(0));
+		aside = &view;
+	}
+	if (!hll_loose_can(base, aside, added))
+		return NULL;
+	result = palloc(VARHDRSZ + hll_loose_bound(base, aside, added));
+	size = hll_loose_write(base, aside, added, (uint8_t *) VARDATA(result), &memory);
+	if (size == 0)
+		hll_damaged("what is kept aside cannot be read");
+	SET_VARSIZE(result, VARHDRSZ + size);
+	return result;
+}
+
+/* A header alone: there is nothing. */
+#define NOTHING_ASIDE (VARHDRSZ + 4)
+
+/* _hll_aside(aside, base, added aside, added base, room) */
 PG_FUNCTION_INFO_V1(telemetry_hll_aside);
 Datum
 telemetry_hll_aside(PG_FUNCTION_ARGS)
 {
 	static const int added[] = {2, 3};
 	HllMemory memory = hll_memory(CurrentMemoryContext);
+	HllState *base;
 	HllState *news;
+	struct varlena *result;
 
 	if (!aside_base_stays(fcinfo, 1, 0))
 		PG_RETURN_NULL();
 	news = joined(fcinfo, added, lengthof(added));
-	if (news != NULL)
-		news = hll_beyond(hll_from_datum(PG_GETARG_VARLENA_PP(1)), news, &memory);
-	if (news != NULL && !PG_ARGISNULL(0))
-		news = hll_merge(hll_from_datum(PG_GETARG_VARLENA_PP(0)), news, &memory);
-	else if (news == NULL && !PG_ARGISNULL(0))
-		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	return return_state(fcinfo, 0, news);
+	if (news == NULL)
+		return return_aside(fcinfo);
+	base = hll_from_datum(PG_GETARG_VARLENA_PP(1));
+	result = added_in_front(fcinfo, base, news);
+	if (result == NULL)
+	{
+		news = hll_beyond(base, news, &memory);
+		if (news == NULL)
+			return return_aside(fcinfo);
+		if (!PG_ARGISNULL(0))
+			news = hll_merge(hll_from_datum(PG_GETARG_VARLENA_PP(0)), news, &memory);
+		return return_state(fcinfo, 0, news);
+	}
+	if (VARSIZE(result) == NOTHING_ASIDE ||
+		(!PG_ARGISNULL(0) &&
+		 VARSIZE(result) - VARHDRSZ == VARSIZE_ANY_EXHDR(PG_GETARG_VARLENA_PP(0))))
+		return return_aside(fcinfo);
+	PG_RETURN_POINTER(result);
 }

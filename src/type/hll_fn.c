@@ -70,7 +70,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_cardinality);
 Datum
 telemetry_hll_cardinality(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = PG_GETARG_VARLENA_PP(0);
+	struct varlena *value = hll_canonical(PG_GETARG_VARLENA_PP(0));
 	HllView view = hll_view_datum(value);
 
 	PG_RETURN_FLOAT8(estimate_view(&view));
@@ -198,7 +198,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_info);
 Datum
 telemetry_hll_info(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = PG_GETARG_VARLENA_PP(0);
+	struct varlena *value = hll_canonical(PG_GETARG_VARLENA_PP(0));
 	HllView view = hll_view_datum(value);
 	HllState *state = hll_from_datum(value);
 	TupleDesc desc;

@@ -88,13 +88,21 @@ hll_to_datum(const HllState *state)
 	return value;
 }
 
+struct varlena *
+hll_canonical(struct varlena *value)
+{
+	HllView view = hll_view_datum(value);
+
+	return hll_is_loose(&view) ? hll_to_datum(hll_from_datum(value)) : value;
+}
+
 /* ---- text ------------------------------------------------------------------------------------ */
 
 PG_FUNCTION_INFO_V1(telemetry_hll_out);
 Datum
 telemetry_hll_out(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = PG_GETARG_VARLENA_PP(0);
+	struct varlena *value = hll_canonical(PG_GETARG_VARLENA_PP(0));
 	HllView view = hll_view_datum(value);
 	size_t size = VARSIZE_ANY_EXHDR(value);
 	char *text = palloc(HLL_TEXT_HEAD + 2 * size);
@@ -148,7 +156,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_send);
 Datum
 telemetry_hll_send(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = PG_GETARG_VARLENA_PP(0);
+	struct varlena *value = hll_canonical(PG_GETARG_VARLENA_PP(0));
 	StringInfoData out;
 
 	pq_begintypsend(&out);

@@ -24,6 +24,9 @@ pg_attribute_noreturn() extern void hll_damaged(const char *detail);
 /* A state of a stored value, in the current memory context. */
 extern HllState *hll_from_datum(const struct varlena *value);
 
+/* The value itself, or, of what a continuous view keeps aside, packed anew. */
+extern struct varlena *hll_canonical(struct varlena *value);
+
 /* The canonical bytes as a datum in the current memory context. */
 extern struct varlena *hll_to_datum(const HllState *state);
 

@@ -54,17 +54,27 @@ sketch_datum(const QuantileSketch *sketch)
 	return PointerGetDatum(value);
 }
 
-/* Reading is safe with any bytes behind a header; this is the header. */
+/*
+ * Reading is safe with any bytes behind a header; this is the header. What a continuous view keeps
+ * aside is packed first.
+ */
 static struct varlena *
 stored(Datum datum)
 {
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
 	QuantileReader reader;
-	const char *error = quantile_open(&reader, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	QuantileMemory memory = memory_of(CurrentMemoryContext);
+	QuantileSketch sketch;
+	const char *error = quantile_open_any(&reader, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 
 	if (error)
 		float_damaged(TYPE_NAME, error);
-	return value;
+	if (!reader.loose)
+		return value;
+	quantile_init(&sketch);
+	if (!quantile_merge(&sketch, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), false, &memory))
+		out_of_range();
+	return (struct varlena *) DatumGetPointer(sketch_datum(&sketch));
 }
 
 /* ---- text and wire --------------------------------------------------------------------------- */
@@ -111,6 +121,7 @@ PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_send);
 Datum
 telemetry_quantile_sketch_send(PG_FUNCTION_ARGS)
 {
+	fcinfo->args[0].value = PointerGetDatum(stored(PG_GETARG_DATUM(0)));
 	return float_send(fcinfo);
 }
 
@@ -163,7 +174,7 @@ sum(Datum one, Datum other)
 	return merged(one, other, false);
 }
 
-/* _quantile_base(base, aside, added base, added aside): aside.h */
+/* _quantile_base(base, aside, added base, added aside, room): aside.h */
 PG_FUNCTION_INFO_V1(telemetry_quantile_base);
 Datum
 telemetry_quantile_base(PG_FUNCTION_ARGS)
@@ -175,15 +186,69 @@ telemetry_quantile_base(PG_FUNCTION_ARGS)
 	return aside_together(fcinfo, all, lengthof(all), sum);
 }
 
-/* _quantile_aside(aside, base, added aside, added base) */
+/* So many bytes are logged again, gathered, for as many that came: values that are the same may
+ * come again and again, and are to be aside once. */
+#define GATHER_EACH 128
+
+static Datum
+gathered(FunctionCallInfo fcinfo, Datum loose)
+{
+	struct varlena *packed = stored(loose);
+	Size size = VARSIZE_ANY_EXHDR(packed);
+	struct varlena *result = palloc(VARHDRSZ + quantile_loose_bound(0, size));
+
+	/* What came and what went may be nothing together. */
+	if (size == QUANTILE_HEADER)
+		PG_RETURN_NULL();
+	SET_VARSIZE(result, VARHDRSZ + quantile_loose_write(NULL, 0, VARDATA_ANY(packed), size,
+														(uint8_t *) VARDATA(result)));
+	return PointerGetDatum(result);
+}
+
+/*
+ * What comes goes before what is aside, whose bytes stay: then an update logs no more than what
+ * came. False where that cannot be, as with another error.
+ */
+static bool
+added_in_front(FunctionCallInfo fcinfo, Datum *all)
+{
+	struct varlena *added = stored(PG_GETARG_DATUM(3));
+	struct varlena *aside = PG_ARGISNULL(0) ? NULL : PG_DETOAST_DATUM_PACKED(PG_GETARG_DATUM(0));
+	Size old = aside ? VARSIZE_ANY_EXHDR(aside) : 0;
+	Size new = VARSIZE_ANY_EXHDR(added);
+	struct varlena *result = palloc(VARHDRSZ + quantile_loose_bound(old, new));
+	size_t size;
+
+	/* A header alone: nothing came. */
+	if (new == QUANTILE_HEADER)
+	{
+		fcinfo->isnull = aside == NULL;
+		*all = PG_GETARG_DATUM(0);
+		return true;
+	}
+	size = quantile_loose_write(aside ? VARDATA_ANY(aside) : NULL, old, VARDATA_ANY(added), new,
+								(uint8_t *) VARDATA(result));
+	if (size == 0)
+		return false;
+	SET_VARSIZE(result, VARHDRSZ + size);
+	*all = PointerGetDatum(result);
+	if (size / GATHER_EACH > old / GATHER_EACH)
+		*all = gathered(fcinfo, *all);
+	return true;
+}
+
+/* _quantile_aside(aside, base, added aside, added base, room) */
 PG_FUNCTION_INFO_V1(telemetry_quantile_aside);
 Datum
 telemetry_quantile_aside(PG_FUNCTION_ARGS)
 {
 	static const int but_the_base[] = {0, 2, 3};
+	Datum all;
 
 	if (!aside_base_stays(fcinfo, 1, 0))
 		PG_RETURN_NULL();
+	if (PG_ARGISNULL(2) && !PG_ARGISNULL(3) && added_in_front(fcinfo, &all))
+		return all;
 	return aside_together(fcinfo, but_the_base, lengthof(but_the_base), sum);
 }
 

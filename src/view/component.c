@@ -28,27 +28,27 @@ static const ComponentKind kinds[] = {
 	 "telemetry.float8_moments_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
 	{"quantiles", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
 	 "telemetry.quantile_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
-	{"quantile_aside", "telemetry._quantile_aside({a}, {at}, {b}, {bt})",
-	 "NULL::telemetry.quantile_sketch", "{a}", NULL, "NULL::telemetry.quantile_sketch"},
-	{"quantiles_base", "telemetry._quantile_base({a}, {ap}, {b}, {bp})",
+	{"quantile_aside", "telemetry._quantile_aside({a}, {at}, {b}, {bt}, {room})",
+	 "NULL::telemetry.quantile_sketch", "{a}", NULL, "NULL::telemetry.quantile_sketch", true},
+	{"quantiles_base", "telemetry._quantile_base({a}, {ap}, {b}, {bp}, {room})",
 	 "telemetry.quantile_union_agg(" QUANTILES_WHOLE ")", "OPERATOR(telemetry.-) " QUANTILES_WHOLE,
 	 NULL, QUANTILES_WHOLE},
 	/* Of different errors: when the coarsest goes, the rest is finer than what was merged. */
 	{"quantile_union", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
 	 "telemetry.quantile_union_agg({a})", NULL, NULL},
-	{"quantile_union_base", "telemetry._quantile_base({a}, {ap}, {b}, {bp})",
+	{"quantile_union_base", "telemetry._quantile_base({a}, {ap}, {b}, {bp}, {room})",
 	 "telemetry.quantile_union_agg(" QUANTILES_WHOLE ")", NULL, NULL, QUANTILES_WHOLE},
 	{"hll", "COALESCE(telemetry.hll_union({a}, {b}), {a}, {b})", "telemetry.hll_union_agg({a})",
 	 NULL, NULL},
-	{"hll_aside", "telemetry._hll_aside({a}, {at}, {b}, {bt})", "NULL::telemetry.hll", "{a}", NULL,
-	 "NULL::telemetry.hll"},
-	{"hll_base", "telemetry._hll_base({a}, {ap}, {b}, {bp})",
+	{"hll_aside", "telemetry._hll_aside({a}, {at}, {b}, {bt}, {room})", "NULL::telemetry.hll",
+	 "{a}", NULL, "NULL::telemetry.hll", true},
+	{"hll_base", "telemetry._hll_base({a}, {ap}, {b}, {bp}, {room})",
 	 "telemetry.hll_union_agg(" HLL_WHOLE ")", NULL, NULL, HLL_WHOLE},
 	{"funnel", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
 	 "telemetry.funnel_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
-	{"funnel_aside", "telemetry._funnel_aside({a}, {at}, {b}, {bt})", "NULL::telemetry.funnel",
-	 "{a}", NULL, "NULL::telemetry.funnel"},
-	{"funnel_base", "telemetry._funnel_base({a}, {ap}, {b}, {bp})",
+	{"funnel_aside", "telemetry._funnel_aside({a}, {at}, {b}, {bt}, {room})",
+	 "NULL::telemetry.funnel", "{a}", NULL, "NULL::telemetry.funnel", true},
+	{"funnel_base", "telemetry._funnel_base({a}, {ap}, {b}, {bp}, {room})",
 	 "telemetry.funnel_union_agg(" FUNNEL_WHOLE ")", "OPERATOR(telemetry.-) " FUNNEL_WHOLE, NULL,
 	 FUNNEL_WHOLE},
 	{"sums", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})", "telemetry.sums_union_agg({a})",
@@ -114,7 +114,7 @@ component_expand(const char *template, const ComponentNames *names)
 		const char *value;
 	} places[] = {{"{a}", names->a},   {"{b}", names->b},   {"{at}", names->at},
 				  {"{bt}", names->bt}, {"{au}", names->au}, {"{bu}", names->bu},
-				  {"{ap}", names->ap}, {"{bp}", names->bp}};
+				  {"{ap}", names->ap}, {"{bp}", names->bp}, {"{room}", names->room}};
 	StringInfoData sql;
 
 	initStringInfo(&sql);

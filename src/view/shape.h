@@ -21,7 +21,7 @@
 /*
  * How a component is merged. In the templates {a} and {b} stand for the two values, {at} and {bt}
  * for the values of the next column beside them, {au} and {bu} for those of the one after that,
- * {ap} and {bp} for those of the one before.
+ * {ap} and {bp} for those of the one before; {room} for the bytes that a value aside may have.
  */
 typedef struct ComponentKind
 {
@@ -31,6 +31,7 @@ typedef struct ComponentKind
 	const char *negate; /* of a value, so that merging takes it away; NULL: recompute the group */
 	const char *unsafe; /* condition on a value that cannot be taken away by negate; NULL: none */
 	const char *whole;  /* what it stands for, where that is not the value alone; NULL: it is */
+	bool aside;         /* what came to the next column, see type/aside.h */
 } ComponentKind;
 
 extern const ComponentKind *component_kind(const char *name);
@@ -46,7 +47,11 @@ typedef struct ComponentNames
 	const char *bu;
 	const char *ap;
 	const char *bp;
+	const char *room;
 } ComponentNames;
+
+/* Sketches of a row have so many bytes aside together: it is to stay in its page whole. */
+#define COMPONENT_ROOM 1600
 
 extern char *component_expand(const char *template, const ComponentNames *names);
 

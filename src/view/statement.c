@@ -48,6 +48,17 @@ name_at(const KnownView *view, int i, const char *prefix)
 	return is_there ? psprintf("%s%s", prefix, view->columns[i].name) : "";
 }
 
+/* Of the columns that are aside of another, each has its share. */
+static char *
+room_of(const KnownView *view)
+{
+	int n = 0;
+
+	for (int i = view->row.nkeys; i < view->ncolumns; i++)
+		n += view->columns[i].kind && view->columns[i].kind->aside;
+	return psprintf("%d", COMPONENT_ROOM / Max(n, 1));
+}
+
 /* A template of column i, of the rows a and b: prefixes of their columns. */
 static char *
 expand(const char *template, const KnownView *view, int i, const char *a, const char *b)
@@ -59,7 +70,8 @@ expand(const char *template, const KnownView *view, int i, const char *a, const 
 								  .au = name_at(view, i + 2, a),
 								  .bu = name_at(view, i + 2, b),
 								  .ap = name_at(view, i - 1, a),
-								  .bp = name_at(view, i - 1, b)};
+								  .bp = name_at(view, i - 1, b),
+								  .room = room_of(view)};
 
 	return component_expand(template, &names);
 }

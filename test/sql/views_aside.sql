@@ -65,7 +65,7 @@ CREATE PROCEDURE grow(batches int, state regclass) LANGUAGE plpgsql AS $$ BEGIN
 		COMMIT;
 	END LOOP; END $$;
 CALL grow(80, :'hot');
-SELECT max(players) BETWEEN 150 AND 300 AS players, max(quantiles) BETWEEN 100 AND 300 AS quantiles, count(DISTINCT base) BETWEEN 3 AND 16 AS bases,
+SELECT max(players) BETWEEN 250 AND 450 AS players, max(quantiles) BETWEEN 250 AND 450 AS quantiles, count(DISTINCT base) BETWEEN 3 AND 16 AS bases,
 	count(*) FILTER (WHERE players IS NULL) BETWEEN 2 AND 16 AS into_it FROM seen;
 SELECT differences();
 SELECT pg_stat_force_next_flush();
@@ -73,6 +73,19 @@ SELECT n_tup_upd > 120 AS updated, n_tup_hot_upd > n_tup_upd * 0.9 AS hot FROM p
 -- Many at once go into it straight away.
 INSERT INTO fact SELECT 0, '2026-11-02', i, i FROM generate_series(2000000, 2001500) i;
 SELECT players FROM kept WHERE g = 0;
+
+-- Values that are the same are aside once; what is there stays as it is, behind what came: an update logs no more than that.
+INSERT INTO fact SELECT 0, '2026-11-02', i, i FROM generate_series(2000000, 2001500) i;
+CREATE PROCEDURE repeat(batches int) LANGUAGE plpgsql AS $$ BEGIN
+	FOR n IN 1 .. batches LOOP
+		INSERT INTO aside.fact SELECT 0, '2026-11-02', 2000000, i FROM generate_series(n % 5, n % 5 + 1) i;
+		COMMIT;
+	END LOOP; END $$;
+CALL repeat(200);
+SELECT telemetry.hll_cardinality(_c1_aside) IS NULL AS players, pg_column_size(_c5_aside) < 150 AS quantiles, _c5_aside::text FROM :hot WHERE g = 0;
+SELECT pg_column_size(_c5_aside) AS before FROM :hot WHERE g = 0 \gset
+CALL repeat(1);
+SELECT pg_column_size(_c5_aside) - :before BETWEEN 1 AND 16 AS longer, differences() FROM :hot WHERE g = 0;
 
 -- What goes: computed anew, with nothing aside; or, for quantiles, taken away.
 INSERT INTO fact SELECT i % 2, '2026-11-02', i, i FROM generate_series(3000001, 3000040) i;
@@ -112,9 +125,9 @@ INSERT INTO sketch SELECT 8, telemetry.hll_empty(12), telemetry.quantile_agg(NUL
 INSERT INTO sketch VALUES (9);
 WITH four AS MATERIALIZED (
 	SELECT a.n AS base, b.n AS aside, c.n AS added, d.n AS added_aside,
-		telemetry._hll_base(a.h, b.h, c.h, d.h) AS h_base, telemetry._hll_aside(b.h, a.h, d.h, c.h) AS h_aside,
+		telemetry._hll_base(a.h, b.h, c.h, d.h, 1600) AS h_base, telemetry._hll_aside(b.h, a.h, d.h, c.h, 1600) AS h_aside,
 		(SELECT telemetry.hll_union_agg(h) FROM (VALUES (a.h), (b.h), (c.h), (d.h)) AS v (h) HAVING count(h) > 0) AS h,
-		telemetry._quantile_base(a.q, b.q, c.q, d.q) AS q_base, telemetry._quantile_aside(b.q, a.q, d.q, c.q) AS q_aside,
+		telemetry._quantile_base(a.q, b.q, c.q, d.q, 1600) AS q_base, telemetry._quantile_aside(b.q, a.q, d.q, c.q, 1600) AS q_aside,
 		(SELECT telemetry.quantile_union_agg(q) FROM (VALUES (a.q), (b.q), (c.q), (d.q)) AS v (q) HAVING count(q) > 0) AS q
 	FROM sketch a, sketch b, sketch c, sketch d WHERE b.n IN (3, 4, 7, 8, 9) AND d.n IN (3, 4, 8, 9))
 SELECT count(*) AS cases, count(h_aside) > 300 AS asides, count(q_aside) > 300 AS q_asides,

@@ -485,6 +485,71 @@ test_mixed_unions(void)
 		  smaller, nothing);
 }
 
+/* What comes goes in front of bytes that stay; merged, they are what it all is. */
+static void
+test_loose(void)
+{
+	int kinds[8] = {0};
+	int wrong = 0;
+	int moved = 0;
+	int nothing = 0;
+
+	for (int round = 0; round < 3000; round++)
+	{
+		HllState *base = random_state();
+		HllState *all = hll_copy(base, &heap);
+		Bytes loose = {NULL, 0};
+		HllView view;
+		const char *error;
+
+		for (int i = 0; i < 5; i++)
+		{
+			HllState *added = below(8) == 0 ? hll_copy(all, &heap) : random_state();
+			Bytes more;
+			Bytes one;
+			Bytes other;
+			HllState *joined;
+
+			if (!hll_loose_can(base, loose.data ? &view : NULL, added))
+			{
+				free(added);
+				continue;
+			}
+			all = hll_merge(all, added, &heap);
+			more.size = hll_loose_bound(base, loose.data ? &view : NULL, added);
+			more.data = test_allocate(NULL, more.size);
+			more.size = hll_loose_write(hll_copy(base, &heap), loose.data ? &view : NULL, added,
+										more.data, &heap);
+			if (loose.data)
+				moved += more.size < loose.size ||
+						 memcmp(more.data + more.size - (loose.size - HLL_HEADER),
+								loose.data + HLL_HEADER, loose.size - HLL_HEADER) != 0;
+			nothing += more.size == loose.size;
+			free(loose.data);
+			loose = more;
+			CHECK(hll_view(loose.data, loose.size, &view) == NULL, "round %d", round);
+			CHECK(hll_check(loose.data, loose.size, &heap) != NULL, "round %d", round);
+			kinds[view.kind]++;
+			joined = hll_merge_packed(hll_copy(base, &heap), &view, &heap, &error);
+			one = pack(joined);
+			other = pack(all);
+			wrong += error != NULL || !same(one, other);
+			free(one.data);
+			free(other.data);
+			free(joined);
+		}
+		free(loose.data);
+		free(base);
+		free(all);
+	}
+	CHECK(wrong == 0, "%d sets with what came to them are not the unions", wrong);
+	CHECK(moved == 0, "%d times bytes that were there changed", moved);
+	CHECK(kinds[HLL_PACKED_LOOSE_TOKENS] > 100 && kinds[HLL_PACKED_LOOSE_REGISTERS] > 100 &&
+			  nothing > 100,
+		  "%d beside tokens, %d beside registers, %d times nothing new",
+		  kinds[HLL_PACKED_LOOSE_TOKENS], kinds[HLL_PACKED_LOOSE_REGISTERS], nothing);
+}
+
 /* ---- storage v1 ------------------------------------------------------------------------------ */
 
 static void
@@ -838,6 +903,7 @@ main(void)
 	test_add_later();
 	test_fold();
 	test_mixed_unions();
+	test_loose();
 	test_storage();
 	test_storage_examples();
 	test_storage_errors();

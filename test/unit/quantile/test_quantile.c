@@ -249,6 +249,48 @@ test_union(void)
 	}
 }
 
+/* What comes goes in front of bytes that stay; merged, they are what it all is. */
+static void
+test_loose(void)
+{
+	static const double values[] = {1, -2, 3e7, 0, INFINITY, NAN, -1e-300, 1e300, 1, 1};
+	uint8_t packed[4096];
+	uint8_t loose[4096];
+	uint8_t more[4096];
+	uint8_t all[4096];
+	size_t size = 0;
+	QuantileSketch sketch;
+	QuantileReader reader;
+
+	quantile_init(&sketch);
+	for (int i = 0; i < 9; i++)
+	{
+		size_t packed_size = sketch_of(values + i, 2, 7, packed);
+		size_t more_size =
+			quantile_loose_write(size ? loose : NULL, size, packed, packed_size, more);
+
+		CHECK(more_size > 0 && more_size <= quantile_loose_bound(size, packed_size), "%d", i);
+		if (size)
+			CHECK(memcmp(more + more_size - (size - QUANTILE_HEADER), loose + QUANTILE_HEADER,
+						 size - QUANTILE_HEADER) == 0,
+				  "%d: bytes that were there changed", i);
+		memcpy(loose, more, more_size);
+		size = more_size;
+		quantile_merge(&sketch, packed, packed_size, false, &heap);
+	}
+	CHECK(quantile_is_loose(loose, size) && quantile_open(&reader, loose, size) != NULL &&
+			  quantile_check(loose, size) != NULL,
+		  "loose bytes are taken for packed ones");
+	(void) quantile_pack(&sketch, all, &heap);
+	quantile_reset(&sketch, &heap);
+	CHECK(quantile_merge(&sketch, loose, size, false, &heap), "it cannot be merged");
+	size = quantile_pack(&sketch, packed, &heap);
+	CHECK(memcmp(packed, all, size) == 0, "what came is not all");
+	quantile_reset(&sketch, &heap);
+	size = sketch_of(values, 2, 6, packed);
+	CHECK(quantile_loose_write(loose, 20, packed, size, more) == 0, "of other bits");
+}
+
 static void
 test_text(void)
 {
@@ -321,6 +363,7 @@ main(void)
 	test_error();
 	test_ends();
 	test_union();
+	test_loose();
 	test_text();
 	test_range();
 	printf("%d passed, %d failed\n", passed, failed);
