@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/name.h"
 #include "base/spi.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -189,10 +190,7 @@ check_fit(const char *name)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg(
-				 "%s is not a foreign table",
-				 quote_qualified_identifier(get_namespace_name(get_rel_namespace(options.source)),
-											get_rel_name(options.source))),
+			 errmsg("%s is not a foreign table", qualified_name(options.source)),
 			 errdetail("The source of a pipeline must be one."),
 			 errhint("Make one: CREATE FOREIGN TABLE ... SERVER ... OPTIONS (topic '...'), on a "
 					 "server of telemetry_kafka.")));

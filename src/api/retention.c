@@ -8,6 +8,7 @@
 #include "access/table.h"
 #include "api/pipeline.h"
 #include "base/compat.h"
+#include "base/name.h"
 #include "catalog/partition_schema.h"
 #include "catalog/retention.h"
 #include "funcapi.h"
@@ -26,13 +27,6 @@ PG_FUNCTION_INFO_V1(telemetry_drop_retention);
 PG_FUNCTION_INFO_V1(telemetry_apply_retention);
 PG_FUNCTION_INFO_V1(telemetry_has_partition);
 PG_FUNCTION_INFO_V1(telemetry_set_partition_schema);
-
-static char *
-qualified_name(Oid relation)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
-}
 
 static void
 check_owner(Oid target)

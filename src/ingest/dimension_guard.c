@@ -10,6 +10,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/name.h"
 #include "base/spi.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
@@ -250,8 +251,7 @@ ingest_remove_guards(Oid target)
 	foreach (cell, guards_left(target))
 	{
 		Oid dimension = lfirst_oid(cell);
-		char *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(dimension)),
-												get_rel_name(dimension));
+		char *name = qualified_name(dimension);
 		OwnSpi scope;
 
 		if (!ConditionalLockRelationOid(dimension, AccessExclusiveLock))

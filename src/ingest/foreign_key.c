@@ -11,6 +11,7 @@
 
 #include "access/table.h"
 #include "base/compat.h"
+#include "base/name.h"
 #include "base/spi.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
@@ -77,8 +78,7 @@ may_ask(const Ingest *ingest, Oid relation)
 static bool
 describe(ForeignKey *key, const ForeignKeyCacheInfo *info, Relation target)
 {
-	char *relation = quote_qualified_identifier(
-		get_namespace_name(get_rel_namespace(info->confrelid)), get_rel_name(info->confrelid));
+	char *relation = qualified_name(info->confrelid);
 	StringInfoData sql;
 
 	initStringInfo(&sql);

@@ -8,6 +8,7 @@
 #include "access/stratnum.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "base/name.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
@@ -469,9 +470,7 @@ check_conflicts(const Ingest *ingest)
 				ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("on_conflict 'ignore' does not go with deferrable constraint \"%s\" of %s",
-						get_rel_name(index),
-						quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-												   get_rel_name(relation))),
+						get_rel_name(index), qualified_name(relation)),
 				 errhint("Make the constraint NOT DEFERRABLE, or use on_conflict 'error'.")));
 	}
 	table_close(catalog, AccessShareLock);

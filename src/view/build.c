@@ -659,12 +659,15 @@ PG_FUNCTION_INFO_V1(telemetry_build);
 Datum
 telemetry_build(PG_FUNCTION_ARGS)
 {
-	Oid view = PG_GETARG_OID(0);
+	Oid view = PG_ARGISNULL(0) ? InvalidOid : PG_GETARG_OID(0);
 	ViewRow *row;
 	bool atomic = fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
 				  castNode(CallContext, fcinfo->context)->atomic;
 
 	view_check_preloaded();
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("the view of telemetry.build() must not be NULL")));
 	row = view_by_oid(view, CurrentMemoryContext);
 	if (row == NULL || row->feeds != 0)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),

@@ -44,6 +44,7 @@ bool
 is_create_continuous(CreateTableAsStmt *stmt)
 {
 	ListCell *cell;
+	bool wanted;
 
 	if (stmt->objtype != OBJECT_MATVIEW)
 		return false;
@@ -51,14 +52,15 @@ is_create_continuous(CreateTableAsStmt *stmt)
 	{
 		DefElem *option = lfirst(cell);
 
-		if (option->defnamespace && strcmp(option->defnamespace, "telemetry") == 0 &&
-			strcmp(option->defname, "continuous") == 0)
-		{
-			bool wanted = defGetBoolean(option);
-
-			stmt->into->options = foreach_delete_current(stmt->into->options, cell);
-			return wanted;
-		}
+		if (option->defnamespace == NULL || strcmp(option->defnamespace, "telemetry") != 0)
+			continue;
+		if (strcmp(option->defname, "continuous") != 0)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+							errmsg("unrecognized parameter \"telemetry.%s\"", option->defname),
+							errhint("A materialized view takes WITH (telemetry.continuous).")));
+		wanted = defGetBoolean(option);
+		stmt->into->options = foreach_delete_current(stmt->into->options, cell);
+		return wanted;
 	}
 	return false;
 }

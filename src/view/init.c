@@ -8,6 +8,7 @@
 #include "view/partition.h"
 #include "view/pending.h"
 #include "view/progress.h"
+#include "view/read_only.h"
 #include "view/statistics.h"
 #include "view/utility.h"
 
@@ -19,6 +20,7 @@ view_init(void)
 	known_init();
 	pending_init(fold_pending);
 	utility_init();
+	read_only_init();
 	partition_init();
 	statistics_init();
 	progress_init();

@@ -134,6 +134,31 @@ COMMIT;
 SELECT * FROM telemetry.verify('v');
 TABLE v ORDER BY g;
 
+-- What follows cannot be written: not by name, through another view, within WITH, prepared, or in a function.
+CREATE VIEW over AS SELECT * FROM v WHERE count > 0;
+INSERT INTO v VALUES ('b', 1, 1);
+UPDATE v SET count = 0;
+DELETE FROM v WHERE false;
+INSERT INTO over VALUES ('b', 1, 1) ON CONFLICT DO NOTHING;
+UPDATE over SET count = 0;
+WITH gone AS (DELETE FROM over RETURNING *) SELECT * FROM gone;
+PREPARE change AS UPDATE v SET count = $1;
+EXECUTE change (1);
+CREATE FUNCTION change() RETURNS void LANGUAGE sql BEGIN ATOMIC UPDATE v SET count = 0; END;
+SELECT change();
+-- A rule may lead to what it follows. Read by what writes elsewhere, it is a table as any other.
+UPDATE other SET name = NULL FROM v WHERE v.count = 0;
+INSERT INTO fact SELECT 10, g FROM v WHERE false;
+CREATE RULE lead AS ON INSERT TO v DO INSTEAD INSERT INTO fact VALUES (NEW.max, NEW.g);
+INSERT INTO v VALUES ('b', 1, 11);
+DROP RULE lead ON v;
+TABLE v ORDER BY g;
+SELECT * FROM telemetry.verify('v');
+CREATE MATERIALIZED VIEW misspelt WITH (telemetry.continuos) AS SELECT count(*) FROM fact;
+CALL telemetry.build(NULL);
+DROP FUNCTION change();
+DROP VIEW over;
+
 DROP TABLE fact, other CASCADE;
 DROP FOREIGN DATA WRAPPER nothing CASCADE;
 DROP SCHEMA elsewhere CASCADE;
