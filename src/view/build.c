@@ -221,6 +221,7 @@ prepare(const ViewRow *row, Oid table)
 		refuse_dropped();
 	if (table == row->target)
 	{
+		check_logged(table);
 		triggers_install(table);
 		CommandCounterIncrement();
 		triggers_check(table);

@@ -377,7 +377,10 @@ view_create(CreateTableAsStmt *stmt, const char *source_text)
 	view_depend(row.view, row.target);
 	CommandCounterIncrement();
 	if (get_rel_relkind(row.target) != RELKIND_VIEW)
+	{
+		check_logged(row.target);
 		triggers_install(row.target);
+	}
 	CommandCounterIncrement();
 	if (!into->skipData)
 		build(&row);
@@ -440,6 +443,7 @@ view_rebuild(Oid view, bool with_data)
 	hold_writers_off(row->target);
 	if (get_rel_relkind(row->target) != RELKIND_VIEW)
 	{
+		check_logged(row->target);
 		triggers_install(row->target);
 		CommandCounterIncrement();
 		triggers_check(row->target);

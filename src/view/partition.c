@@ -296,6 +296,7 @@ partition_came(Oid partition, bool with_rows)
 
 	if (views == NIL)
 		return;
+	check_logged(partition);
 	triggers_install(partition);
 	if (!with_rows)
 		return;

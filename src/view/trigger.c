@@ -248,6 +248,27 @@ check_alone(Oid relation)
 }
 
 void
+check_logged(Oid relation)
+{
+	List *relations = find_all_inheritors(relation, AccessShareLock, NULL);
+	ListCell *cell;
+
+	foreach (cell, relations)
+	{
+		char *name = get_rel_name(lfirst_oid(cell));
+
+		/* What a partitioned table says of itself means nothing before PostgreSQL 18. */
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION &&
+			get_rel_persistence(lfirst_oid(cell)) == RELPERSISTENCE_UNLOGGED)
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+							errmsg("a continuous view cannot follow unlogged table \"%s\"", name),
+							errdetail("It is empty after a crash, and on a standby; the view would "
+									  "not be."),
+							errhint("ALTER TABLE %s SET LOGGED.", quote_identifier(name))));
+	}
+}
+
+void
 triggers_check(Oid relation)
 {
 	List *relations = find_all_inheritors(relation, AccessShareLock, NULL);

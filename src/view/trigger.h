@@ -20,6 +20,9 @@ extern void triggers_mend(Oid relation);
 /* ereports if one was disabled, on the table or a partition. */
 extern void triggers_check(Oid relation);
 
+/* ereports if the table, or a partition, is unlogged: a crash empties it, and no view over it. */
+extern void check_logged(Oid relation);
+
 /* True if the name is that of one of ours. */
 extern bool trigger_is_ours(const char *name);
 extern bool trigger_is_for_replica(const char *name);

@@ -44,6 +44,8 @@ CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT id, g, count(*)
 -- refused: what it follows, and how it is kept
 CREATE TEMP TABLE passing (x int);
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM passing;
+CREATE UNLOGGED TABLE fleeting (x int);
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM fleeting;
 CREATE TABLE heir () INHERITS (other);
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM other;
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT count(*) FROM heir;
@@ -159,7 +161,7 @@ CALL telemetry.build(NULL);
 DROP FUNCTION change();
 DROP VIEW over;
 
-DROP TABLE fact, other CASCADE;
+DROP TABLE fact, other, fleeting CASCADE;
 DROP FOREIGN DATA WRAPPER nothing CASCADE;
 DROP SCHEMA elsewhere CASCADE;
 DROP FUNCTION make();
