@@ -13,6 +13,7 @@
 #include "common/int.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -203,6 +204,17 @@ enum
 	WIRE_ALL = 3
 };
 
+/* In the client's encoding, its length before it. */
+static void
+send_key(StringInfo message, const SumsEntry *entry)
+{
+	char *key = pg_server_to_client(entry->key, entry->length);
+	int length = key == entry->key ? entry->length : strlen(key);
+
+	pq_sendint32(message, length);
+	pq_sendbytes(message, key, length);
+}
+
 Datum
 telemetry_sums_send(PG_FUNCTION_ARGS)
 {
@@ -223,7 +235,7 @@ telemetry_sums_send(PG_FUNCTION_ARGS)
 		if (entry->has_day)
 			pq_sendint32(&message, entry->day);
 		if (entry->has_key)
-			pq_sendcountedtext(&message, entry->key, entry->length, false);
+			send_key(&message, entry);
 		pq_sendint64(&message, entry->rows);
 		pq_sendint64(&message, entry->nulls);
 		for (int s = 0; s < SUMS_SPECIALS; s++)
