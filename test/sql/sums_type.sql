@@ -41,7 +41,9 @@ SELECT -'[{"rows": -9223372036854775808}]'::sums;
 SELECT '[{"total": "NaN"}]'::sums;
 SELECT '[{"row": 1}]'::sums;
 SELECT '[{"day": {}}]'::sums;
+\set VERBOSITY terse
 SELECT '[{"day": "28/02/2026"}]'::sums;
+\set VERBOSITY default
 SELECT '[{"day": "2026-02-30"}]'::sums;
 SELECT '[{"day": "today"}]'::sums;
 
