@@ -444,11 +444,17 @@ with_generated_columns(Relation relation, Tuplestorestate *rows)
 	return complete;
 }
 
+/*
+ * What the statement itself put into a table that is looked up (WITH member AS (INSERT ...) INSERT
+ * ...) is seen, as by any trigger. Old rows were collected before, as they had been counted: with
+ * what that statement takes away there.
+ */
 static void
 collect_new(List *views, Relation relation, Tuplestorestate *rows)
 {
 	Tuplestorestate *complete = with_generated_columns(relation, rows);
 
+	CommandCounterIncrement();
 	collect_rows(views, relation, complete, false);
 	if (complete != rows)
 		tuplestore_end(complete);

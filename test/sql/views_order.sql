@@ -61,6 +61,24 @@ DROP PROCEDURE try_all;
 DROP PROCEDURE try;
 DROP TABLE kind;
 
+-- What is looked up may come, and go, by the very statement that writes the rows.
+CREATE TABLE member (id int PRIMARY KEY, name text);
+CREATE TABLE fact (member_id int, x int);
+CREATE MATERIALIZED VIEW by_member WITH (telemetry.continuous) AS
+SELECT m.name, count(*) AS n, sum(x) FROM fact LEFT JOIN member AS m ON m.id = member_id GROUP BY 1;
+CREATE MATERIALIZED VIEW of_members WITH (telemetry.continuous) AS SELECT name, x FROM fact JOIN member ON id = member_id;
+WITH new AS (INSERT INTO member VALUES (1, 'a'), (2, 'b') RETURNING id) INSERT INTO fact SELECT id, 1 FROM new;
+TABLE by_member ORDER BY 1;
+SELECT v, count(d) FROM unnest('{by_member, of_members}'::regclass[]) AS v LEFT JOIN LATERAL telemetry.verify(v) AS d ON true GROUP BY v ORDER BY v::text;
+WITH gone AS (DELETE FROM member WHERE id = 1 RETURNING id), new AS (INSERT INTO member VALUES (3, 'c'))
+UPDATE fact SET member_id = 3 FROM gone WHERE member_id = gone.id;
+WITH gone AS (DELETE FROM member WHERE id = 2 RETURNING id) DELETE FROM fact USING gone WHERE member_id = gone.id;
+TABLE by_member ORDER BY 1;
+SELECT v, count(d) FROM unnest('{by_member, of_members}'::regclass[]) AS v LEFT JOIN LATERAL telemetry.verify(v) AS d ON true GROUP BY v ORDER BY v::text;
+SET client_min_messages = warning;
+DROP TABLE fact, member CASCADE;
+RESET client_min_messages;
+
 -- Where a group lay when this session saw it last another one may lie by now, or nothing at all.
 CREATE TABLE t (g text, x int);
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT g, count(*) AS n, max(x) AS x FROM t GROUP BY g;
