@@ -83,7 +83,7 @@ dirty_desc(const KnownView *view)
 {
 	TupleDesc desc = CreateTemplateTupleDesc(view->row.nkeys + 1);
 
-	TupleDescInitEntry(desc, 1, "row_id", TIDOID, -1, 0);
+	TupleDescInitEntry(desc, 1, "_row", TIDOID, -1, 0);
 	for (int i = 0; i < view->row.nkeys; i++)
 		TupleDescCopyEntry(desc, i + 2, view->desc, i + 1);
 	return desc;

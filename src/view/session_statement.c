@@ -155,7 +155,7 @@ session_lock(const KnownView *view, bool plus, bool minus)
 
 	return psprintf("INSERT INTO %1$s AS s (%2$s%3$s) SELECT %2$s%4$s FROM (%5$s) AS d%6$s "
 					"ON CONFLICT (%7$s) DO UPDATE SET _count = s._count "
-					"RETURNING s.ctid AS row_id, s._key, %8$s",
+					"RETURNING s.ctid AS _row, s._key, %8$s",
 					view->state, with_comma(keys), counts(view, NULL), counts(view, "0"), changed,
 					*keys ? psprintf(" GROUP BY %s%s", keys, statement_order(view)) : " LIMIT 1",
 					*keys ? keys : "(true)", statement_columns(view, "s."));
@@ -243,7 +243,7 @@ session_merge(const KnownView *view, bool wanted)
 					 "others", view->earlier, columns, of_heads);
 	appendStringInfo(&sql,
 					 "%sUPDATE %s AS s SET %s FROM sessions AS n JOIN " HEAD_ROWS
-					 " AS h ON h._key = n._key WHERE n._rank = 1 AND s.ctid = h.row_id",
+					 " AS h ON h._key = n._key WHERE n._rank = 1 AND s.ctid = h._row",
 					 wanted || ends ? ", heads AS (" : " ", view->state, assignments(view, "n."));
 	if (!wanted && !ends)
 		return sql.data;
@@ -285,7 +285,7 @@ session_take_out(const KnownView *view, int ahead)
 		"LATERAL (%3$s) AS t)) RETURNING e._key, %4$s), "
 		"hit AS MATERIALIZED (SELECT h.* FROM " HEAD_ROWS " AS h WHERE h._count > 0 AND EXISTS "
 		"(SELECT FROM went AS d WHERE d._key = h._key AND %5$s)), "
-		"heads AS (UPDATE %6$s AS s SET %7$s FROM hit AS h WHERE s.ctid = h.row_id) "
+		"heads AS (UPDATE %6$s AS s SET %7$s FROM hit AS h WHERE s.ctid = h._row) "
 		"SELECT NULL::bigint, %10$s, %8$s FROM others AS o UNION ALL SELECT o._key, %10$s, %8$s "
 		"FROM hit AS o",
 		same_key(view, "d", "h"), view->earlier, near(view), statement_columns(view, "e."),
@@ -298,9 +298,10 @@ session_promote(const KnownView *view)
 {
 	return psprintf(
 		"DELETE FROM %1$s AS e WHERE e.ctid = ANY (ARRAY(SELECT n.ctid FROM "
-		"pg_catalog.unnest($1) AS k, LATERAL ((SELECT t.ctid FROM %1$s AS t WHERE t._key = k "
-		"AND t._reach IS NOT NULL ORDER BY t._reach DESC LIMIT 1) UNION ALL (SELECT t.ctid FROM "
-		"%1$s AS t WHERE t._key = k AND t._reach IS NULL)) AS n)) RETURNING %2$s",
+		"pg_catalog.unnest($1) AS l (_key), LATERAL ((SELECT t.ctid FROM %1$s AS t "
+		"WHERE t._key = l._key AND t._reach IS NOT NULL ORDER BY t._reach DESC LIMIT 1) UNION ALL "
+		"(SELECT t.ctid FROM %1$s AS t WHERE t._key = l._key AND t._reach IS NULL)) AS n)) "
+		"RETURNING %2$s",
 		view->earlier, statement_columns(view, "e."));
 }
 
@@ -316,6 +317,6 @@ char *
 session_clear(const KnownView *view)
 {
 	return psprintf("DELETE FROM %s AS s USING " HEAD_ROWS
-					" AS h WHERE s.ctid = h.row_id AND s._count = 0",
+					" AS h WHERE s.ctid = h._row AND s._count = 0",
 					view->state);
 }

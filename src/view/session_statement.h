@@ -15,7 +15,7 @@
 
 #include "view/known.h"
 
-/* Rows of the state, locked: row_id, _key, and all columns. */
+/* Rows of the state, locked: _row, _key, and all columns. */
 #define HEAD_ROWS "telemetry_head"
 
 /* Behind the keys and the count. */

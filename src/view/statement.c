@@ -506,7 +506,7 @@ generate_recompute(const KnownView *view)
 							 view->columns[i].name, view->columns[i].name);
 	appendStringInfoString(&sql, " FROM (");
 	append_whole(&sql, view, condition.data, FED_NOT);
-	appendStringInfoString(&sql, ") AS w, " DIRTY_ROWS " AS d WHERE s.ctid = d.row_id");
+	appendStringInfoString(&sql, ") AS w, " DIRTY_ROWS " AS d WHERE s.ctid = d._row");
 	if (view->row.nkeys > 0)
 		appendStringInfo(&sql, " AND %s = %s", key_record(view, "w."), key_record(view, "d."));
 	append_returning(&sql, view);

@@ -134,6 +134,20 @@ DROP MATERIALIZED VIEW by_row, alone;
 DROP TABLE ev, plain CASCADE;
 SELECT count(*) FROM pg_class WHERE relnamespace = 'telemetry_state'::regnamespace;
 
+-- Keys that are named as something in our own statements.
+SET client_min_messages = warning;
+CREATE TABLE named (k bigint, row_id text, at timestamptz);
+CREATE MATERIALIZED VIEW by_named WITH (telemetry.continuous) AS SELECT k, row_id, min(at) AS started_at, count(*)
+    FROM named GROUP BY k, row_id, telemetry.session_window(at, interval '30 minutes');
+CREATE MATERIALIZED VIEW newest WITH (telemetry.continuous) AS SELECT row_id, max(at) FROM named GROUP BY row_id;
+INSERT INTO named SELECT k, 'r', '2026-01-01 10:00'::timestamptz + hour * interval '1 hour'
+    FROM generate_series(7, 9) k, generate_series(0, 3) hour;
+DELETE FROM named WHERE at > '2026-01-01 12:30' OR k = 8 AND at > '2026-01-01 10:30';
+SELECT * FROM by_named ORDER BY k, started_at;
+SELECT * FROM newest;
+SELECT * FROM telemetry.verify('by_named') UNION ALL SELECT * FROM telemetry.verify('newest');
+DROP TABLE named CASCADE;
+
 -- What is refused.
 CREATE TABLE t (player int, at timestamptz, level int);
 CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS
