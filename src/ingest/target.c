@@ -85,6 +85,8 @@ watch(Ingest *ingest)
 		CacheRegisterSyscacheCallback(CASTSOURCETARGET, invalidate_catalog, (Datum) 0);
 		/* Functions in compiled defaults and casts. */
 		CacheRegisterSyscacheCallback(PROCOID, invalidate_catalog, (Datum) 0);
+		/* Statements name tables by schema, and of its renaming no relation tells. */
+		CacheRegisterSyscacheCallback(NAMESPACEOID, invalidate_catalog, (Datum) 0);
 		registered = true;
 	}
 	ingest->valid = true;
@@ -600,6 +602,12 @@ ingest_is_valid(const Ingest *ingest)
 	(void) dimensions_lock(ingest);
 	(void) target_lock(&ingest->options);
 	return ingest->valid;
+}
+
+bool
+ingest_was_altered(const Ingest *ingest)
+{
+	return !ingest->valid;
 }
 
 void

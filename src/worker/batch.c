@@ -22,6 +22,9 @@
 #include "worker/ingest_worker.h"
 #include "worker/process.h"
 
+/* So often a batch is tried again because its tables were altered meanwhile. */
+#define RENAMED_IN_A_ROW 3
+
 /* What a batch is while it is being written. */
 typedef struct Writing
 {
@@ -31,6 +34,7 @@ typedef struct Writing
 	int done; /* committed prefix */
 	bool careful;
 	bool bad_data; /* an error of data has aborted it */
+	bool opened;   /* the transaction at hand has looked at source and target */
 	int failures;  /* in a row */
 	int dead_in_a_row;
 	bool too_many_dead;
@@ -132,6 +136,8 @@ tally_up(IngestWorker *worker, const Writing *writing, int from, int to)
 static void
 advance(const IngestWorker *worker, const Tally *tally, PartitionOffset *new)
 {
+	TimestampTz watermark;
+
 	if (tally->last)
 	{
 		new->next_offset = tally->last->offset + 1;
@@ -142,9 +148,12 @@ advance(const IngestWorker *worker, const Tally *tally, PartitionOffset *new)
 	/* A clock that runs ahead shall finalise nothing early. */
 	if (tally->newest != DT_NOBEGIN)
 		new->max_event_time = Max(new->max_event_time, Min(tally->newest, GetCurrentTimestamp()));
-	if (new->max_event_time != DT_NOBEGIN)
-		new->watermark =
-			Max(new->watermark, new->max_event_time - worker->pipeline->allowed_lateness);
+	if (new->max_event_time == DT_NOBEGIN)
+		return;
+	watermark = new->max_event_time - worker->pipeline->allowed_lateness;
+	/* Before the first time that a timestamp can hold there is none, as if nothing had come. */
+	if (watermark >= MIN_TIMESTAMP)
+		new->watermark = Max(new->watermark, watermark);
 }
 
 /*
@@ -232,10 +241,12 @@ write_once(IngestWorker *worker, Writing *writing)
 	int dead_in_a_row = worker->dead_in_a_row;
 	int limit = worker->pipeline->dead_letter_limit;
 
+	writing->opened = false;
 	SetCurrentStatementStartTimestamp();
 	process_begin();
 	check_pipeline(worker);
 	reopen_ingest(worker);
+	writing->opened = true;
 	prepare_messages(worker, writing);
 	crash_point("batch_prepared");
 	/* Rows that were bad of late: the happy path would be tried in vain. */
@@ -311,6 +322,17 @@ wait_until(IngestWorker *worker, Moment until)
 	}
 }
 
+/*
+ * What the batch had looked at was altered or renamed in its midst, so that what it could not find
+ * may be there under another name. Few times: a batch may alter its target itself.
+ */
+static bool
+may_be_renamed(const IngestWorker *worker, const Writing *writing)
+{
+	return writing->opened && writing->failures < RENAMED_IN_A_ROW &&
+		   ingest_was_altered(worker->ingest);
+}
+
 /* After an error that aborted the transaction: how to go on. */
 static void
 recover(IngestWorker *worker, Writing *writing, ErrorData *error)
@@ -321,7 +343,7 @@ recover(IngestWorker *worker, Writing *writing, ErrorData *error)
 		writing->careful = true;
 		return;
 	}
-	if (sqlstate_needs_a_person(error->sqlerrcode))
+	if (sqlstate_needs_a_person(error->sqlerrcode) && !may_be_renamed(worker, writing))
 		ingest_worker_pause_pipeline(
 			worker,
 			error->detail ? psprintf("%s (%s)", error->message, error->detail) : error->message);

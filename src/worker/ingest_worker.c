@@ -70,7 +70,7 @@ void
 ingest_worker_note_error(IngestWorker *w, const char *error, WorkerState state)
 {
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
-	strlcpy(w->slot->error, error, sizeof(w->slot->error));
+	shared_put_text(w->slot->error, error, sizeof(w->slot->error));
 	w->slot->error_at = GetCurrentTimestamp();
 	w->slot->state = state;
 	LWLockRelease(worker_shared->lock);
@@ -239,9 +239,9 @@ ingest_worker_open(IngestWorker *w)
 	path = ingest_path(w->ingest, &reason);
 	dimensions = ingest_dimensions(w->ingest);
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
-	strlcpy(w->slot->dimensions, dimensions, sizeof(w->slot->dimensions));
+	shared_put_text(w->slot->dimensions, dimensions, sizeof(w->slot->dimensions));
 	strlcpy(w->slot->path, path, sizeof(w->slot->path));
-	strlcpy(w->slot->path_reason, reason ? reason : "", sizeof(w->slot->path_reason));
+	shared_put_text(w->slot->path_reason, reason ? reason : "", sizeof(w->slot->path_reason));
 	LWLockRelease(worker_shared->lock);
 }
 

@@ -2,6 +2,7 @@
 
 #include "base/guc.h"
 #include "base/compat.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/shmem.h"
@@ -55,6 +56,12 @@ shared_init(void)
 	shmem_request_hook = shared_request;
 	previous_startup_hook = shmem_startup_hook;
 	shmem_startup_hook = shared_startup;
+}
+
+void
+shared_put_text(char *field, const char *text, size_t size)
+{
+	strlcpy(field, text, pg_mbcliplen(text, strlen(text), size - 1) + 1);
 }
 
 WorkerSlot *

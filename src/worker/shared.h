@@ -117,6 +117,9 @@ extern void shared_partition_forget(int pipeline_id);
 /* Asks for a supervisor in a database, or wakes the one that runs. Takes the lock. */
 extern void shared_request_database(Oid database);
 
+/* Copies a text to a field of a slot: as much as fits, in whole characters. */
+extern void shared_put_text(char *field, const char *text, size_t size);
+
 /* True while nothing may run in that database. Takes the lock. */
 extern bool shared_is_held(Oid database);
 

@@ -99,7 +99,7 @@ static void
 set_error(WorkerSlot *slot, const char *error)
 {
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
-	strlcpy(slot->error, error, sizeof(slot->error));
+	shared_put_text(slot->error, error, sizeof(slot->error));
 	slot->error_at = GetCurrentTimestamp();
 	LWLockRelease(worker_shared->lock);
 }
@@ -329,7 +329,9 @@ advance_watermark(const Pipeline *pipeline)
 	{
 		PartitionOffset *offset = lfirst(cell);
 
-		if (partition_is_idle(pipeline->id, offset->partition))
+		/* Nothing comes from one that is left to others any more, so it would hold it for good. */
+		if (!pipeline_reads(pipeline, offset->partition) ||
+			partition_is_idle(pipeline->id, offset->partition))
 			continue;
 		least = Min(least, offset->watermark);
 	}

@@ -84,6 +84,29 @@ SQL
 	sql("ALTER TABLE $path.player DROP CONSTRAINT player_player_id_check");
 	is(sql("SELECT stored, dead FROM telemetry.retry_dead_letters('$path')"), '2|2', "$path: retried");
 	is(sql("SELECT count(*) FROM $path.fact f JOIN $path.player p USING (player_key) WHERE p.player_id = 'bad'"), 2, "$path: with the member made in that transaction");
+
+	# The schema is renamed: between two batches, with another in its place, and in the midst of one that waits for a member.
+	my $arrived = 1006;
+	for my $n (1 .. 2)
+	{
+		sql("ALTER SCHEMA $path RENAME TO other; CREATE SCHEMA $path; CREATE TABLE $path.player (LIKE other.player INCLUDING ALL); CREATE TABLE $path.fact (LIKE other.fact)") if $n == 1;
+		sql("DROP SCHEMA $path CASCADE; ALTER SCHEMA other RENAME TO $path") if $n == 2;
+		$kafka->produce($path, json_event(id => 3000 + $n, player_id => "renamed$n", event_time => '2026-01-01T00:00:00Z'));
+		settled($node, $path, ++$arrived);
+		my $schema = $n == 1 ? 'other' : $path;
+		is(sql("SELECT count(*) FROM $schema.fact JOIN $schema.player USING (player_key) WHERE id = 3000 + $n AND player.player_id = 'renamed$n'"), 1, "$path: after a new name, $n");
+		is(sql("SELECT (SELECT count(*) FROM $path.fact) + (SELECT count(*) FROM $path.player)"), 0, "$path: nothing is in what has the old name") if $n == 1;
+	}
+	my $making = $node->background_psql('postgres', on_error_die => 1);
+	$making->query_safe("BEGIN; INSERT INTO $path.player (player_id) VALUES ('midst')");
+	$kafka->produce($path, json_event(id => 4000, player_id => 'midst', event_time => '2026-01-01T00:00:00Z'));
+	poll_until(sub { sql(q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telemetry ingest worker' AND wait_event = 'transactionid')) eq '1' }, 'a batch waits for the member');
+	sql("ALTER SCHEMA $path RENAME TO other");
+	$making->query_safe('COMMIT');
+	$making->quit;
+	settled($node, $path, ++$arrived);
+	is(sql("SELECT count(*) FROM other.fact JOIN other.player USING (player_key) WHERE id = 4000 AND player.player_id = 'midst'"), 1, "$path: after a new name in its midst");
+	sql("ALTER SCHEMA other RENAME TO $path");
 }
 
 # A key whose type's name alone means one character.

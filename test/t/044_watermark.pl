@@ -205,4 +205,17 @@ produce('ahead', 0, $far);
 wait_for('SELECT count(*) FROM ahead', 3, 'without max_ahead any time is stored');
 is(query(q(SELECT watermark <= now() FROM telemetry.stat_pipeline WHERE pipeline = 'ahead')), 't', 'and still counts as now at most');
 
+# ---- the first time that there is: a watermark before it would be none that can be shown, or dumped
+create('ancient', q(allowed_lateness => '1 day', idle_timeout => '1 hour'), events => [ event(0, '4714-11-24T00:00:00Z BC'), event(1, '12:00:00') ]);
+wait_for('SELECT count(*) FROM ancient', 2, 'an event of the first day is stored');
+wait_for(q(SELECT string_agg(partition || ' ' || coalesce(watermark::text, 'none'), ', ' ORDER BY partition) FROM telemetry.stat_partition WHERE pipeline = 'ancient'),
+	'0 none, 1 2023-12-31 12:00:00+00', 'there is no watermark before it');
+
+# ---- a partition that the pipeline reads no more
+produce('ancient', 0, '13:00:00');
+wait_for(watermark('ancient'), '12:00:00', 'the least of two');
+$node->safe_psql('postgres', q(SELECT telemetry.alter_pipeline('ancient', partitions => '{0}')));
+produce('ancient', 0, '14:00:00');
+wait_for(watermark('ancient'), '14:00:00', 'one that is left to others does not hold it');
+
 done_testing();

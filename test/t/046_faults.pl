@@ -171,6 +171,16 @@ query('CREATE TABLE junk AS SELECT 1 AS a; DELETE FROM junk');
 # At the moment of the first a batch may be under way that began before the DELETE.
 ok(poll_until(sub { ($node->psql('postgres', 'VACUUM VERBOSE junk'))[2] =~ /1 removed|removed 1|1 dead item/i }, 'VACUUM removes', 20), 'what was deleted is removed');
 
+# ---- an error that is longer than what is shown of it: characters stay whole
+query(<<'SQL');
+CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION USING errcode = '57014', message = 'so' || repeat(chr(228), 700); END $$;
+CREATE TRIGGER busy BEFORE INSERT ON events EXECUTE FUNCTION busy();
+SQL
+produce();
+wait_for(q{SELECT error = 'so' || repeat(chr(228), 254) FROM telemetry.stat_pipeline WHERE pipeline = 'events' AND state = 'retrying'}, qr/^t$/, 'a long error');
+query('DROP TRIGGER busy ON events');
+goes_on('a long error');
+
 # ---- the hanging broker's partition went over to the other
 wait_for('SELECT count(*) FROM hanging', qr/^2$/, 'a partition of a hanging leader is read from the next');
 cmp_ok(query("SELECT extract(epoch FROM max(arrived) - '$hangs_since')::int FROM hanging"), '<=', 30, 'after the timeout of workers, not after a minute');
