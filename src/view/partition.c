@@ -12,6 +12,7 @@
 #include "base/spi.h"
 #include "catalog/pg_type.h"
 #include "catalog/objectaccess.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "executor/spi.h"
@@ -203,6 +204,24 @@ freeze(PendingView *pending, KnownView *view, Tuplestorestate *rows)
 		tell_of_frozen(view, rows, false);
 }
 
+/*
+ * As PostgreSQL itself will lock it, from above: who has the parent, and asks for the partition
+ * next, is waited for here. False if meanwhile another took the partition out: it is no part of the
+ * table any more, or somewhere else in it.
+ */
+static bool
+lock_from_above(Oid root, Oid partition)
+{
+	Oid parent = get_partition_parent(partition, true);
+
+	if (parent != root)
+		LockRelationOid(root, ShareUpdateExclusiveLock);
+	LockRelationOid(parent, AccessExclusiveLock);
+	LockRelationOid(partition, AccessExclusiveLock);
+	return get_rel_relispartition(partition) && get_partition_parent(partition, true) == parent &&
+		   root_of(partition) == root;
+}
+
 void
 partition_goes(Oid partition, bool dropped)
 {
@@ -212,8 +231,13 @@ partition_goes(Oid partition, bool dropped)
 
 	if (root == partition || views == NIL)
 		return;
-	LockRelationOid(root, ShareUpdateExclusiveLock);
-	LockRelationOid(partition, AccessExclusiveLock);
+	if (!lock_from_above(root, partition))
+	{
+		partition_goes(partition, dropped);
+		return;
+	}
+	/* Those that were made while it waited. */
+	views = known_views(root);
 	if (dropped)
 	{
 		foreach (cell, find_all_inheritors(partition, NoLock, NULL))

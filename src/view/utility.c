@@ -7,6 +7,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/view.h"
@@ -300,7 +301,10 @@ alter_followed(Utility *utility, Oid relation)
 				if (compat_table_owner(relation, GetUserId()))
 				{
 					detached = RangeVarGetRelid(partition->name, NoLock, false);
-					partition_goes(detached, false);
+					/* Another's is refused later, and so is neither locked nor read here. */
+					if (get_rel_relispartition(detached) &&
+						get_partition_parent(detached, true) == relation)
+						partition_goes(detached, false);
 				}
 				break;
 			default:
