@@ -111,6 +111,8 @@ known_init(void)
 	CacheRegisterSyscacheCallback(OPEROID, object_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, object_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(AUTHOID, object_changed, (Datum) 0);
+	/* Of what is in it, nothing is told when a schema is renamed. */
+	CacheRegisterSyscacheCallback(NAMESPACEOID, object_changed, (Datum) 0);
 	RegisterXactCallback(end_of_transaction, NULL);
 }
 

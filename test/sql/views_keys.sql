@@ -45,4 +45,17 @@ REFRESH MATERIALIZED VIEW over;
 DELETE FROM felt WHERE id = 2;
 SELECT * FROM rows;
 SELECT v, verified.* FROM unnest(ARRAY['rows', 'others', 'groups', 'over']::regclass[]) AS v, telemetry.verify(v) AS verified;
+
+-- The schema of a type that a view keeps gets another name, after the session's first fold.
+CREATE SCHEMA feelings;
+CREATE TYPE feelings.mood AS ENUM ('low', 'high');
+CREATE TABLE meant (id int, mood feelings.mood);
+CREATE MATERIALIZED VIEW lowest WITH (telemetry.continuous) AS SELECT id, min(mood) FROM meant GROUP BY id;
+INSERT INTO meant VALUES (1, 'low'), (1, 'low'), (1, 'high');
+DELETE FROM meant WHERE ctid = '(0,1)';
+ALTER SCHEMA feelings RENAME TO thoughts;
+DELETE FROM meant WHERE mood = 'low';
+TABLE lowest;
+SELECT * FROM telemetry.verify('lowest');
+DROP SCHEMA thoughts CASCADE;
 DROP SCHEMA keys CASCADE;
