@@ -595,6 +595,9 @@ final_of(ViewShape *shape, Aggref *aggref)
 		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
 			return final_of_extreme_by_time(shape, aggref, name);
 	}
+	/* Whichever came first, of no two runs the same. */
+	if (builtin && strcmp(name, "any_value") == 0)
+		return NULL;
 	if (is_combinable(aggref))
 	{
 		Aggref *partial = copyObject(aggref);
@@ -620,6 +623,10 @@ hint_for(const ViewShape *shape, const Aggref *aggref)
 			   "Keep "
 			   "the rows in a continuous view without GROUP BY and collect them where you read it; "
 			   "telemetry.first() and last() keep one value by its time.";
+	if (strcmp(get_func_name(aggref->aggfnoid), "any_value") == 0)
+		return "Which value that is depends on the order of the rows. min(), max() and "
+			   "telemetry.first() "
+			   "keep a certain one.";
 	if (aggref->aggdistinct)
 		return "It can keep count(DISTINCT), sum and avg(DISTINCT) of whole numbers, and "
 			   "telemetry.approx_count_distinct(). For others, make a view that groups by the "

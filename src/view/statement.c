@@ -8,6 +8,7 @@
 
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "access/htup_details.h"
 #include "catalog/pg_aggregate.h"
@@ -27,6 +28,21 @@ qualified_function(Oid function)
 									  get_func_name(function));
 }
 
+/* Two of PostgreSQL's refuse to be called but by an aggregate. */
+static Oid
+callable_combine(Oid function)
+{
+	switch (function)
+	{
+		case F_RANGE_INTERSECT_AGG_TRANSFN:
+			return F_RANGE_INTERSECT;
+		case F_MULTIRANGE_INTERSECT_AGG_TRANSFN:
+			return F_MULTIRANGE_INTERSECT;
+		default:
+			return function;
+	}
+}
+
 static char *
 combine_function(Oid aggregate)
 {
@@ -35,7 +51,8 @@ combine_function(Oid aggregate)
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for aggregate %u", aggregate);
-	name = qualified_function(((Form_pg_aggregate) GETSTRUCT(tuple))->aggcombinefn);
+	name =
+		qualified_function(callable_combine(((Form_pg_aggregate) GETSTRUCT(tuple))->aggcombinefn));
 	ReleaseSysCache(tuple);
 	return name;
 }

@@ -35,3 +35,27 @@ WHERE m.e <> q.e OR abs(m.a - q.a) > 1e-12 * q.a OR abs(m.b - q.b) > 1e-12 OR ab
 SET client_min_messages = warning;
 DROP TABLE t CASCADE;
 RESET client_min_messages;
+
+-- What ranges have in common: that aggregate's own function is called by nothing but an aggregate.
+CREATE TABLE t (k int, r int4range, m int4multirange);
+CREATE MATERIALIZED VIEW common WITH (telemetry.continuous) AS SELECT k, range_intersect_agg(r) AS r, range_intersect_agg(m) AS m, count(*) FROM t GROUP BY k;
+INSERT INTO t VALUES (1, '[1,9]', '{[1,9]}'), (1, '[2,10]', '{[2,4],[6,10]}'), (2, NULL, NULL);
+INSERT INTO t VALUES (1, '[0,5]', '{[3,20]}'), (1, NULL, NULL), (2, '[1,5]', NULL), (3, '[1,1]', '{}');
+INSERT INTO t SELECT 1, int4range(0, 100 + n), int4multirange(int4range(0, 100 + n)) FROM generate_series(1, 200) AS n;
+DELETE FROM t WHERE upper(r) = 6;
+TABLE common ORDER BY k;
+SELECT * FROM telemetry.verify('common');
+-- From PostgreSQL 16 on there is one that takes whichever value comes first, of which no two runs need agree.
+DO $$ BEGIN
+	IF current_setting('server_version_num')::int >= 160000 THEN
+		BEGIN
+			CREATE MATERIALIZED VIEW whichever WITH (telemetry.continuous) AS SELECT k, any_value(r) FROM t GROUP BY k;
+			RAISE 'any_value() was not refused';
+		EXCEPTION WHEN feature_not_supported THEN
+			NULL;
+		END;
+	END IF;
+END $$;
+SET client_min_messages = warning;
+DROP TABLE t CASCADE;
+RESET client_min_messages;
