@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/guc.h"
 #include "catalog/dead_letter.h"
 #include "catalog/offset.h"
 #include "catalog/pg_type.h"
@@ -17,7 +18,8 @@
 PG_FUNCTION_INFO_V1(telemetry_retry_dead_letters);
 PG_FUNCTION_INFO_V1(telemetry_purge_dead_letters);
 
-/* Dead letters taken at once: what bounds the memory of a retry. */
+/* Most dead letters taken at once; of large ones fewer, as telemetry.batch_memory says: what bounds
+ * the memory of a retry. */
 #define PAGE 500
 
 /* What a retry does to the counters of one partition. */
@@ -150,7 +152,8 @@ retry_all(Retry *retry, int64 up_to, ArrayType *ids)
 		List *letters;
 
 		MemoryContextReset(page);
-		letters = dead_letter_fetch(retry->pipeline->id, after, up_to, ids, PAGE, page);
+		letters = dead_letter_fetch(retry->pipeline->id, after, up_to, ids, PAGE,
+									(int64) telemetry_batch_memory * 1024, page);
 		if (letters == NIL)
 			break;
 		after = ((DeadLetter *) llast(letters))->id;
@@ -173,7 +176,8 @@ telemetry_retry_dead_letters(PG_FUNCTION_ARGS)
 	IngestGuest guest;
 	IngestOptions options;
 	ArrayType *ids = PG_ARGISNULL(2) ? NULL : PG_GETARG_ARRAYTYPE_P(2);
-	int64 up_to = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT64(1);
+	/* No id is below 1; what is below 0 would ask for all of them. */
+	int64 up_to = PG_ARGISNULL(1) ? -1 : Max(PG_GETARG_INT64(1), 0);
 	TupleDesc desc;
 	Datum values[2];
 	bool nulls[2] = {false, false};

@@ -186,12 +186,12 @@ read_headers(uint64 row, int column, MessageView *message, MemoryContext context
 
 List *
 dead_letter_fetch(int pipeline_id, int64 after, int64 up_to, ArrayType *only, int limit,
-				  MemoryContext context)
+				  int64 bytes, MemoryContext context)
 {
 	static SPIPlanPtr plan;
-	Oid types[] = {INT4OID, INT8OID, INT8OID, INT8ARRAYOID, INT4OID};
+	Oid types[] = {INT4OID, INT8OID, INT8OID, INT8ARRAYOID, INT4OID, INT8OID};
 	Datum values[] = {Int32GetDatum(pipeline_id), Int64GetDatum(after), Int64GetDatum(up_to),
-					  PointerGetDatum(only), Int32GetDatum(limit)};
+					  PointerGetDatum(only),      Int32GetDatum(limit), Int64GetDatum(bytes)};
 	List *list = NIL;
 	OwnSpi scope;
 	uint64 n;
@@ -205,11 +205,16 @@ dead_letter_fetch(int pipeline_id, int64 after, int64 up_to, ArrayType *only, in
 		"ORDER BY h.n), "
 		"array(SELECT h.value FROM unnest(headers) WITH ORDINALITY AS h (name, value, n) "
 		"ORDER BY h.n) "
+		"FROM telemetry._dead_letter WHERE dead_letter_id = ANY (ARRAY("
+		"SELECT n.dead_letter_id FROM (SELECT dead_letter_id, sum(length) OVER (ORDER BY "
+		"dead_letter_id) - length AS before FROM (SELECT dead_letter_id, "
+		"coalesce(octet_length(value), 0)::bigint AS length "
 		"FROM telemetry._dead_letter WHERE pipeline_id = $1 AND dead_letter_id > $2 "
 		"AND ($3 < 0 OR dead_letter_id <= $3) "
 		"AND ($4 IS NULL OR dead_letter_id = ANY ($4)) "
-		"ORDER BY dead_letter_id LIMIT $5 FOR UPDATE",
-		5, types, values, only ? "     " : "   n ");
+		"ORDER BY dead_letter_id LIMIT $5) AS l) AS n WHERE n.before < $6)) "
+		"ORDER BY dead_letter_id FOR UPDATE",
+		6, types, values, only ? "      " : "   n  ");
 	for (uint64 row = 0; row < n; row++)
 	{
 		DeadLetter *letter = MemoryContextAllocZero(context, sizeof(DeadLetter));

@@ -22,10 +22,11 @@ extern void dead_letter_insert(int pipeline_id, const char *topic, const DeadLet
 
 /*
  * Up to limit dead letters with after < id <= up_to, locked, in order of id: List of DeadLetter *.
- * only: an int8[] of ids, or NULL. up_to -1: no bound.
+ * only: an int8[] of ids, or NULL. up_to -1: no bound. Of large values fewer: the first that reach
+ * that many bytes are the last.
  */
 extern List *dead_letter_fetch(int pipeline_id, int64 after, int64 up_to, ArrayType *only,
-							   int limit, MemoryContext context);
+							   int limit, int64 bytes, MemoryContext context);
 
 extern void dead_letter_delete(int64 id);
 extern void dead_letter_failed_again(int64 id, const DecodeError *error);

@@ -125,7 +125,7 @@ telemetry_sums_total(PG_FUNCTION_ARGS)
 		SumsEntry *entry = &sums.entries[i];
 
 		if (!all && (entry->has_key != wanted.has_key || entry->length != wanted.length ||
-					 memcmp(entry->key, wanted.key, wanted.length) != 0))
+					 (wanted.length > 0 && memcmp(entry->key, wanted.key, wanted.length) != 0)))
 			continue;
 		entry->has_day = entry->has_key = false;
 		sums_add(&found, entry);

@@ -123,7 +123,23 @@ CALL letters('few', '0 {"id": 1}');
 SELECT * FROM telemetry.retry_dead_letters('few');
 SELECT count(*) FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE 'INSERT INTO %telemetry_batch%';
 
-SELECT count(telemetry.drop_pipeline(name)) AS dropped FROM telemetry.pipeline WHERE name IN ('fact', 'once', 'few');
+-- large ones are taken by as many bytes as a batch has: 9, 9 and 2
+SET ROLE retry_owner;
+CREATE TABLE large (id int, k int, at timestamptz);
+CREATE SEQUENCE taken;
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('retry.taken'); RETURN NULL; END $$;
+CREATE TRIGGER note AFTER INSERT ON large EXECUTE FUNCTION note();
+SELECT count(telemetry.create_pipeline('large', 'topic', 'large', paused => true)) AS made;
+RESET ROLE;
+DO $$
+DECLARE twenty text[] := array_fill('0 {"id": 1, "pad": "' || repeat('x', 2000000) || '"}', '{20}');
+BEGIN
+	CALL letters('large', VARIADIC twenty);
+END $$;
+SELECT * FROM telemetry.retry_dead_letters('large');
+SELECT last_value AS times, (SELECT count(*) FROM large), current_setting('telemetry.batch_memory') FROM taken;
+
+SELECT count(telemetry.drop_pipeline(name)) AS dropped FROM telemetry.pipeline WHERE name IN ('fact', 'once', 'few', 'large');
 DROP SCHEMA retry CASCADE;
 DROP SERVER retry_nowhere CASCADE;
 DROP ROLE retry_owner;

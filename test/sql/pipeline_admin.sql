@@ -179,6 +179,7 @@ SELECT count(*) FROM telemetry.dead_letter;
 SELECT telemetry.retry_dead_letters(NULL);
 SELECT telemetry.retry_dead_letters('nobody');
 SELECT stored, dead FROM telemetry.retry_dead_letters('p', up_to => 0);
+SELECT stored, dead FROM telemetry.retry_dead_letters('p', up_to => -1);
 SELECT stored, dead FROM telemetry.retry_dead_letters('p', ids => (SELECT array_agg(dead_letter_id) FROM telemetry.dead_letter WHERE "offset" IN (1, 2)));
 SELECT stored, dead FROM telemetry.retry_dead_letters('p', up_to => (SELECT dead_letter_id FROM telemetry.dead_letter WHERE "offset" = 4));
 SELECT "offset", sqlstate, message, column_name, retries FROM telemetry.dead_letter ORDER BY "offset";
