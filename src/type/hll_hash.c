@@ -123,6 +123,14 @@ hasher_init(HllHasher *hasher, Oid type, Oid collation, MemoryContext context)
 	fmgr_info_cxt(function, &hasher->function, context);
 }
 
+void
+hll_hasher_check(Oid type, Oid collation)
+{
+	HllHasher hasher;
+
+	hasher_init(&hasher, type, collation, CurrentMemoryContext);
+}
+
 HllHasher *
 hll_hasher_get(FunctionCallInfo fcinfo, int argno)
 {

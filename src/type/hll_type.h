@@ -36,6 +36,9 @@ extern struct varlena *hll_to_datum(const HllState *state);
  */
 typedef struct HllHasher HllHasher;
 
+/* ereports if values of that type cannot be counted. */
+extern void hll_hasher_check(Oid type, Oid collation);
+
 extern HllHasher *hll_hasher_get(FunctionCallInfo fcinfo, int argno);
 extern uint64 hll_hasher_hash(HllHasher *hasher, Datum value);
 

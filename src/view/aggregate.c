@@ -17,6 +17,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parse_coerce.h"
 #include "parser/parse_func.h"
+#include "type/hll_type.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -360,6 +361,9 @@ final_of_hll(ViewShape *shape, Aggref *aggref, const char *name)
 
 	if (hashed)
 		types[0] = INT8OID;
+	/* What has no hash would fail with the first row. */
+	else if (!is_union)
+		hll_hasher_check(exprType((Node *) arg), aggref->inputcollid);
 	partial->aggfnoid =
 		find_function("telemetry", strcmp(name, "approx_count_distinct") == 0 ? "hll_agg" : name,
 					  list_length(aggref->args), types);

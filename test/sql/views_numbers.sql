@@ -56,6 +56,9 @@ DO $$ BEGIN
 		END;
 	END IF;
 END $$;
+-- Values that have no hash are refused before a row comes.
+CREATE TABLE parts (bits bit varying);
+CREATE MATERIALIZED VIEW distinct_bits WITH (telemetry.continuous) AS SELECT telemetry.approx_count_distinct(bits) FROM parts;
 SET client_min_messages = warning;
-DROP TABLE t CASCADE;
+DROP TABLE t, parts CASCADE;
 RESET client_min_messages;
