@@ -9,6 +9,7 @@
 #include "base/compat.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/ipc.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
@@ -155,6 +156,24 @@ hold_wait(Oid database)
 	}
 }
 
+typedef struct Hold
+{
+	Oid database;
+	bool ran; /* some of its workers ran before */
+} Hold;
+
+/* Also when the session is ended in the midst of it, which PG_FINALLY() does not see. */
+static void
+hold_end(int code, Datum argument)
+{
+	const Hold *hold = (const Hold *) DatumGetPointer(argument);
+
+	hold_set(hold->database, InvalidOid);
+	/* If it was dropped the launcher finds nothing, and forgets it. */
+	if (hold->ran)
+		shared_request_database(hold->database);
+}
+
 /* Runs a statement while the database's workers are away. */
 static void
 run_held(Oid database, ProcessUtility_hook_type next, PlannedStmt *pstmt, const char *queryString,
@@ -162,22 +181,16 @@ run_held(Oid database, ProcessUtility_hook_type next, PlannedStmt *pstmt, const 
 		 QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
 	/* Where none run, as in template1 at each CREATE DATABASE, none are started afterwards. */
-	const bool ran = hold_signal(database, false) > 0;
+	Hold hold = {.database = database, .ran = hold_signal(database, false) > 0};
 
 	hold_set(InvalidOid, database);
-	PG_TRY();
+	PG_ENSURE_ERROR_CLEANUP(hold_end, PointerGetDatum(&hold));
 	{
 		hold_wait(database);
 		next(pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);
 	}
-	PG_FINALLY();
-	{
-		hold_set(database, InvalidOid);
-		/* If it was dropped the launcher finds nothing, and forgets it. */
-		if (ran)
-			shared_request_database(database);
-	}
-	PG_END_TRY();
+	PG_END_ENSURE_ERROR_CLEANUP(hold_end, PointerGetDatum(&hold));
+	hold_end(0, PointerGetDatum(&hold));
 }
 
 static void

@@ -5,6 +5,7 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib "$FindBin::RealBin/lib";
+use IPC::Run ();
 use POSIX ();
 use TelemetryTest;
 use PostgreSQL::Test::Utils;
@@ -271,6 +272,20 @@ ok(poll_until(sub { query($state . q('c'), 'another') eq 'running' }, 'to run on
 $node->safe_psql('postgres', 'CREATE DATABASE copy TEMPLATE another');
 is(query($state . q('c'), 'copy'), 'not activated', 'and copied');
 poll_until(sub { query($state . q('c'), 'another') eq 'running' }, 'to run on after it was copied', 40);
+# Whoever wants it for himself, waits, and is ended meanwhile, leaves it to its workers again.
+my $of_another = q(SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'telemetry ingest worker' AND datname = 'another');
+my $commenting = $node->background_psql('postgres', on_error_die => 1);
+$commenting->query_safe(q(BEGIN; COMMENT ON DATABASE another IS 'its lock holds a copy up, and no worker'));
+my $said = '';
+my $copying = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres'), '-c', 'CREATE DATABASE second TEMPLATE another' ], '<', \undef, '>', \$said, '2>&1');
+wait_for(q(SELECT count(*) FROM pg_stat_activity WHERE query ~ '^CREATE DATABASE second' AND wait_event_type = 'Lock'), qr/^1$/, 'a copy that waits');
+is(query($of_another), 0, 'has sent the workers away');
+query(q(SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query ~ '^CREATE DATABASE second' AND wait_event_type = 'Lock'));
+$copying->finish;
+like($said, qr/terminating connection/, 'it is ended');
+wait_for($of_another, qr/^1$/, 'and they come back');
+$commenting->query_safe('ROLLBACK');
+$commenting->quit;
 my $dropped = query(q(SELECT oid FROM pg_database WHERE datname = 'another'));
 $node->safe_psql('postgres', 'DROP DATABASE another');
 is(query(q(SELECT count(*) FROM pg_database WHERE datname IN ('other', 'another'))), 0, 'and dropped');
