@@ -625,10 +625,12 @@ give(List **folds, KnownView *child, const PendingView *from, const Change *chan
 
 	if (nold > 0 && change->new)
 		unchanged_leave_out(child, change->old, change->new, &rows->old, &rows->new);
-	fold->pending->apart = true;
 	/* It gets all rows that are there, and what a partition that went left it is among them. */
 	if (from->emptied)
 		pending_supersede(fold->pending, true);
+	/* Else what stands there is sessions of a partition that went, and may have come back, in this
+	 * transaction. */
+	fold->pending->apart = fold->pending->plus == NULL && fold->pending->minus == NULL;
 	for (int minus = 0; minus <= 1; minus++)
 	{
 		step.minus = minus == 1;

@@ -131,3 +131,22 @@ DROP VIEW differences;
 DROP FUNCTION add, sessions;
 DROP PROCEDURE arrive;
 DROP PROCEDURE leave;
+
+-- A partition that goes and comes back within a transaction: the longest session that it froze is gone again.
+CREATE TABLE away (p text, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE away_1 PARTITION OF away FOR VALUES FROM ('2026-11-01 00:00+00') TO ('2026-11-02 00:00+00');
+CREATE TABLE away_2 PARTITION OF away FOR VALUES FROM ('2026-11-02 00:00+00') TO ('2026-11-03 00:00+00');
+CREATE MATERIALIZED VIEW sitting WITH (telemetry.continuous) AS SELECT p, min(at) AS s, max(at) AS t
+FROM away GROUP BY p, telemetry.session_window(at, '20 minutes', max_length => '1 hour');
+CREATE MATERIALIZED VIEW longest WITH (telemetry.continuous) AS SELECT p, max(t - s) AS longest, min(t) AS first_end, count(*) FROM sitting GROUP BY p;
+INSERT INTO away SELECT 'a', t::timestamptz FROM unnest('{2026-11-01 23:30+00,2026-11-01 23:45+00,2026-11-02 00:00+00,2026-11-02 00:15+00,
+2026-11-02 00:35+00,2026-11-02 00:45+00,2026-11-02 00:55+00}'::text[]) AS t;
+BEGIN;
+ALTER TABLE away DETACH PARTITION away_2;
+ALTER TABLE away ATTACH PARTITION away_2 FOR VALUES FROM ('2026-11-02 00:00+00') TO ('2026-11-03 00:00+00');
+COMMIT;
+SELECT p, longest, count FROM longest;
+SELECT * FROM telemetry.verify('longest');
+SET client_min_messages = warning;
+DROP TABLE away CASCADE;
+RESET client_min_messages;
