@@ -35,8 +35,7 @@ typedef struct Following
 	int *newest; /* rows, by member and attribute; -1: none has a value */
 } Following;
 
-/* ---- statements -------------------------------------------------------------------------------
- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 /*
  * u.k is a member's key; u.vN and u.tN are the value of attribute N and its time. The text that
@@ -150,8 +149,7 @@ make_arguments(const Following *following, Oid *types, Datum *arrays)
 	}
 }
 
-/* ---- what a set of events says ----------------------------------------------------------------
- */
+/* ---- what a set of events says --------------------------------------------------------------- */
 
 /* Whether the second row's value comes after the first one's. */
 static bool

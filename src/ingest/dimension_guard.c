@@ -70,8 +70,7 @@ dimensions_lock(const Ingest *ingest)
 	return anew;
 }
 
-/* ---- putting it in place ----------------------------------------------------------------------
- */
+/* ---- putting it in place --------------------------------------------------------------------- */
 
 static const Trigger *
 find_trigger(const TriggerDesc *triggers, const char *name)
@@ -202,8 +201,7 @@ dimensions_guard(Ingest *ingest)
 	return made;
 }
 
-/* ---- taking it away ---------------------------------------------------------------------------
- */
+/* ---- taking it away -------------------------------------------------------------------------- */
 
 /* Guarded tables that this target refers to, and no pipeline's target. */
 static List *
@@ -269,8 +267,7 @@ ingest_remove_guards(Oid target)
 	}
 }
 
-/* ---- firing -----------------------------------------------------------------------------------
- */
+/* ---- firing ---------------------------------------------------------------------------------- */
 
 PG_FUNCTION_INFO_V1(telemetry_guard_dimension);
 Datum
@@ -290,8 +287,7 @@ telemetry_guard_dimension(PG_FUNCTION_ARGS)
 																   : data->tg_trigtuple);
 }
 
-/* ---- what it saves ----------------------------------------------------------------------------
- */
+/* ---- what it saves --------------------------------------------------------------------------- */
 
 /* The constraint of the uppermost table that this one comes from. */
 static Oid

@@ -38,8 +38,7 @@ typedef struct Lookup
 	MemoryContext context; /* of what outlives a subtransaction */
 } Lookup;
 
-/* ---- statements -------------------------------------------------------------------------------
- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 /* Values of one column, of members [from, to), as an array. */
 static Datum
@@ -122,8 +121,7 @@ insert_some(Lookup *lookup, Member **members, int n)
 	SPI_finish();
 }
 
-/* ---- refused members --------------------------------------------------------------------------
- */
+/* ---- refused members ------------------------------------------------------------------------- */
 
 static DecodeError
 copy_error(const Dimension *dimension, const char *what, const ErrorData *error)
@@ -220,8 +218,7 @@ select_members(Lookup *lookup)
 	lookup->nsought = left;
 }
 
-/* ---- a batch ----------------------------------------------------------------------------------
- */
+/* ---- a batch --------------------------------------------------------------------------------- */
 
 /* The member of a row's natural key; NULL: part of the key is NULL. */
 static Member *

@@ -37,8 +37,7 @@
 #define VALID_FROM "valid_from"
 #define VALID_TO   "valid_to"
 
-/* ---- which dimensions -------------------------------------------------------------------------
- */
+/* ---- which dimensions ------------------------------------------------------------------------ */
 
 static bool
 is_bound(const Ingest *ingest, Relation dimension, const char *name)
@@ -211,8 +210,7 @@ dimension_versions_begin(Ingest *ingest, Dimension *dimension, Relation relation
 	return reason == NULL;
 }
 
-/* ---- statements -------------------------------------------------------------------------------
- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 /*
  * A pattern for each tracked column: # is its number, $ its name, ~ its equality and ^ the
@@ -417,8 +415,7 @@ dimension_versions_compose(Ingest *ingest, Dimension *dimension, Relation relati
 	return true;
 }
 
-/* ---- arguments --------------------------------------------------------------------------------
- */
+/* ---- arguments ------------------------------------------------------------------------------- */
 
 typedef struct Arguments
 {
@@ -500,8 +497,7 @@ run(const char *sql, Arguments *arguments)
 	AtEOXact_GUC(false, level);
 }
 
-/* ---- a batch ----------------------------------------------------------------------------------
- */
+/* ---- a batch --------------------------------------------------------------------------------- */
 
 /* Which row, as a place in which[], has which version. */
 static void

@@ -63,8 +63,7 @@ struct KeyHints
 	int64 queries;
 };
 
-/* ---- which ------------------------------------------------------------------------------------
- */
+/* ---- which ----------------------------------------------------------------------------------- */
 
 /* Whether the owner may read what is referred to, as it is. */
 static bool
@@ -146,8 +145,7 @@ foreign_keys_forget(ForeignKeys *keys)
 			SPI_freeplan(keys->keys[i].plan);
 }
 
-/* ---- asking -----------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 KeyHints *
 foreign_keys_begin(MemoryContext context)

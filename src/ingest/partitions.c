@@ -332,8 +332,7 @@ partitions_ensure(Ingest *ingest, const IngestRow *rows, int n)
 	pfree(missing);
 }
 
-/* ---- without a batch: ahead of time, and at its end -------------------------------------------
- */
+/* ---- without a batch: ahead of time, and at its end ------------------------------------------ */
 
 int64
 partition_end(PartitionUnit unit, int64 time)

@@ -40,8 +40,7 @@ typedef struct Walk
 
 static void visit_query(Query *query, Walk *walk);
 
-/* ---- SQL functions in FROM --------------------------------------------------------------------
- */
+/* ---- SQL functions in FROM ------------------------------------------------------------------- */
 
 static bool
 is_sql(Oid function)
@@ -93,8 +92,7 @@ visit_function(Query *query, RangeTblEntry *rte, Walk *walk)
 	visit_query(body, &(Walk){.glob = walk->glob, .params = walk->params});
 }
 
-/* ---- levels of a query ------------------------------------------------------------------------
- */
+/* ---- levels of a query ----------------------------------------------------------------------- */
 
 static bool
 visit_sublinks(Node *node, void *context)
@@ -186,8 +184,7 @@ session_init(void)
 	session_order_init();
 }
 
-/* ---- where it is not grouped by ---------------------------------------------------------------
- */
+/* ---- where it is not grouped by -------------------------------------------------------------- */
 
 static void
 pg_attribute_noreturn() refuse(const Node *call)

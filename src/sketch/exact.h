@@ -124,8 +124,7 @@ extern void exact_digits(const ExactNumber *number, ExactDigits *digits);
 /* The nearest double, of two the even one; *overflow when that is beyond the greatest. */
 extern double exact_round(const ExactNumber *number, bool *overflow);
 
-/* ---- packed bytes and text ---------------------------------------------------------------------
- */
+/* ---- packed bytes and text ------------------------------------------------------------------- */
 
 /* Bytes that one number or one integer takes at most, packed. */
 #define EXACT_PACKED_NUMBER  (EXACT_CHUNKS * 4 + 8)

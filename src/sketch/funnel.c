@@ -111,8 +111,7 @@ funnel_merge(Funnel *into, const Funnel *from, bool subtract, const FunnelMemory
 	return error;
 }
 
-/* ---- order ------------------------------------------------------------------------------------
- */
+/* ---- order ----------------------------------------------------------------------------------- */
 
 static int
 by_order(const void *a, const void *b)
@@ -175,8 +174,7 @@ funnel_settle(Funnel *funnel, const FunnelMemory *memory)
 	return funnel->count > FUNNEL_MOST ? "it has more than 4194304 different events" : NULL;
 }
 
-/* ---- how far ----------------------------------------------------------------------------------
- */
+/* ---- how far --------------------------------------------------------------------------------- */
 
 /* At most so much later; nothing is that of an infinite time. */
 static bool

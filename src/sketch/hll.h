@@ -284,8 +284,7 @@ extern uint32_t hll_nonzero(const HllState *state);
 /* NULL, or the invariant that the state breaks: for tests and assertions. */
 extern const char *hll_check_state(const HllState *state);
 
-/* ---- storage v1, which postgresql-hll, java-hll and others share ------------------------------
- */
+/* ---- storage v1, which postgresql-hll, java-hll and others share ----------------------------- */
 
 /* NULL and *error on bytes that do not follow the specification, or that we cannot hold. */
 extern HllState *hll_storage_read(const void *bytes, size_t length, const HllMemory *memory,

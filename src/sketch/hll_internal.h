@@ -131,8 +131,7 @@ extern HllState *hll_join(HllState *dst, int precision, int width, int cutoff, b
 /* Folds and raises: dst has at most src's precision and width. */
 extern void hll_fold_into(HllState *dst, const uint8_t *registers, int precision);
 
-/* ---- hll_rice.c: sorted (index, value) pairs as bits ------------------------------------------
- */
+/* ---- hll_rice.c: sorted (index, value) pairs as bits ----------------------------------------- */
 
 typedef struct HllRiceReader
 {
@@ -162,8 +161,7 @@ extern bool hll_rice_raise(HllRiceReader *reader, HllState *registers, uint32_t 
 /* The next n pairs, of all together as many as `remaining` said. False: damaged. */
 extern bool hll_rice_read(HllRiceReader *reader, uint32_t *pairs, uint32_t n);
 
-/* ---- hll_dense.c: registers as bit planes -----------------------------------------------------
- */
+/* ---- hll_dense.c: registers as bit planes ---------------------------------------------------- */
 
 extern size_t hll_dense_size(const uint32_t *histogram, int precision, uint8_t *base);
 extern void hll_dense_write(const uint8_t *registers, int precision, uint8_t base, uint8_t *out);
@@ -173,16 +171,14 @@ extern bool hll_dense_merge(uint8_t *registers, int precision, const uint8_t *by
 extern bool hll_dense_histogram(const uint8_t *bytes, size_t length, int precision,
 								uint32_t *histogram);
 
-/* ---- hll_loose.c ------------------------------------------------------------------------------
- */
+/* ---- hll_loose.c ----------------------------------------------------------------------------- */
 
 extern const char *hll_loose_count(size_t length, int kind, uint32_t *count);
 extern bool hll_loose_raise(uint8_t *registers, const HllView *src);
 extern HllState *hll_loose_insert(HllState *dst, const HllView *src, const HllMemory *memory,
 								  const char **error);
 
-/* ---- hll_simd*.c ------------------------------------------------------------------------------
- */
+/* ---- hll_simd*.c ----------------------------------------------------------------------------- */
 
 /* Planes: per block three little-endian words, bit i of word k = bit k of register i's code. */
 typedef struct HllSimd

@@ -22,8 +22,7 @@
 
 static const char name[] = "quantile_sketch/1;bits=";
 
-/* ---- numbers ----------------------------------------------------------------------------------
- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static uint8_t *
 put_varint(uint8_t *out, uint64_t value)
@@ -64,8 +63,7 @@ get_varint(QuantileReader *reader, uint64_t *value)
 	return false;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void
 quantile_writer_begin(QuantileWriter *writer, int bits, uint8_t *out)
@@ -116,8 +114,7 @@ quantile_writer_end(QuantileWriter *writer)
 	return writer->overflow ? 0 : (size_t) (writer->out - writer->begin);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static const char *
 open_version(QuantileReader *reader, const void *bytes, size_t size, uint8_t version)
@@ -195,8 +192,7 @@ quantile_check(const void *bytes, size_t size)
 	return NULL;
 }
 
-/* ---- two of them ------------------------------------------------------------------------------
- */
+/* ---- two of them ----------------------------------------------------------------------------- */
 
 typedef struct Side
 {
@@ -246,8 +242,7 @@ quantile_union(const void *a, size_t a_size, const void *b, size_t b_size, bool 
 	return quantile_writer_end(&writer);
 }
 
-/* ---- beside another ---------------------------------------------------------------------------
- */
+/* ---- beside another -------------------------------------------------------------------------- */
 
 size_t
 quantile_loose_write(const void *loose, size_t loose_size, const void *added, size_t added_size,
@@ -277,8 +272,7 @@ quantile_loose_write(const void *loose, size_t loose_size, const void *added, si
 	return (size_t) (end - out);
 }
 
-/* ---- quantiles --------------------------------------------------------------------------------
- */
+/* ---- quantiles ------------------------------------------------------------------------------- */
 
 bool
 quantile_count(const void *bytes, size_t size, int64_t *count)
@@ -351,8 +345,7 @@ quantile_value(const void *bytes, size_t size, int64_t count, double fraction)
 	return middle_of(bucket.number, reader.bits);
 }
 
-/* ---- text -------------------------------------------------------------------------------------
- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 /* The shortest bucket has 2 bytes; the longest text of one, ";-2147483648=-4611686018427387904". */
 size_t

@@ -28,8 +28,7 @@ quantile_bits_for(double error)
 	return 0;
 }
 
-/* ---- buckets ----------------------------------------------------------------------------------
- */
+/* ---- buckets --------------------------------------------------------------------------------- */
 
 int32_t
 quantile_nan(int bits)
@@ -74,8 +73,7 @@ quantile_add_counts(int64_t *count, int64_t other)
 	return !__builtin_add_overflow(*count, other, count) && *count <= most && *count >= -most;
 }
 
-/* ---- the table --------------------------------------------------------------------------------
- */
+/* ---- the table ------------------------------------------------------------------------------- */
 
 void
 quantile_init(QuantileSketch *sketch)
@@ -209,8 +207,7 @@ quantile_merge_sketch(QuantileSketch *sketch, const QuantileSketch *other,
 	return true;
 }
 
-/* ---- packing ----------------------------------------------------------------------------------
- */
+/* ---- packing --------------------------------------------------------------------------------- */
 
 static int
 compare(const void *a, const void *b)

@@ -87,8 +87,7 @@ sessions_add(Sessions *sessions, const Session *session, const SessionsMemory *m
 		   sessions_settle(sessions, memory);
 }
 
-/* ---- merging ----------------------------------------------------------------------------------
- */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 /* Takes up the next one by its first time. */
 static bool
@@ -158,8 +157,7 @@ sessions_merge(Sessions *into, const Sessions *from, const SessionsMemory *memor
 	return fits;
 }
 
-/* ---- questions --------------------------------------------------------------------------------
- */
+/* ---- questions ------------------------------------------------------------------------------- */
 
 const Session *
 sessions_find(const Sessions *sessions, int64_t time)
@@ -222,8 +220,7 @@ sessions_longest(const Sessions *sessions)
 	return longest;
 }
 
-/* ---- what comes from outside ------------------------------------------------------------------
- */
+/* ---- what comes from outside ----------------------------------------------------------------- */
 
 static bool
 is_time(int64_t time)

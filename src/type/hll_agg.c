@@ -203,8 +203,7 @@ telemetry_hll_agg_deserialize(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(hll_from_datum(PG_GETARG_VARLENA_PP(0)));
 }
 
-/* ---- results: no rows, or only NULLs, are an empty set ------------------------------------------
- */
+/* ---- results: no rows, or only NULLs, are an empty set --------------------------------------- */
 
 static struct varlena *
 empty_datum(void)

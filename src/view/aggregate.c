@@ -26,8 +26,7 @@
 #include "view/distinct.h"
 #include "view/value_set.h"
 
-/* ---- building aggregates -----------------------------------------------------------------------
- */
+/* ---- building aggregates --------------------------------------------------------------------- */
 
 static Oid
 find_function(const char *schema, const char *name, int nargs, const Oid *types)
@@ -179,8 +178,7 @@ sum_of(ViewShape *shape, const Aggref *like, Expr *arg)
 	return column_of(shape, kind, (Expr *) sum);
 }
 
-/* ---- the aggregates ----------------------------------------------------------------------------
- */
+/* ---- the aggregates -------------------------------------------------------------------------- */
 
 static bool
 is_float(Oid type)

@@ -89,8 +89,7 @@ build_follows(const KnownView *view)
 		   progress_running(view->main ? view->main->row.id : view->row.id);
 }
 
-/* ---- transactions and locks -------------------------------------------------------------------
- */
+/* ---- transactions and locks ------------------------------------------------------------------ */
 
 /* Its snapshot is taken when it is first asked for, and stays. */
 static void
@@ -176,8 +175,7 @@ wait_before(int attempt)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* ---- one view's steps -------------------------------------------------------------------------
- */
+/* ---- one view's steps ------------------------------------------------------------------------ */
 
 static List *
 with_helpers(KnownView *view)
@@ -480,8 +478,7 @@ finish(const ViewRow *row, Oid table)
 	SPI_commit();
 }
 
-/* ---- a view, and those over it ----------------------------------------------------------------
- */
+/* ---- a view, and those over it --------------------------------------------------------------- */
 
 static void build_view(Oid view);
 

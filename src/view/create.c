@@ -65,8 +65,7 @@ is_create_continuous(CreateTableAsStmt *stmt)
 	return false;
 }
 
-/* ---- what may be made, by whom ----------------------------------------------------------------
- */
+/* ---- what may be made, by whom --------------------------------------------------------------- */
 
 static void
 check_options(const IntoClause *into)
@@ -109,8 +108,7 @@ check_rights(Oid target)
 						errhint("Let the table's owner create it, or a role with BYPASSRLS.")));
 }
 
-/* ---- its parts --------------------------------------------------------------------------------
- */
+/* ---- its parts ------------------------------------------------------------------------------- */
 
 static Oid
 define_view(const char *schema, const char *name, Query *query, Oid owner)
@@ -286,8 +284,7 @@ view_give_parts(const ViewRow *row, Oid owner)
 	own_spi_end(&scope);
 }
 
-/* ---- the statements ---------------------------------------------------------------------------
- */
+/* ---- the statements -------------------------------------------------------------------------- */
 
 static void
 name_columns(Query *query, List *names)

@@ -27,8 +27,7 @@
 /* Texts of more bytes are kept as digests. */
 #define LONGEST_VALUE 64
 
-/* ---- what the query asks for ------------------------------------------------------------------
- */
+/* ---- what the query asks for ----------------------------------------------------------------- */
 
 Aggref *
 distinct_undone(Aggref *aggref)
@@ -305,8 +304,7 @@ distinct_is_fed(const ComponentKind *kind)
 	return kind && strncmp(kind->name, "distinct", strlen("distinct")) == 0;
 }
 
-/* ---- the fold ---------------------------------------------------------------------------------
- */
+/* ---- the fold -------------------------------------------------------------------------------- */
 
 static void
 append_names(StringInfo sql, const KnownView *helper, int n)
@@ -437,8 +435,7 @@ distinct_gave(const KnownView *helper, SPITupleTable *rows, uint64 n, Tuplestore
 	return makeArrayResult(gone, CurrentMemoryContext);
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 /* Groups and values of a helper, each once. */
 static void

@@ -95,8 +95,7 @@ telemetry_finalized_until(PG_FUNCTION_ARGS)
 	PG_RETURN_TIMESTAMPTZ(watermark);
 }
 
-/* ---- what is asked for each row -----------------------------------------------------------------
- */
+/* ---- what is asked for each row -------------------------------------------------------------- */
 
 /*
  * What all rows of a statement have in common, asked once. A call in PL/pgSQL outlives its

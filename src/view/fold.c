@@ -35,8 +35,7 @@ name_the_view(void *argument)
 	errcontext("fold of changes into continuous view %s", ((KnownView *) argument)->name);
 }
 
-/* ---- a view's own change, for the views over it ------------------------------------------------
- */
+/* ---- a view's own change, for the views over it ---------------------------------------------- */
 
 /* Groups of the state as they were and as they are, for the views over it. */
 typedef struct Change
@@ -74,8 +73,7 @@ keep_rows(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *but,
 	}
 }
 
-/* ---- groups that must be computed anew --------------------------------------------------------
- */
+/* ---- groups that must be computed anew ------------------------------------------------------- */
 
 /* Where a row of the state lies, and its keys. */
 static TupleDesc
@@ -154,8 +152,7 @@ recompute(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *want
 	tuplestore_end(dirty);
 }
 
-/* ---- one view ---------------------------------------------------------------------------------
- */
+/* ---- one view -------------------------------------------------------------------------------- */
 
 static void
 delete_rows(const KnownView *view, Datum row_ids)
@@ -469,8 +466,7 @@ with_view(KnownView *view, PendingView *pending, Change *change)
 				   view->main ? 0 : rows_of(pending), INSTR_TIME_GET_MICROSEC(ended));
 }
 
-/* ---- an order for all of them -----------------------------------------------------------------
- */
+/* ---- an order for all of them ---------------------------------------------------------------- */
 
 typedef struct Fold
 {
@@ -530,8 +526,7 @@ fold_of(List **folds, KnownView *view, const PendingView *pending)
 	return fold;
 }
 
-/* ---- a step, and what becomes of a view that fails in it ---------------------------------------
- */
+/* ---- a step, and what becomes of a view that fails in it ------------------------------------- */
 
 static void
 take(void *argument)
@@ -574,8 +569,7 @@ take_or_break(Step *step, bool or_break)
 	return false;
 }
 
-/* ---- views over views -------------------------------------------------------------------------
- */
+/* ---- views over views ------------------------------------------------------------------------ */
 
 /* All rows of a view that was emptied and may have got new ones. */
 static Tuplestorestate *
@@ -720,8 +714,7 @@ pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
 	}
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /* This session builds, and merges what others put into the journal. */
 static bool merges_journal;

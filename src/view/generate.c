@@ -17,8 +17,7 @@
 #include "utils/ruleutils.h"
 #include "access/table.h"
 
-/* ---- the partial query ------------------------------------------------------------------------
- */
+/* ---- the partial query ----------------------------------------------------------------------- */
 
 Query *
 generate_partial(const ViewShape *shape)
@@ -99,8 +98,7 @@ generate_delta(Query *original, Oid source)
 	return query;
 }
 
-/* ---- the state table --------------------------------------------------------------------------
- */
+/* ---- the state table ------------------------------------------------------------------------- */
 
 /* The columns of the state, as CREATE TABLE wants them. */
 static char *
@@ -203,8 +201,7 @@ generate_state_index(const ViewShape *shape, const char *name)
 	return sql.data;
 }
 
-/* ---- what users read --------------------------------------------------------------------------
- */
+/* ---- what users read ------------------------------------------------------------------------- */
 
 /* SELECT keys, finals FROM state AS s: analysed, so that PostgreSQL resolves what the finals say.
  */

@@ -127,8 +127,7 @@ journal_add(const KnownView *view, PendingView *pending)
 	owner_end(&scope);
 }
 
-/* ---- the builder's side -----------------------------------------------------------------------
- */
+/* ---- the builder's side ---------------------------------------------------------------------- */
 
 /* How many rows are fetched at a time. */
 #define FETCH 10000

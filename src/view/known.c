@@ -116,8 +116,7 @@ known_init(void)
 	RegisterXactCallback(end_of_transaction, NULL);
 }
 
-/* ---- reading ----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* A plan that SPI keeps lives outside of the view's context, so it is freed with it by this. */
 static void

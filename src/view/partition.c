@@ -109,8 +109,7 @@ partition_init(void)
 	RegisterSubXactCallback(end_of_subtransaction, NULL);
 }
 
-/* ---- going ------------------------------------------------------------------------------------
- */
+/* ---- going ----------------------------------------------------------------------------------- */
 
 /* Takes what the level has for the view as it is, apart, while rows of a partition are collected.
  */
@@ -267,8 +266,7 @@ partition_goes(Oid partition, bool dropped)
 	}
 }
 
-/* ---- coming -----------------------------------------------------------------------------------
- */
+/* ---- coming ---------------------------------------------------------------------------------- */
 
 /* An old contribution of the same table is taken back: its rows count as rows again. */
 static void

@@ -5,8 +5,7 @@
 #include "parser/parser.h"
 #include "parser/parsetree.h"
 
-/* ---- expressions ------------------------------------------------------------------------------
- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 typedef struct Search
 {
@@ -92,8 +91,7 @@ place_of_clause(const Query *query, const List *clauses)
 	return -1;
 }
 
-/* ---- entries of FROM --------------------------------------------------------------------------
- */
+/* ---- entries of FROM ------------------------------------------------------------------------- */
 
 static int
 place_of_subquery(const Query *query)

@@ -8,8 +8,7 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-/* ---- functions and types ------------------------------------------------------------------------
- */
+/* ---- functions and types --------------------------------------------------------------------- */
 
 static bool
 is_in_our_schema(Oid namespace)
@@ -42,8 +41,7 @@ is_foreign_type(Oid type)
 	return foreign;
 }
 
-/* ---- expressions --------------------------------------------------------------------------------
- */
+/* ---- expressions ----------------------------------------------------------------------------- */
 
 /*
  * Whatever is not known to be plain is not. CoerceViaIO is not: texts of float, interval and bytea
@@ -122,8 +120,7 @@ plain_query(const KnownView *view, Query *query)
 	return !is_not_plain((Node *) query, NULL);
 }
 
-/* ---- the state ----------------------------------------------------------------------------------
- */
+/* ---- the state ------------------------------------------------------------------------------- */
 
 /* Users may make indexes on a view, with expressions and operators of their own. */
 static bool

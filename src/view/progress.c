@@ -89,8 +89,7 @@ progress_init(void)
 	shmem_startup_hook = startup;
 }
 
-/* ---- one's own --------------------------------------------------------------------------------
- */
+/* ---- one's own ------------------------------------------------------------------------------- */
 
 static void
 leave(int code, Datum arg)
@@ -160,8 +159,7 @@ progress_end(void)
 	mine = NULL;
 }
 
-/* ---- a query's counters -----------------------------------------------------------------------
- */
+/* ---- a query's counters ---------------------------------------------------------------------- */
 
 /* Also in a signal handler: it reads what stays in place while the query runs. */
 static void
@@ -219,8 +217,7 @@ progress_unwatch(void)
 	nwatched = 0;
 }
 
-/* ---- what others see --------------------------------------------------------------------------
- */
+/* ---- what others see ------------------------------------------------------------------------- */
 
 bool
 progress_running(int view_id)

@@ -127,8 +127,7 @@ merge(KnownView *view, Heads heads, const Outcome *outcome)
 	}
 }
 
-/* ---- events that came -------------------------------------------------------------------------
- */
+/* ---- events that came ------------------------------------------------------------------------ */
 
 /* Keys are locked, and all that comes is merged with what it meets. */
 static void
@@ -167,8 +166,7 @@ add(KnownView *view, Tuplestorestate *plus, const Outcome *outcome)
 	tuplestore_end(upsert.otherwise);
 }
 
-/* ---- events that went -------------------------------------------------------------------------
- */
+/* ---- events that went ------------------------------------------------------------------------ */
 
 /* Of sessions that follow each other, at most so many are computed anew at a time. */
 #define MOST_AHEAD 32

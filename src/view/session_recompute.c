@@ -24,8 +24,7 @@
 /* Above this the values of a key are no condition of their own: the join finds the rows. */
 #define MAX_KEY_VALUES 10000
 
-/* ---- the dirty sessions as a relation of the query --------------------------------------------
- */
+/* ---- the dirty sessions as a relation of the query ------------------------------------------- */
 
 static int
 add_dirty(Query *query, const KnownView *view)
@@ -63,8 +62,7 @@ dirty_column(const KnownView *view, int rti, int column)
 							attribute->attcollation, 0);
 }
 
-/* ---- conditions -------------------------------------------------------------------------------
- */
+/* ---- conditions ------------------------------------------------------------------------------ */
 
 static Node *
 compare(Expr *one, bool at_least, Expr *other)
@@ -141,8 +139,7 @@ within(const KnownView *view, Expr *time, int rti)
 		-1);
 }
 
-/* ---- what reaches indexes and partitions ------------------------------------------------------
- */
+/* ---- what reaches indexes and partitions ----------------------------------------------------- */
 
 /* What the dirty sessions span; false if one is that of events without a time. */
 static bool
@@ -267,8 +264,7 @@ group_by_dirty(Query *query, const KnownView *view, int rti)
 	query->targetList = lappend(query->targetList, entry);
 }
 
-/* ---- all of it --------------------------------------------------------------------------------
- */
+/* ---- all of it ------------------------------------------------------------------------------- */
 
 static Query *
 query_over_dirty(const KnownView *view, Tuplestorestate *dirty)

@@ -27,8 +27,7 @@ typedef struct Newcomers
 	TupleTableSlot *past; /* of replaced_desc */
 } Newcomers;
 
-/* ---- columns ------------------------------------------------------------------------------------
- */
+/* ---- columns --------------------------------------------------------------------------------- */
 
 static TimestampTz
 time_of(const KnownView *view, TupleTableSlot *slot, int behind_count, bool *isnull)
@@ -65,8 +64,7 @@ make_placeholder(const KnownView *view, TupleTableSlot *row)
 	}
 }
 
-/* ---- the rules ----------------------------------------------------------------------------------
- */
+/* ---- the rules ------------------------------------------------------------------------------- */
 
 /* Would the two, merged, have an event that ends sessions before their last one, or be too long? */
 static bool
@@ -164,8 +162,7 @@ done(Upsert *upsert, TupleTableSlot *row)
 		keep_replaced(upsert);
 }
 
-/* ---- all of them --------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 /*
  * A piece that meets delta, which is all that came for the key by now, becomes a part of it: false

@@ -90,8 +90,7 @@ sorted_order_of(const KnownView *view, int key, Oid *less, Oid *equal, Oid *coll
 	get_sort_group_operators(attribute->atttypid, true, true, false, less, equal, NULL, NULL);
 }
 
-/* ---- packing ----------------------------------------------------------------------------------
- */
+/* ---- packing --------------------------------------------------------------------------------- */
 
 static Code
 code_of(Form_pg_attribute attribute)
@@ -315,8 +314,7 @@ pack(const SortedRows *sorted, TupleTableSlot *slot)
 	return packed;
 }
 
-/* ---- ordering ---------------------------------------------------------------------------------
- */
+/* ---- ordering -------------------------------------------------------------------------------- */
 
 static void
 as_heap_tuple(MinimalTuple tuple, HeapTupleData *heap_tuple)

@@ -602,8 +602,7 @@ generate_shown(const KnownView *view, int i)
 	return expand(column->kind->whole, view, i, "", "");
 }
 
-/* ---- for other statements ---------------------------------------------------------------------
- */
+/* ---- for other statements -------------------------------------------------------------------- */
 
 static char *
 column_list(const KnownView *view, int from, int to, const char *prefix)

@@ -52,8 +52,7 @@ suspend_refuse_building(Oid target)
 						: errhint("SELECT telemetry.resume('%s').", get_rel_name(target))));
 }
 
-/* ---- what is concerned -------------------------------------------------------------------------
- */
+/* ---- what is concerned ----------------------------------------------------------------------- */
 
 /* Tables that views follow in the end, in the order of their OIDs; or that one. */
 static List *
@@ -121,8 +120,7 @@ hold(const List *tables)
 	}
 }
 
-/* ---- the functions -----------------------------------------------------------------------------
- */
+/* ---- the functions --------------------------------------------------------------------------- */
 
 static Oid
 catalog_table(void)
@@ -255,8 +253,7 @@ telemetry_resume(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* ---- restores that forget it -------------------------------------------------------------------
- */
+/* ---- restores that forget it ----------------------------------------------------------------- */
 
 void
 suspend_guard(Oid relation)

@@ -5,8 +5,7 @@
 #include "executor/tuptable.h"
 #include "nodes/makefuncs.h"
 
-/* ---- one query --------------------------------------------------------------------------------
- */
+/* ---- one query ------------------------------------------------------------------------------- */
 
 static bool
 is_simple(const KnownView *view, const Query *query)
@@ -85,8 +84,7 @@ together_join(Query *query, Query *other, int nkeys)
 	return columns;
 }
 
-/* ---- its rows ---------------------------------------------------------------------------------
- */
+/* ---- its rows -------------------------------------------------------------------------------- */
 
 typedef struct Scatter
 {

@@ -54,8 +54,7 @@ root_of(Oid relation)
 	return ancestors == NIL ? relation : llast_oid(ancestors);
 }
 
-/* ---- making and dropping ----------------------------------------------------------------------
- */
+/* ---- making and dropping --------------------------------------------------------------------- */
 
 static char *
 qualified(Oid relation)
@@ -284,8 +283,7 @@ triggers_check(Oid relation)
 	}
 }
 
-/* ---- firing -----------------------------------------------------------------------------------
- */
+/* ---- firing ---------------------------------------------------------------------------------- */
 
 static void
 collect_leaf(List *views, Oid relation, bool minus)

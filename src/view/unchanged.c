@@ -19,8 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-/* ---- what a view reads of the one it follows ---------------------------------------------------
- */
+/* ---- what a view reads of the one it follows ------------------------------------------------- */
 
 typedef struct Reading
 {
@@ -89,8 +88,7 @@ columns_read(const KnownView *child, int natts)
 	return reading.columns;
 }
 
-/* ---- rows as bytes ------------------------------------------------------------------------------
- */
+/* ---- rows as bytes --------------------------------------------------------------------------- */
 
 typedef struct Image
 {

@@ -50,8 +50,7 @@
 /* After so many groups in a row that were new, the next is inserted without a look for it. */
 #define NEW_IN_A_ROW 32
 
-/* ---- whether it can be done, and by what expressions --------------------------------------------
- */
+/* ---- whether it can be done, and by what expressions ----------------------------------------- */
 
 /* The group that is there stands for the first relation, what is merged into it for the second. */
 static Node *
@@ -169,8 +168,7 @@ find_index(const ResultRelInfo *rri, int nkeys)
 	return found;
 }
 
-/* ---- beginning and end --------------------------------------------------------------------------
- */
+/* ---- beginning and end ----------------------------------------------------------------------- */
 
 static void
 open_state(Upsert *upsert)
@@ -248,8 +246,7 @@ begin(Upsert *upsert)
 	look_anew(upsert);
 }
 
-/* ---- one group ----------------------------------------------------------------------------------
- */
+/* ---- one group ------------------------------------------------------------------------------- */
 
 TupleTableSlot *
 upsert_merged(Upsert *upsert, TupleTableSlot *one, TupleTableSlot *other)
@@ -506,8 +503,7 @@ upsert_take(Upsert *upsert)
 	ResetPerTupleExprContext(upsert->estate);
 }
 
-/* ---- all of them --------------------------------------------------------------------------------
- */
+/* ---- all of them ----------------------------------------------------------------------------- */
 
 ExprState *
 upsert_same_group(const Upsert *upsert)
@@ -664,8 +660,7 @@ upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered, Tuplestores
 	return true;
 }
 
-/* ---- with the groups as they were and as they are ----------------------------------------------
- */
+/* ---- with the groups as they were and as they are -------------------------------------------- */
 
 typedef struct BeforeAndAfter
 {

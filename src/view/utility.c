@@ -73,8 +73,7 @@ continuous(RangeVar *name)
 	return view_by_oid(relation, CurrentMemoryContext);
 }
 
-/* ---- DROP -------------------------------------------------------------------------------------
- */
+/* ---- DROP ------------------------------------------------------------------------------------ */
 
 /* DROP MATERIALIZED VIEW a, b: those that are continuous are dropped as the views they are. */
 static void
@@ -156,8 +155,7 @@ drop_trigger(Utility *utility)
 	run(utility);
 }
 
-/* ---- ALTER ------------------------------------------------------------------------------------
- */
+/* ---- ALTER ----------------------------------------------------------------------------------- */
 
 /* The parts belong to whom the view belongs. */
 static void
@@ -373,8 +371,7 @@ create_table(Utility *utility)
 		partition_came(partition, false);
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------
- */
+/* ---- the rest -------------------------------------------------------------------------------- */
 
 static void
 refresh(Utility *utility)

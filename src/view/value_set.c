@@ -18,8 +18,7 @@
 #include "utils/typcache.h"
 #include "view/distinct.h"
 
-/* ---- values that an array cannot hold: rows, and arrays ---------------------------------------
- */
+/* ---- values that an array cannot hold: rows, and arrays -------------------------------------- */
 
 /* Are values of the type that are equal the same bytes, and so the same text? */
 static bool
@@ -96,8 +95,7 @@ kept_value(const ViewShape *shape, Expr *value)
 	return distinct_shortened(value);
 }
 
-/* ---- the column -------------------------------------------------------------------------------
- */
+/* ---- the column ------------------------------------------------------------------------------ */
 
 static StateColumn *
 column_for(ViewShape *shape, const Aggref *aggref)

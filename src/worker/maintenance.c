@@ -28,8 +28,7 @@
 
 PGDLLEXPORT void telemetry_maintenance_main(Datum arg) pg_attribute_noreturn();
 
-/* ---- in the supervisor ------------------------------------------------------------------------
- */
+/* ---- in the supervisor ----------------------------------------------------------------------- */
 
 bool
 maintenance_start(int database)
@@ -68,8 +67,7 @@ maintenance_start(int database)
 	return handle != NULL;
 }
 
-/* ---- the worker itself ------------------------------------------------------------------------
- */
+/* ---- the worker itself ----------------------------------------------------------------------- */
 
 static DatabaseSlot *own_slot;
 
