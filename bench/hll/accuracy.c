@@ -34,7 +34,7 @@ bench_release(void *arg, void *pointer)
 	free(pointer);
 }
 
-static const HllMemory heap = {bench_allocate, bench_release, NULL};
+static const SketchMemory heap = {bench_allocate, bench_release, NULL};
 
 static uint64_t seed = 1;
 

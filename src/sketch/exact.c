@@ -19,7 +19,7 @@ exact_init(ExactNumber *number)
 }
 
 void
-exact_reset(ExactNumber *number, const ExactMemory *memory)
+exact_reset(ExactNumber *number, const SketchMemory *memory)
 {
 	if (number->chunk != number->own)
 		memory->release(memory->arg, number->chunk);
@@ -28,7 +28,7 @@ exact_reset(ExactNumber *number, const ExactMemory *memory)
 
 /* Makes the row hold the chunks low .. high, and some more on both sides for the values to come. */
 static void
-reserve(ExactNumber *number, int low, int high, const ExactMemory *memory)
+reserve(ExactNumber *number, int low, int high, const SketchMemory *memory)
 {
 	int first = low > 2 ? low - 2 : 0;
 	int last = high < EXACT_CHUNKS ? high + 1 : high;
@@ -68,7 +68,7 @@ reserve(ExactNumber *number, int low, int high, const ExactMemory *memory)
 
 /* Leaves digits; what does not fit the highest chunk makes the row longer. */
 static void
-carry(ExactNumber *number, const ExactMemory *memory)
+carry(ExactNumber *number, const SketchMemory *memory)
 {
 	number->room = EXACT_ROOM;
 	if (number->n == 0)
@@ -125,7 +125,7 @@ take_apart(double value, int *exponent, bool *negative)
 /* Adds up to 106 bits at an exponent. */
 static void
 add_bits(ExactNumber *number, ExactWide bits, int exponent, bool negative,
-		 const ExactMemory *memory)
+		 const SketchMemory *memory)
 {
 	int position = exponent + EXACT_BIAS;
 	int words = bits >> 64 == 0 ? 2 : 4;
@@ -141,7 +141,7 @@ add_bits(ExactNumber *number, ExactWide bits, int exponent, bool negative,
 }
 
 void
-exact_add_slow(ExactNumber *number, double value, bool subtract, const ExactMemory *memory)
+exact_add_slow(ExactNumber *number, double value, bool subtract, const SketchMemory *memory)
 {
 	int exponent;
 	bool negative;
@@ -152,7 +152,8 @@ exact_add_slow(ExactNumber *number, double value, bool subtract, const ExactMemo
 
 /* No product of doubles and its error: that fails where the error underflows. */
 void
-exact_add_product(ExactNumber *number, double x, double y, bool subtract, const ExactMemory *memory)
+exact_add_product(ExactNumber *number, double x, double y, bool subtract,
+				  const SketchMemory *memory)
 {
 	int x_exponent;
 	int y_exponent;
@@ -178,7 +179,7 @@ in_range(const ExactNumber *number)
 }
 
 bool
-exact_merge(ExactNumber *dst, const ExactNumber *src, bool subtract, const ExactMemory *memory)
+exact_merge(ExactNumber *dst, const ExactNumber *src, bool subtract, const SketchMemory *memory)
 {
 	if (src->n == 0)
 		return true;
@@ -363,7 +364,7 @@ exact_pack_number(uint8_t *out, const ExactNumber *number)
 
 const uint8_t *
 exact_unpack_number(const uint8_t *in, const uint8_t *end, ExactNumber *number,
-					const ExactMemory *memory)
+					const SketchMemory *memory)
 {
 	int64_t length;
 	int64_t place;
@@ -484,7 +485,7 @@ nibble_value(char c)
 }
 
 const char *
-exact_read_number(const char *in, ExactNumber *number, const ExactMemory *memory)
+exact_read_number(const char *in, ExactNumber *number, const SketchMemory *memory)
 {
 	bool negative = *in == '-';
 	const char *begin;

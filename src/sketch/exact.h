@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "sketch/memory.h"
 #include <string.h>
 
 #ifndef __SIZEOF_INT128__
@@ -35,13 +37,6 @@ __extension__ typedef unsigned __int128 ExactWide;
 /* One value adds less than 2^52 to a chunk: after so many, a chunk is still less than 2^62. */
 #define EXACT_ROOM 1000
 
-typedef struct ExactMemory
-{
-	void *(*allocate)(void *arg, size_t size); /* never returns NULL: it may longjmp away */
-	void (*release)(void *arg, void *pointer);
-	void *arg;
-} ExactMemory;
-
 /* Does not move: chunk may point into it. */
 typedef struct ExactNumber
 {
@@ -55,15 +50,15 @@ typedef struct ExactNumber
 extern void exact_init(ExactNumber *number);
 
 /* Releases what the number allocated; it is zero then. */
-extern void exact_reset(ExactNumber *number, const ExactMemory *memory);
+extern void exact_reset(ExactNumber *number, const SketchMemory *memory);
 
 /* A finite value, or with subtract its negative. */
 extern void exact_add_slow(ExactNumber *number, double value, bool subtract,
-						   const ExactMemory *memory);
+						   const SketchMemory *memory);
 
 /* Exactly x * y, both finite. */
 extern void exact_add_product(ExactNumber *number, double x, double y, bool subtract,
-							  const ExactMemory *memory);
+							  const SketchMemory *memory);
 
 /*
  * Adds what most values are: neither zero, denormal, infinite nor NaN, and in the row. False when
@@ -98,7 +93,7 @@ exact_add_fast(ExactNumber *number, double value, bool subtract)
 }
 
 static inline void
-exact_add(ExactNumber *number, double value, bool subtract, const ExactMemory *memory)
+exact_add(ExactNumber *number, double value, bool subtract, const SketchMemory *memory)
 {
 	if (!exact_add_fast(number, value, subtract))
 		exact_add_slow(number, value, subtract, memory);
@@ -106,7 +101,7 @@ exact_add(ExactNumber *number, double value, bool subtract, const ExactMemory *m
 
 /* False when the result would not be less than 2^2176; then dst is of no use. */
 extern bool exact_merge(ExactNumber *dst, const ExactNumber *src, bool subtract,
-						const ExactMemory *memory);
+						const SketchMemory *memory);
 
 /* ---- sign and magnitude ---------------------------------------------------------------------- */
 
@@ -143,7 +138,7 @@ extern uint8_t *exact_pack_number(uint8_t *out, const ExactNumber *number);
  */
 extern const uint8_t *exact_unpack_integer(const uint8_t *in, const uint8_t *end, int64_t *value);
 extern const uint8_t *exact_unpack_number(const uint8_t *in, const uint8_t *end,
-										  ExactNumber *number, const ExactMemory *memory);
+										  ExactNumber *number, const SketchMemory *memory);
 
 /* Characters that one of them takes at most, as text. */
 #define EXACT_TEXT_NUMBER  (EXACT_CHUNKS * 8 + 16)
@@ -155,7 +150,7 @@ extern char *exact_write_number(char *out, const ExactNumber *number);
 extern char *exact_write_string(char *out, const char *text);
 extern const char *exact_read_integer(const char *in, int64_t *value);
 extern const char *exact_read_number(const char *in, ExactNumber *number,
-									 const ExactMemory *memory);
+									 const SketchMemory *memory);
 
 /* The place behind the text when the input begins with it, else NULL. */
 extern const char *exact_read_string(const char *in, const char *text);

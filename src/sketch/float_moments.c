@@ -14,7 +14,7 @@ float_moments_init(FloatMoments *moments)
 }
 
 void
-float_moments_reset(FloatMoments *moments, const ExactMemory *memory)
+float_moments_reset(FloatMoments *moments, const SketchMemory *memory)
 {
 	for (int i = 0; i < FLOAT_MOMENTS; i++)
 		exact_reset(&moments->sum[i], memory);
@@ -24,7 +24,7 @@ float_moments_reset(FloatMoments *moments, const ExactMemory *memory)
 /* A variable's own two sums. */
 static void
 add_variable(FloatMoments *moments, int variable, double value, bool subtract,
-			 const ExactMemory *memory)
+			 const SketchMemory *memory)
 {
 	FloatMoment first = variable == 0 ? MOMENT_X : MOMENT_Y;
 
@@ -38,7 +38,7 @@ add_variable(FloatMoments *moments, int variable, double value, bool subtract,
 }
 
 void
-float_moments_add(FloatMoments *moments, double x, bool subtract, const ExactMemory *memory)
+float_moments_add(FloatMoments *moments, double x, bool subtract, const SketchMemory *memory)
 {
 	moments->variables = 1;
 	moments->n += subtract ? -1 : 1;
@@ -47,7 +47,7 @@ float_moments_add(FloatMoments *moments, double x, bool subtract, const ExactMem
 
 void
 float_moments_add_pair(FloatMoments *moments, double y, double x, bool subtract,
-					   const ExactMemory *memory)
+					   const SketchMemory *memory)
 {
 	moments->variables = 2;
 	moments->n += subtract ? -1 : 1;
@@ -59,7 +59,7 @@ float_moments_add_pair(FloatMoments *moments, double y, double x, bool subtract,
 
 bool
 float_moments_merge(FloatMoments *dst, const FloatMoments *src, bool subtract,
-					const ExactMemory *memory)
+					const SketchMemory *memory)
 {
 	if (dst->variables == 0)
 		dst->variables = src->variables;
@@ -122,7 +122,7 @@ float_moments_pack(const FloatMoments *moments, uint8_t *out)
 
 const char *
 float_moments_unpack(const void *bytes, size_t size, FloatMoments *moments,
-					 const ExactMemory *memory)
+					 const SketchMemory *memory)
 {
 	const uint8_t *in = bytes;
 	const uint8_t *end = in + size;
@@ -151,7 +151,7 @@ float_moments_unpack(const void *bytes, size_t size, FloatMoments *moments,
 
 const char *
 float_moments_check(const void *bytes, size_t size, FloatMoments *moments,
-					const ExactMemory *memory)
+					const SketchMemory *memory)
 {
 	uint8_t again[FLOAT_MOMENTS_SIZE];
 	const char *error = float_moments_unpack(bytes, size, moments, memory);
@@ -184,7 +184,7 @@ float_moments_write(const FloatMoments *moments, char *out)
 }
 
 const char *
-float_moments_read(const char *text, FloatMoments *moments, const ExactMemory *memory)
+float_moments_read(const char *text, FloatMoments *moments, const SketchMemory *memory)
 {
 	char again[FLOAT_MOMENTS_TEXT];
 	const char *in = exact_read_string(text, "float8_moments/1;n=");

@@ -35,13 +35,13 @@ float_moments_sums(int variables)
 }
 
 extern void float_moments_init(FloatMoments *moments);
-extern void float_moments_reset(FloatMoments *moments, const ExactMemory *memory);
+extern void float_moments_reset(FloatMoments *moments, const SketchMemory *memory);
 
 /* One moments takes rows by one of the two alone. */
 extern void float_moments_add(FloatMoments *moments, double x, bool subtract,
-							  const ExactMemory *memory);
+							  const SketchMemory *memory);
 extern void float_moments_add_pair(FloatMoments *moments, double y, double x, bool subtract,
-								   const ExactMemory *memory);
+								   const SketchMemory *memory);
 
 /* May these two be merged? Not where one has one variable, the other two. */
 static inline bool
@@ -52,7 +52,7 @@ float_moments_alike(const FloatMoments *a, const FloatMoments *b)
 
 /* False, and dst of no use, where a count or a sum leaves its range: only made-up ones do. */
 extern bool float_moments_merge(FloatMoments *dst, const FloatMoments *src, bool subtract,
-								const ExactMemory *memory);
+								const SketchMemory *memory);
 
 /* ---- statistics ------------------------------------------------------------------------------ */
 
@@ -98,11 +98,11 @@ extern bool float_moments_statistic(const FloatMoments *moments, FloatStatistic 
 
 extern size_t float_moments_pack(const FloatMoments *moments, uint8_t *out);
 extern const char *float_moments_unpack(const void *bytes, size_t size, FloatMoments *moments,
-										const ExactMemory *memory);
+										const SketchMemory *memory);
 extern const char *float_moments_check(const void *bytes, size_t size, FloatMoments *moments,
-									   const ExactMemory *memory);
+									   const SketchMemory *memory);
 extern void float_moments_write(const FloatMoments *moments, char *out);
 extern const char *float_moments_read(const char *text, FloatMoments *moments,
-									  const ExactMemory *memory);
+									  const SketchMemory *memory);
 
 #endif

@@ -92,14 +92,14 @@ float_sum_init(FloatSum *sum)
 }
 
 void
-float_sum_reset(FloatSum *sum, const ExactMemory *memory)
+float_sum_reset(FloatSum *sum, const SketchMemory *memory)
 {
 	exact_reset(&sum->sum, memory);
 	float_sum_init(sum);
 }
 
 void
-float_sum_add(FloatSum *sum, double value, bool subtract, const ExactMemory *memory)
+float_sum_add(FloatSum *sum, double value, bool subtract, const SketchMemory *memory)
 {
 	if (!isfinite(value))
 	{
@@ -111,7 +111,7 @@ float_sum_add(FloatSum *sum, double value, bool subtract, const ExactMemory *mem
 }
 
 bool
-float_sum_merge(FloatSum *dst, const FloatSum *src, bool subtract, const ExactMemory *memory)
+float_sum_merge(FloatSum *dst, const FloatSum *src, bool subtract, const SketchMemory *memory)
 {
 	return exact_add_count(&dst->finite, src->finite, subtract) &&
 		   float_special_merge(&dst->special, &src->special, subtract) &&
@@ -172,7 +172,7 @@ float_sum_pack(const FloatSum *sum, uint8_t *out)
 }
 
 const char *
-float_sum_unpack(const void *bytes, size_t size, FloatSum *sum, const ExactMemory *memory)
+float_sum_unpack(const void *bytes, size_t size, FloatSum *sum, const SketchMemory *memory)
 {
 	const uint8_t *in = bytes;
 	const uint8_t *end = in + size;
@@ -194,7 +194,7 @@ float_sum_unpack(const void *bytes, size_t size, FloatSum *sum, const ExactMemor
 }
 
 const char *
-float_sum_check(const void *bytes, size_t size, FloatSum *sum, const ExactMemory *memory)
+float_sum_check(const void *bytes, size_t size, FloatSum *sum, const SketchMemory *memory)
 {
 	uint8_t again[FLOAT_SUM_SIZE];
 	const char *error = float_sum_unpack(bytes, size, sum, memory);
@@ -217,7 +217,7 @@ float_sum_write(const FloatSum *sum, char *out)
 }
 
 const char *
-float_sum_read(const char *text, FloatSum *sum, const ExactMemory *memory)
+float_sum_read(const char *text, FloatSum *sum, const SketchMemory *memory)
 {
 	char again[FLOAT_SUM_TEXT];
 	const char *in = exact_read_string(text, "float8_sum/1;finite=");

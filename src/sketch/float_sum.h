@@ -54,7 +54,7 @@ extern char *float_special_write(char *out, const char *prefix, const FloatSpeci
 extern const char *float_special_read(const char *in, const char *prefix, FloatSpecial *special);
 
 extern void float_sum_init(FloatSum *sum);
-extern void float_sum_reset(FloatSum *sum, const ExactMemory *memory);
+extern void float_sum_reset(FloatSum *sum, const SketchMemory *memory);
 
 /* True when the value was one of the usual ones and is in; else float_sum_add() has to be called.
  */
@@ -67,11 +67,11 @@ float_sum_add_fast(FloatSum *sum, double value, bool subtract)
 	return true;
 }
 
-extern void float_sum_add(FloatSum *sum, double value, bool subtract, const ExactMemory *memory);
+extern void float_sum_add(FloatSum *sum, double value, bool subtract, const SketchMemory *memory);
 
 /* False, and dst of no use, where a count or the sum leaves its range: only made-up sums do. */
 extern bool float_sum_merge(FloatSum *dst, const FloatSum *src, bool subtract,
-							const ExactMemory *memory);
+							const SketchMemory *memory);
 
 /* Values, those that are no numbers included. */
 extern int64_t float_sum_count(const FloatSum *sum);
@@ -98,14 +98,14 @@ extern size_t float_sum_pack(const FloatSum *sum, uint8_t *out);
 
 /* Into a sum just made, safe on any bytes. NULL, or what is wrong. */
 extern const char *float_sum_unpack(const void *bytes, size_t size, FloatSum *sum,
-									const ExactMemory *memory);
+									const SketchMemory *memory);
 
 /* As unpacking, and accepts only what packing writes. */
 extern const char *float_sum_check(const void *bytes, size_t size, FloatSum *sum,
-								   const ExactMemory *memory);
+								   const SketchMemory *memory);
 
 /* out has room for FLOAT_SUM_TEXT characters. */
 extern void float_sum_write(const FloatSum *sum, char *out);
-extern const char *float_sum_read(const char *text, FloatSum *sum, const ExactMemory *memory);
+extern const char *float_sum_read(const char *text, FloatSum *sum, const SketchMemory *memory);
 
 #endif

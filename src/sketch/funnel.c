@@ -23,7 +23,7 @@ funnel_init(Funnel *funnel)
 }
 
 void
-funnel_reset(Funnel *funnel, const FunnelMemory *memory)
+funnel_reset(Funnel *funnel, const SketchMemory *memory)
 {
 	if (funnel->list != NULL)
 		memory->release(memory->arg, funnel->list);
@@ -31,7 +31,7 @@ funnel_reset(Funnel *funnel, const FunnelMemory *memory)
 }
 
 static void
-move(Funnel *funnel, size_t room, const FunnelMemory *memory)
+move(Funnel *funnel, size_t room, const SketchMemory *memory)
 {
 	FunnelEvent *list = memory->allocate(memory->arg, room * sizeof(FunnelEvent));
 
@@ -46,7 +46,7 @@ move(Funnel *funnel, size_t room, const FunnelMemory *memory)
 
 /* Events that come again and again need no more room than once. */
 static const char *
-make_room(Funnel *funnel, const FunnelMemory *memory)
+make_room(Funnel *funnel, const SketchMemory *memory)
 {
 	const char *error;
 
@@ -72,7 +72,7 @@ take(FunnelEvent *event, int64_t count)
 }
 
 const char *
-funnel_add(Funnel *funnel, const FunnelEvent *event, const FunnelMemory *memory)
+funnel_add(Funnel *funnel, const FunnelEvent *event, const SketchMemory *memory)
 {
 	const char *error;
 
@@ -92,7 +92,7 @@ funnel_add(Funnel *funnel, const FunnelEvent *event, const FunnelMemory *memory)
 }
 
 const char *
-funnel_merge(Funnel *into, const Funnel *from, bool subtract, const FunnelMemory *memory)
+funnel_merge(Funnel *into, const Funnel *from, bool subtract, const SketchMemory *memory)
 {
 	const char *error = NULL;
 	size_t i;
@@ -146,7 +146,7 @@ sort(FunnelEvent *list, size_t count)
 }
 
 const char *
-funnel_settle(Funnel *funnel, const FunnelMemory *memory)
+funnel_settle(Funnel *funnel, const SketchMemory *memory)
 {
 	FunnelEvent *list = funnel->list, *out;
 	size_t i = 0, j = funnel->sorted, count = 0;

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sketch/memory.h"
+
 #define FUNNEL_STEPS 64
 
 /* Different events in one funnel: of more, settling is an error. */
@@ -21,13 +23,6 @@
 /* What PostgreSQL's timestamps can be: [4714-11-24 BC, 294277-01-01), and the infinite ones. */
 #define FUNNEL_FIRST_TIME INT64_C(-211813488000000000)
 #define FUNNEL_END_TIME   INT64_C(9223371331200000000)
-
-typedef struct FunnelMemory
-{
-	void *(*allocate)(void *arg, size_t size); /* does not return NULL */
-	void (*release)(void *arg, void *pointer);
-	void *arg;
-} FunnelMemory;
 
 typedef struct FunnelEvent
 {
@@ -46,17 +41,17 @@ typedef struct Funnel
 } Funnel;
 
 extern void funnel_init(Funnel *funnel);
-extern void funnel_reset(Funnel *funnel, const FunnelMemory *memory);
+extern void funnel_reset(Funnel *funnel, const SketchMemory *memory);
 
 /* These return what is wrong, or NULL. */
-extern const char *funnel_add(Funnel *funnel, const FunnelEvent *event, const FunnelMemory *memory);
+extern const char *funnel_add(Funnel *funnel, const FunnelEvent *event, const SketchMemory *memory);
 
 /* Adds the events of another one, which is settled, or takes them away. */
 extern const char *funnel_merge(Funnel *into, const Funnel *from, bool subtract,
-								const FunnelMemory *memory);
+								const SketchMemory *memory);
 
 /* Sorts everything, each event once; to be called before anything below. */
-extern const char *funnel_settle(Funnel *funnel, const FunnelMemory *memory);
+extern const char *funnel_settle(Funnel *funnel, const SketchMemory *memory);
 
 /*
  * The greatest n such that steps 1 to n were done one later than the other, the last one at most
@@ -70,7 +65,7 @@ extern void funnel_pack(const Funnel *funnel, uint8_t *bytes);
 
 /* What is wrong with the bytes, or NULL. funnel is made here, also where something is wrong. */
 extern const char *funnel_unpack(const uint8_t *bytes, size_t size, Funnel *funnel,
-								 const FunnelMemory *memory);
+								 const SketchMemory *memory);
 
 /* Where an event stands in the order: by time; of the same time, the last step first. */
 static inline int

@@ -92,7 +92,7 @@ read_event(const uint8_t *in, const uint8_t *end, const FunnelEvent *before, Fun
 }
 
 const char *
-funnel_unpack(const uint8_t *in, size_t size, Funnel *funnel, const FunnelMemory *memory)
+funnel_unpack(const uint8_t *in, size_t size, Funnel *funnel, const SketchMemory *memory)
 {
 	const uint8_t *end = in + size;
 	uint64_t count;

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sketch/memory.h"
+
 #define HLL_MIN_PRECISION     4
 #define HLL_MAX_PRECISION     18
 #define HLL_DEFAULT_PRECISION 14
@@ -31,13 +33,6 @@
 
 /* Registers hold 0 .. 65 - precision; histograms have room for every byte, so none can overrun. */
 #define HLL_VALUES 256
-
-typedef struct HllMemory
-{
-	void *(*allocate)(void *arg, size_t size); /* never returns NULL: it may longjmp away */
-	void (*release)(void *arg, void *pointer);
-	void *arg;
-} HllMemory;
 
 /* ---- hashing --------------------------------------------------------------------------------- */
 
@@ -94,14 +89,14 @@ hll_max_value(int precision, int width)
 	return cap < top ? cap : top;
 }
 
-extern HllState *hll_create(int precision, int width, int cutoff, const HllMemory *memory);
-extern HllState *hll_copy(const HllState *state, const HllMemory *memory);
+extern HllState *hll_create(int precision, int width, int cutoff, const SketchMemory *memory);
+extern HllState *hll_copy(const HllState *state, const SketchMemory *memory);
 extern size_t hll_state_size(const HllState *state);
-extern HllState *hll_add_slow(HllState *state, uint64_t hash, const HllMemory *memory);
+extern HllState *hll_add_slow(HllState *state, uint64_t hash, const SketchMemory *memory);
 
 /* Adds a value. The state may move: go on with what is returned. */
 static inline HllState *
-hll_add(HllState *state, uint64_t hash, const HllMemory *memory)
+hll_add(HllState *state, uint64_t hash, const SketchMemory *memory)
 {
 	if (state->form == HLL_REGISTERS)
 	{
@@ -139,7 +134,7 @@ hll_token(uint64_t hash)
 	return index << 6 | value;
 }
 
-extern HllState *hll_settle(HllState *state, const HllMemory *memory);
+extern HllState *hll_settle(HllState *state, const SketchMemory *memory);
 
 /*
  * Adds a value to a sketch of our own, for many groups at once: a value then mostly touches one
@@ -147,7 +142,7 @@ extern HllState *hll_settle(HllState *state, const HllMemory *memory);
  * hll_settle() must come before anything else is asked of the state.
  */
 static inline HllState *
-hll_add_later(HllState *state, uint64_t hash, const HllMemory *memory)
+hll_add_later(HllState *state, uint64_t hash, const SketchMemory *memory)
 {
 	state->pending[state->npending++] = hll_token(hash);
 	if (state->npending == HLL_PENDING)
@@ -156,17 +151,17 @@ hll_add_later(HllState *state, uint64_t hash, const HllMemory *memory)
 }
 
 /* dst becomes the union of both; src is left alone. dst may move. */
-extern HllState *hll_merge(HllState *dst, const HllState *src, const HllMemory *memory);
+extern HllState *hll_merge(HllState *dst, const HllState *src, const SketchMemory *memory);
 
 /*
  * What added has that base has not: base joined with it is base joined with added. NULL: nothing.
  * It is all of added where forms or parameters do not let one tell. base is left alone, added is
  * used up: it may be what is returned.
  */
-extern HllState *hll_beyond(const HllState *base, HllState *added, const HllMemory *memory);
+extern HllState *hll_beyond(const HllState *base, HllState *added, const SketchMemory *memory);
 
 /* Folds to a smaller precision (larger ones are left as they are): what adding there had given. */
-extern HllState *hll_fold(HllState *state, int precision, const HllMemory *memory);
+extern HllState *hll_fold(HllState *state, int precision, const SketchMemory *memory);
 
 /* ---- packed bytes ---------------------------------------------------------------------------- */
 
@@ -200,7 +195,7 @@ typedef struct HllView
 extern const char *hll_view(const void *bytes, size_t length, HllView *view);
 
 /* Reads all of it and compares with what hll_pack() would write. NULL, or what is wrong. */
-extern const char *hll_check(const void *bytes, size_t length, const HllMemory *memory);
+extern const char *hll_check(const void *bytes, size_t length, const SketchMemory *memory);
 
 static inline bool
 hll_is_empty(const HllView *view)
@@ -215,10 +210,10 @@ hll_is_loose(const HllView *view)
 }
 
 /* NULL when the bytes are damaged so that no state can be made of them. */
-extern HllState *hll_unpack(const HllView *view, const HllMemory *memory);
+extern HllState *hll_unpack(const HllView *view, const SketchMemory *memory);
 
 /* As hll_merge(), straight from packed bytes; *error is set (and dst half-merged) when damaged. */
-extern HllState *hll_merge_packed(HllState *dst, const HllView *src, const HllMemory *memory,
+extern HllState *hll_merge_packed(HllState *dst, const HllView *src, const SketchMemory *memory,
 								  const char **error);
 
 /* ---- text ------------------------------------------------------------------------------------ */
@@ -234,7 +229,7 @@ extern void hll_text_write(const HllView *view, const void *bytes, size_t length
 
 /* Reads it back, checked; bytes has room for strlen(text) / 2. NULL, or what is wrong. */
 extern const char *hll_text_read(const char *text, void *bytes, size_t *length,
-								 const HllMemory *memory);
+								 const SketchMemory *memory);
 
 /* ---- packing --------------------------------------------------------------------------------- */
 
@@ -249,8 +244,8 @@ typedef struct HllPacker
 	uint32_t *sorted; /* scratch: tokens or (index, value) pairs in order */
 } HllPacker;
 
-extern void hll_pack_prepare(const HllState *state, HllPacker *packer, const HllMemory *memory);
-extern void hll_pack(HllPacker *packer, void *out, const HllMemory *memory);
+extern void hll_pack_prepare(const HllState *state, HllPacker *packer, const SketchMemory *memory);
+extern void hll_pack(HllPacker *packer, void *out, const SketchMemory *memory);
 
 /*
  * What comes to a set that is kept as it is, beside it: bytes of a loose kind, which are merged as
@@ -261,7 +256,7 @@ extern void hll_pack(HllPacker *packer, void *out, const HllMemory *memory);
 extern bool hll_loose_can(const HllState *base, const HllView *loose, const HllState *added);
 extern size_t hll_loose_bound(const HllState *base, const HllView *loose, const HllState *added);
 extern size_t hll_loose_write(HllState *base, const HllView *loose, HllState *added, uint8_t *out,
-							  const HllMemory *memory);
+							  const SketchMemory *memory);
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
@@ -287,7 +282,7 @@ extern const char *hll_check_state(const HllState *state);
 /* ---- storage v1, which postgresql-hll, java-hll and others share ----------------------------- */
 
 /* NULL and *error on bytes that do not follow the specification, or that we cannot hold. */
-extern HllState *hll_storage_read(const void *bytes, size_t length, const HllMemory *memory,
+extern HllState *hll_storage_read(const void *bytes, size_t length, const SketchMemory *memory,
 								  const char **error);
 
 typedef struct HllStorage
@@ -306,8 +301,8 @@ typedef struct HllStorage
  * cutoff allows as many.
  */
 extern void hll_storage_prepare(const HllState *state, int width, int cutoff, HllStorage *storage,
-								const HllMemory *memory);
-extern void hll_storage_write(HllStorage *storage, void *out, const HllMemory *memory);
+								const SketchMemory *memory);
+extern void hll_storage_write(HllStorage *storage, void *out, const SketchMemory *memory);
 
 /* Explicit hashes that storage v1's cutoff byte allows. */
 extern uint32_t hll_explicit_limit(int precision, int width, int cutoff);

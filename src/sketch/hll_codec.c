@@ -86,7 +86,7 @@ read_element(const uint8_t *bytes)
 /* ---- merging from packed bytes --------------------------------------------------------------- */
 
 static HllState *
-merge_tokens(HllState *dst, const HllView *src, const HllMemory *memory, const char **error)
+merge_tokens(HllState *dst, const HllView *src, const SketchMemory *memory, const char **error)
 {
 	HllRiceReader reader;
 	uint32_t tokens[HLL_RICE_BATCH];
@@ -117,7 +117,7 @@ merge_tokens(HllState *dst, const HllView *src, const HllMemory *memory, const c
 }
 
 static HllState *
-merge_explicit(HllState *dst, const HllView *src, const HllMemory *memory, const char **error)
+merge_explicit(HllState *dst, const HllView *src, const SketchMemory *memory, const char **error)
 {
 	int64_t *elements = memory->allocate(memory->arg, src->count * sizeof(int64_t));
 
@@ -161,7 +161,7 @@ raise_registers(uint8_t *registers, const HllView *src)
 }
 
 static void
-merge_registers(HllState *dst, const HllView *src, const HllMemory *memory, const char **error)
+merge_registers(HllState *dst, const HllView *src, const SketchMemory *memory, const char **error)
 {
 	HllState *other;
 
@@ -180,7 +180,7 @@ merge_registers(HllState *dst, const HllView *src, const HllMemory *memory, cons
 }
 
 HllState *
-hll_merge_packed(HllState *dst, const HllView *src, const HllMemory *memory, const char **error)
+hll_merge_packed(HllState *dst, const HllView *src, const SketchMemory *memory, const char **error)
 {
 	*error = NULL;
 	if (hll_is_empty(src))
@@ -207,7 +207,7 @@ hll_merge_packed(HllState *dst, const HllView *src, const HllMemory *memory, con
 }
 
 HllState *
-hll_unpack(const HllView *view, const HllMemory *memory)
+hll_unpack(const HllView *view, const SketchMemory *memory)
 {
 	const char *error;
 	HllState *state = hll_create(view->precision, view->width, view->cutoff, memory);
@@ -234,7 +234,7 @@ sorted_registers(const HllState *state, uint32_t *out)
 }
 
 void
-hll_pack_prepare(const HllState *state, HllPacker *packer, const HllMemory *memory)
+hll_pack_prepare(const HllState *state, HllPacker *packer, const SketchMemory *memory)
 {
 	uint32_t histogram[HLL_VALUES];
 	uint32_t nonzero;
@@ -273,7 +273,7 @@ hll_pack_prepare(const HllState *state, HllPacker *packer, const HllMemory *memo
 }
 
 void
-hll_pack(HllPacker *packer, void *out, const HllMemory *memory)
+hll_pack(HllPacker *packer, void *out, const SketchMemory *memory)
 {
 	const HllState *state = packer->state;
 	uint8_t *bytes = out;
@@ -309,7 +309,7 @@ hll_pack(HllPacker *packer, void *out, const HllMemory *memory)
 /* ---- checking -------------------------------------------------------------------------------- */
 
 const char *
-hll_check(const void *bytes, size_t length, const HllMemory *memory)
+hll_check(const void *bytes, size_t length, const SketchMemory *memory)
 {
 	HllView view;
 	const char *error = hll_view(bytes, length, &view);

@@ -109,16 +109,16 @@ hll_store64(uint8_t *bytes, uint64_t word)
 /* ---- hll_state.c ----------------------------------------------------------------------------- */
 
 extern HllState *hll_create_registers(int precision, int width, int cutoff,
-									  const HllMemory *memory);
+									  const SketchMemory *memory);
 extern HllState *hll_create_explicit(int precision, int width, int cutoff, uint32_t capacity,
-									 const HllMemory *memory);
-extern HllState *hll_to_registers(HllState *state, const HllMemory *memory);
-extern HllState *hll_insert_token(HllState *state, uint32_t token, const HllMemory *memory);
-extern HllState *hll_reserve_tokens(HllState *state, uint32_t count, const HllMemory *memory);
+									 const SketchMemory *memory);
+extern HllState *hll_to_registers(HllState *state, const SketchMemory *memory);
+extern HllState *hll_insert_token(HllState *state, uint32_t token, const SketchMemory *memory);
+extern HllState *hll_reserve_tokens(HllState *state, uint32_t count, const SketchMemory *memory);
 extern HllState *hll_insert_tokens(HllState *state, const uint32_t *tokens, uint32_t n,
-								   const HllMemory *memory);
+								   const SketchMemory *memory);
 extern HllState *hll_insert_elements(HllState *state, const int64_t *elements, uint32_t n,
-									 const HllMemory *memory);
+									 const SketchMemory *memory);
 extern uint32_t hll_sorted_tokens(const HllState *state, uint32_t *out);
 
 /*
@@ -126,7 +126,7 @@ extern uint32_t hll_sorted_tokens(const HllState *state, uint32_t *out);
  * is in the form that the union needs, unless the count of what is still to come says otherwise.
  */
 extern HllState *hll_join(HllState *dst, int precision, int width, int cutoff, bool registers,
-						  const HllMemory *memory);
+						  const SketchMemory *memory);
 
 /* Folds and raises: dst has at most src's precision and width. */
 extern void hll_fold_into(HllState *dst, const uint8_t *registers, int precision);
@@ -175,7 +175,7 @@ extern bool hll_dense_histogram(const uint8_t *bytes, size_t length, int precisi
 
 extern const char *hll_loose_count(size_t length, int kind, uint32_t *count);
 extern bool hll_loose_raise(uint8_t *registers, const HllView *src);
-extern HllState *hll_loose_insert(HllState *dst, const HllView *src, const HllMemory *memory,
+extern HllState *hll_loose_insert(HllState *dst, const HllView *src, const SketchMemory *memory,
 								  const char **error);
 
 /* ---- hll_simd*.c ----------------------------------------------------------------------------- */

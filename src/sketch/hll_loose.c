@@ -57,7 +57,7 @@ hll_loose_raise(uint8_t *registers, const HllView *src)
 #define MOST_OF_TOKEN 38
 
 HllState *
-hll_loose_insert(HllState *dst, const HllView *src, const HllMemory *memory, const char **error)
+hll_loose_insert(HllState *dst, const HllView *src, const SketchMemory *memory, const char **error)
 {
 	for (uint32_t i = 0; i < src->count; i++)
 	{
@@ -154,7 +154,7 @@ write_tokens(const HllState *beyond, uint8_t *out)
 
 /* What base has not of added, which is used up. */
 static uint8_t *
-write_beyond(HllState *base, HllState *added, int kind, uint8_t *out, const HllMemory *memory)
+write_beyond(HllState *base, HllState *added, int kind, uint8_t *out, const SketchMemory *memory)
 {
 	if (base->form == HLL_TOKENS)
 	{
@@ -176,7 +176,7 @@ write_beyond(HllState *base, HllState *added, int kind, uint8_t *out, const HllM
 
 size_t
 hll_loose_write(HllState *base, const HllView *loose, HllState *added, uint8_t *out,
-				const HllMemory *memory)
+				const SketchMemory *memory)
 {
 	int kind = kind_beside(base);
 	uint8_t *end = out + HLL_HEADER;

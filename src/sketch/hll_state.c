@@ -54,7 +54,8 @@ hll_state_size(const HllState *state)
 }
 
 static HllState *
-create(int precision, int width, int cutoff, HllForm form, uint32_t slots, const HllMemory *memory)
+create(int precision, int width, int cutoff, HllForm form, uint32_t slots,
+	   const SketchMemory *memory)
 {
 	HllState head = {.precision = (uint8_t) precision,
 					 .width = (uint8_t) width,
@@ -68,7 +69,7 @@ create(int precision, int width, int cutoff, HllForm form, uint32_t slots, const
 }
 
 HllState *
-hll_create_registers(int precision, int width, int cutoff, const HllMemory *memory)
+hll_create_registers(int precision, int width, int cutoff, const SketchMemory *memory)
 {
 	HllState *state = create(precision, width, cutoff, HLL_REGISTERS, 0, memory);
 
@@ -78,7 +79,7 @@ hll_create_registers(int precision, int width, int cutoff, const HllMemory *memo
 
 HllState *
 hll_create_explicit(int precision, int width, int cutoff, uint32_t capacity,
-					const HllMemory *memory)
+					const SketchMemory *memory)
 {
 	return create(precision, width, cutoff, HLL_EXPLICIT, capacity, memory);
 }
@@ -100,7 +101,7 @@ next_slots(int precision, uint32_t slots)
 }
 
 static HllState *
-create_tokens(int precision, uint32_t slots, const HllMemory *memory)
+create_tokens(int precision, uint32_t slots, const SketchMemory *memory)
 {
 	HllState *state = create(precision, HLL_NATIVE_WIDTH, HLL_NATIVE, HLL_TOKENS, slots, memory);
 
@@ -109,7 +110,7 @@ create_tokens(int precision, uint32_t slots, const HllMemory *memory)
 }
 
 HllState *
-hll_create(int precision, int width, int cutoff, const HllMemory *memory)
+hll_create(int precision, int width, int cutoff, const SketchMemory *memory)
 {
 	if (cutoff & HLL_NATIVE)
 		return create_tokens(precision, next_slots(precision, 0), memory);
@@ -117,7 +118,7 @@ hll_create(int precision, int width, int cutoff, const HllMemory *memory)
 }
 
 HllState *
-hll_copy(const HllState *state, const HllMemory *memory)
+hll_copy(const HllState *state, const SketchMemory *memory)
 {
 	size_t size = hll_state_size(state);
 
@@ -134,7 +135,7 @@ raise_by_hash(HllState *registers, uint64_t hash)
 
 /* The largest token table is as large as the registers, and becomes them in place. */
 static HllState *
-tokens_to_registers(HllState *state, const HllMemory *memory)
+tokens_to_registers(HllState *state, const SketchMemory *memory)
 {
 	uint32_t *slots = hll_slots(state);
 	uint32_t *tokens = memory->allocate(memory->arg, (state->count + 1) * sizeof(uint32_t));
@@ -165,7 +166,7 @@ tokens_to_registers(HllState *state, const HllMemory *memory)
 }
 
 HllState *
-hll_to_registers(HllState *state, const HllMemory *memory)
+hll_to_registers(HllState *state, const SketchMemory *memory)
 {
 	HllState *registers;
 
@@ -219,7 +220,7 @@ hll_fold_into(HllState *dst, const uint8_t *registers, int precision)
 }
 
 static HllState *
-refit(HllState *state, int precision, int width, const HllMemory *memory)
+refit(HllState *state, int precision, int width, const SketchMemory *memory)
 {
 	if (state->precision == precision && state->width == width)
 		return state;
@@ -242,7 +243,7 @@ refit(HllState *state, int precision, int width, const HllMemory *memory)
 }
 
 HllState *
-hll_fold(HllState *state, int precision, const HllMemory *memory)
+hll_fold(HllState *state, int precision, const SketchMemory *memory)
 {
 	if (precision >= state->precision)
 		return state;
@@ -271,7 +272,7 @@ find_slot(const HllState *state, uint32_t token)
 }
 
 static HllState *
-grow_tokens(HllState *state, uint32_t nslots, const HllMemory *memory)
+grow_tokens(HllState *state, uint32_t nslots, const SketchMemory *memory)
 {
 	HllState *grown = create_tokens(state->precision, nslots, memory);
 	const uint32_t *slots = hll_slots(state);
@@ -287,7 +288,7 @@ grow_tokens(HllState *state, uint32_t nslots, const HllMemory *memory)
 }
 
 HllState *
-hll_insert_token(HllState *state, uint32_t token, const HllMemory *memory)
+hll_insert_token(HllState *state, uint32_t token, const SketchMemory *memory)
 {
 	uint32_t at = find_slot(state, token);
 	uint32_t *slot = hll_slots(state) + at;
@@ -321,7 +322,7 @@ hll_insert_token(HllState *state, uint32_t token, const HllMemory *memory)
  * first slots of a table that grows with them, and every one of them would walk past those before.
  */
 HllState *
-hll_reserve_tokens(HllState *state, uint32_t count, const HllMemory *memory)
+hll_reserve_tokens(HllState *state, uint32_t count, const SketchMemory *memory)
 {
 	uint32_t most = hll_padded_count(state->precision) / sizeof(uint32_t);
 	uint32_t nslots = state->slots;
@@ -335,7 +336,7 @@ hll_reserve_tokens(HllState *state, uint32_t count, const HllMemory *memory)
 
 /* Tokens into either form; the state may go over from one to the other on the way. */
 HllState *
-hll_insert_tokens(HllState *state, const uint32_t *tokens, uint32_t n, const HllMemory *memory)
+hll_insert_tokens(HllState *state, const uint32_t *tokens, uint32_t n, const SketchMemory *memory)
 {
 	uint32_t i = 0;
 
@@ -347,7 +348,7 @@ hll_insert_tokens(HllState *state, const uint32_t *tokens, uint32_t n, const Hll
 }
 
 HllState *
-hll_settle(HllState *state, const HllMemory *memory)
+hll_settle(HllState *state, const SketchMemory *memory)
 {
 	uint32_t tokens[HLL_PENDING];
 	uint32_t n = state->npending;
@@ -360,7 +361,8 @@ hll_settle(HllState *state, const HllMemory *memory)
 
 /* Merges sorted hashes into sorted ones, from the end, so that nothing is overwritten too early. */
 HllState *
-hll_insert_elements(HllState *state, const int64_t *elements, uint32_t n, const HllMemory *memory)
+hll_insert_elements(HllState *state, const int64_t *elements, uint32_t n,
+					const SketchMemory *memory)
 {
 	int64_t *mine = hll_elements(state);
 	uint32_t fresh = 0;
@@ -407,7 +409,7 @@ hll_insert_elements(HllState *state, const int64_t *elements, uint32_t n, const 
 }
 
 HllState *
-hll_add_slow(HllState *state, uint64_t hash, const HllMemory *memory)
+hll_add_slow(HllState *state, uint64_t hash, const SketchMemory *memory)
 {
 	int64_t element = (int64_t) hash;
 
@@ -454,7 +456,7 @@ hll_sorted_tokens(const HllState *state, uint32_t *out)
 
 HllState *
 hll_join(HllState *dst, int precision, int width, int cutoff, bool registers,
-		 const HllMemory *memory)
+		 const SketchMemory *memory)
 {
 	if (dst->form != HLL_REGISTERS && dst->count == 0)
 	{
@@ -476,7 +478,7 @@ hll_join(HllState *dst, int precision, int width, int cutoff, bool registers,
 
 /* Both sets are empty: the larger precision loses nothing later. */
 static HllState *
-join_empty(HllState *dst, const HllState *src, const HllMemory *memory)
+join_empty(HllState *dst, const HllState *src, const SketchMemory *memory)
 {
 	int precision = dst->precision > src->precision ? dst->precision : src->precision;
 	int width = dst->width > src->width ? dst->width : src->width;
@@ -489,7 +491,7 @@ join_empty(HllState *dst, const HllState *src, const HllMemory *memory)
 }
 
 HllState *
-hll_merge(HllState *dst, const HllState *src, const HllMemory *memory)
+hll_merge(HllState *dst, const HllState *src, const SketchMemory *memory)
 {
 	if (src->form != HLL_REGISTERS && src->count == 0)
 	{
@@ -551,7 +553,7 @@ registers_have(const HllState *base, const HllState *tokens)
 
 /* Registers of base's precision; base is registers, and hll_join() leaves its parameters. */
 static HllState *
-registers_beyond(const HllState *base, const HllState *added, const HllMemory *memory)
+registers_beyond(const HllState *base, const HllState *added, const SketchMemory *memory)
 {
 	HllState *beyond = hll_create_registers(base->precision, base->width, base->cutoff, memory);
 	const uint8_t *has = hll_registers(base);
@@ -573,7 +575,7 @@ registers_beyond(const HllState *base, const HllState *added, const HllMemory *m
 
 /* A token holds the same at any precision. */
 static HllState *
-tokens_beyond(const HllState *base, const HllState *added, const HllMemory *memory)
+tokens_beyond(const HllState *base, const HllState *added, const SketchMemory *memory)
 {
 	HllState *beyond = hll_create(added->precision, added->width, added->cutoff, memory);
 	const uint32_t *slots = hll_slots(added);
@@ -595,7 +597,7 @@ tokens_beyond(const HllState *base, const HllState *added, const HllMemory *memo
 }
 
 HllState *
-hll_beyond(const HllState *base, HllState *added, const HllMemory *memory)
+hll_beyond(const HllState *base, HllState *added, const SketchMemory *memory)
 {
 	HllState *beyond;
 

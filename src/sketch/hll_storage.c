@@ -128,7 +128,7 @@ read_full(HllState *state, const uint8_t *bytes, size_t length)
 }
 
 HllState *
-hll_storage_read(const void *bytes, size_t length, const HllMemory *memory, const char **error)
+hll_storage_read(const void *bytes, size_t length, const SketchMemory *memory, const char **error)
 {
 	const uint8_t *head = bytes;
 	int precision;
@@ -182,7 +182,7 @@ hll_storage_read(const void *bytes, size_t length, const HllMemory *memory, cons
 
 void
 hll_storage_prepare(const HllState *state, int width, int cutoff, HllStorage *storage,
-					const HllMemory *memory)
+					const SketchMemory *memory)
 {
 	uint32_t nonzero;
 	size_t sparse;
@@ -258,7 +258,7 @@ write_registers(const HllStorage *storage, uint8_t *data)
 }
 
 void
-hll_storage_write(HllStorage *storage, void *out, const HllMemory *memory)
+hll_storage_write(HllStorage *storage, void *out, const SketchMemory *memory)
 {
 	const HllState *state = storage->state;
 	uint8_t *bytes = out;

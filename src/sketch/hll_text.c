@@ -55,7 +55,7 @@ digit(char c)
 }
 
 const char *
-hll_text_read(const char *text, void *bytes, size_t *length, const HllMemory *memory)
+hll_text_read(const char *text, void *bytes, size_t *length, const SketchMemory *memory)
 {
 	const char *hex = strstr(text, ";\\x");
 	uint8_t *out = bytes;

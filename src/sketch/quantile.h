@@ -21,18 +21,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sketch/memory.h"
+
 #define QUANTILE_LEAST_BITS 1
 #define QUANTILE_MOST_BITS  10
 
 /* Smallest packed sketch: format, version, bits. */
 #define QUANTILE_HEADER 3
-
-typedef struct QuantileMemory
-{
-	void *(*allocate)(void *arg, size_t size); /* never returns NULL: it may longjmp away */
-	void (*release)(void *arg, void *pointer);
-	void *arg;
-} QuantileMemory;
 
 /*
  * Numbers of buckets are in the order of values: 0 is zero, then by magnitude, negative ones below;
@@ -69,20 +64,19 @@ extern int quantile_bits_for(double error);
 extern double quantile_error_of(int bits);
 
 extern void quantile_init(QuantileSketch *sketch);
-extern void quantile_reset(QuantileSketch *sketch, const QuantileMemory *memory);
+extern void quantile_reset(QuantileSketch *sketch, const SketchMemory *memory);
 
 /* These are false, and the sketch of no use, where a count leaves its range of 2^62. */
 extern bool quantile_add(QuantileSketch *sketch, int bits, double value, int64_t count,
-						 const QuantileMemory *memory);
+						 const SketchMemory *memory);
 extern bool quantile_merge(QuantileSketch *sketch, const void *bytes, size_t size, bool subtract,
-						   const QuantileMemory *memory);
+						   const SketchMemory *memory);
 extern bool quantile_merge_sketch(QuantileSketch *sketch, const QuantileSketch *other,
-								  const QuantileMemory *memory);
+								  const SketchMemory *memory);
 
 /* Packed bytes follow from the multiset of values and the bits alone. */
 extern size_t quantile_pack_bound(const QuantileSketch *sketch);
-extern size_t quantile_pack(const QuantileSketch *sketch, uint8_t *out,
-							const QuantileMemory *memory);
+extern size_t quantile_pack(const QuantileSketch *sketch, uint8_t *out, const SketchMemory *memory);
 
 /*
  * Of two packed sketches. 0 where a count leaves its range. Room: a count may take a byte more

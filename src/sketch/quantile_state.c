@@ -82,7 +82,7 @@ quantile_init(QuantileSketch *sketch)
 }
 
 void
-quantile_reset(QuantileSketch *sketch, const QuantileMemory *memory)
+quantile_reset(QuantileSketch *sketch, const SketchMemory *memory)
 {
 	if (sketch->slot)
 		memory->release(memory->arg, sketch->slot);
@@ -105,7 +105,7 @@ slot_of(QuantileBucket *slots, uint32_t n, int32_t number)
 
 /* All buckets into a table of that size, with so many bits. */
 static bool
-move(QuantileSketch *sketch, uint32_t n, int bits, const QuantileMemory *memory)
+move(QuantileSketch *sketch, uint32_t n, int bits, const SketchMemory *memory)
 {
 	QuantileBucket *slots = memory->allocate(memory->arg, sizeof(QuantileBucket) * n);
 	uint32_t used = 0;
@@ -140,7 +140,7 @@ move(QuantileSketch *sketch, uint32_t n, int bits, const QuantileMemory *memory)
 
 /* The sketch takes values of so many bits from now on, or had fewer before. */
 static bool
-agree(QuantileSketch *sketch, int bits, const QuantileMemory *memory)
+agree(QuantileSketch *sketch, int bits, const SketchMemory *memory)
 {
 	if (sketch->bits == 0)
 		sketch->bits = bits;
@@ -148,7 +148,7 @@ agree(QuantileSketch *sketch, int bits, const QuantileMemory *memory)
 }
 
 static bool
-add(QuantileSketch *sketch, int32_t number, int64_t count, const QuantileMemory *memory)
+add(QuantileSketch *sketch, int32_t number, int64_t count, const SketchMemory *memory)
 {
 	QuantileBucket *slot;
 
@@ -167,7 +167,7 @@ add(QuantileSketch *sketch, int32_t number, int64_t count, const QuantileMemory 
 
 bool
 quantile_add(QuantileSketch *sketch, int bits, double value, int64_t count,
-			 const QuantileMemory *memory)
+			 const SketchMemory *memory)
 {
 	return agree(sketch, bits, memory) &&
 		   add(sketch, number_of(value, sketch->bits), count, memory);
@@ -175,7 +175,7 @@ quantile_add(QuantileSketch *sketch, int bits, double value, int64_t count,
 
 bool
 quantile_merge(QuantileSketch *sketch, const void *bytes, size_t size, bool subtract,
-			   const QuantileMemory *memory)
+			   const SketchMemory *memory)
 {
 	QuantileReader reader;
 	QuantileBucket bucket;
@@ -193,7 +193,7 @@ quantile_merge(QuantileSketch *sketch, const void *bytes, size_t size, bool subt
 
 bool
 quantile_merge_sketch(QuantileSketch *sketch, const QuantileSketch *other,
-					  const QuantileMemory *memory)
+					  const SketchMemory *memory)
 {
 	if (other->bits == 0)
 		return true;
@@ -226,7 +226,7 @@ quantile_pack_bound(const QuantileSketch *sketch)
 }
 
 size_t
-quantile_pack(const QuantileSketch *sketch, uint8_t *out, const QuantileMemory *memory)
+quantile_pack(const QuantileSketch *sketch, uint8_t *out, const SketchMemory *memory)
 {
 	QuantileBucket *sorted =
 		memory->allocate(memory->arg, sizeof(QuantileBucket) * ((size_t) sketch->used + 1));

@@ -20,7 +20,7 @@ sessions_init(Sessions *sessions, int64_t gap)
 }
 
 void
-sessions_reset(Sessions *sessions, const SessionsMemory *memory)
+sessions_reset(Sessions *sessions, const SketchMemory *memory)
 {
 	if (sessions->list != NULL)
 		memory->release(memory->arg, sessions->list);
@@ -31,7 +31,7 @@ sessions_reset(Sessions *sessions, const SessionsMemory *memory)
 
 /* Room for one more: half as much again. */
 static void *
-grown(void *old, size_t count, size_t *room, size_t width, const SessionsMemory *memory)
+grown(void *old, size_t count, size_t *room, size_t width, const SketchMemory *memory)
 {
 	void *new;
 
@@ -48,7 +48,7 @@ grown(void *old, size_t count, size_t *room, size_t width, const SessionsMemory 
 }
 
 static void
-push(Sessions *sessions, const Session *session, const SessionsMemory *memory)
+push(Sessions *sessions, const Session *session, const SketchMemory *memory)
 {
 	sessions->list =
 		grown(sessions->list, sessions->count, &sessions->room, sizeof(Session), memory);
@@ -68,7 +68,7 @@ extend(Session *session, const Session *next)
 }
 
 bool
-sessions_add(Sessions *sessions, const Session *session, const SessionsMemory *memory)
+sessions_add(Sessions *sessions, const Session *session, const SketchMemory *memory)
 {
 	Session *newest = sessions->count > 0 ? &sessions->list[sessions->count - 1] : NULL;
 	size_t most = sessions->count / 4;
@@ -101,7 +101,7 @@ take(Session *out, size_t *count, const Session *next, int64_t gap)
 
 /* other: by first time. */
 static bool
-merge(Sessions *sessions, const Session *other, size_t other_count, const SessionsMemory *memory)
+merge(Sessions *sessions, const Session *other, size_t other_count, const SketchMemory *memory)
 {
 	size_t room = sessions->count + other_count;
 	Session *out = memory->allocate(memory->arg, room * sizeof(Session));
@@ -132,7 +132,7 @@ by_first(const void *a, const void *b)
 }
 
 bool
-sessions_settle(Sessions *sessions, const SessionsMemory *memory)
+sessions_settle(Sessions *sessions, const SketchMemory *memory)
 {
 	size_t n = sessions->early_count;
 
@@ -145,7 +145,7 @@ sessions_settle(Sessions *sessions, const SessionsMemory *memory)
 
 /* A large set at once; small ones wait with others, or many of them would each copy the list. */
 bool
-sessions_merge(Sessions *into, const Sessions *from, const SessionsMemory *memory)
+sessions_merge(Sessions *into, const Sessions *from, const SketchMemory *memory)
 {
 	bool fits = true;
 	size_t i;
@@ -230,7 +230,7 @@ is_time(int64_t time)
 }
 
 const char *
-sessions_append(Sessions *sessions, const Session *session, const SessionsMemory *memory)
+sessions_append(Sessions *sessions, const Session *session, const SketchMemory *memory)
 {
 	uint64_t length = (uint64_t) session->last - (uint64_t) session->first;
 

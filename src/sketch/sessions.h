@@ -12,16 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sketch/memory.h"
+
 /* What PostgreSQL's timestamps can be: [4714-11-24 BC, 294277-01-01), and the infinite ones. */
 #define SESSIONS_FIRST_TIME INT64_C(-211813488000000000)
 #define SESSIONS_END_TIME   INT64_C(9223371331200000000)
-
-typedef struct SessionsMemory
-{
-	void *(*allocate)(void *arg, size_t size); /* does not return NULL */
-	void (*release)(void *arg, void *pointer);
-	void *arg;
-} SessionsMemory;
 
 typedef struct Session
 {
@@ -52,16 +47,16 @@ sessions_reach(int64_t time, int64_t gap)
 }
 
 extern void sessions_init(Sessions *sessions, int64_t gap);
-extern void sessions_reset(Sessions *sessions, const SessionsMemory *memory);
+extern void sessions_reset(Sessions *sessions, const SketchMemory *memory);
 
 /* Adds an event, or a session of events. False: more events than can be counted. */
-extern bool sessions_add(Sessions *sessions, const Session *session, const SessionsMemory *memory);
+extern bool sessions_add(Sessions *sessions, const Session *session, const SketchMemory *memory);
 
 /* Adds those of another set of the same gap, which is settled. */
-extern bool sessions_merge(Sessions *into, const Sessions *from, const SessionsMemory *memory);
+extern bool sessions_merge(Sessions *into, const Sessions *from, const SketchMemory *memory);
 
 /* Puts everything into the list; to be called before anything below. False: as above. */
-extern bool sessions_settle(Sessions *sessions, const SessionsMemory *memory);
+extern bool sessions_settle(Sessions *sessions, const SketchMemory *memory);
 
 /* The session that is going on at a time, its first and last moment included; or NULL. */
 extern const Session *sessions_find(const Sessions *sessions, int64_t time);
@@ -77,10 +72,10 @@ extern void sessions_pack(const Sessions *sessions, uint8_t *bytes);
 
 /* What is wrong with the bytes, or NULL. sessions is made here, also where something is wrong. */
 extern const char *sessions_unpack(const uint8_t *bytes, size_t size, Sessions *sessions,
-								   const SessionsMemory *memory);
+								   const SketchMemory *memory);
 
 /* Appends a session to the list: what is wrong with it, or NULL. For reading from text. */
 extern const char *sessions_append(Sessions *sessions, const Session *session,
-								   const SessionsMemory *memory);
+								   const SketchMemory *memory);
 
 #endif

@@ -78,7 +78,7 @@ session_of(const Sessions *sessions, const uint64_t numbers[3])
 }
 
 const char *
-sessions_unpack(const uint8_t *in, size_t size, Sessions *sessions, const SessionsMemory *memory)
+sessions_unpack(const uint8_t *in, size_t size, Sessions *sessions, const SketchMemory *memory)
 {
 	const uint8_t *end = in + size;
 	uint64_t gap, count;

@@ -11,6 +11,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "type/gap.h"
+#include "type/memory.h"
 #include "type/sessions_type.h"
 #include "type/window.h"
 #include "utils/array.h"
@@ -50,16 +51,6 @@ typedef struct Concurrent
 } Concurrent;
 
 /* ---- transition ------------------------------------------------------------------------------ */
-
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
 
 static void
 take_step(FunctionCallInfo fcinfo, Concurrent *state)

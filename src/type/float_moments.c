@@ -8,6 +8,7 @@
 
 #include "sketch/float_moments.h"
 #include "type/float_type.h"
+#include "type/memory.h"
 
 #define TYPE_NAME "telemetry.float8_moments"
 
@@ -24,7 +25,7 @@ moments_datum(const FloatMoments *moments)
 static void
 moments_from_datum(Datum datum, FloatMoments *moments)
 {
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
 	const char *error;
 
@@ -37,7 +38,7 @@ moments_from_datum(Datum datum, FloatMoments *moments)
 }
 
 static void
-merge(FloatMoments *dst, const FloatMoments *src, bool subtract, const ExactMemory *memory)
+merge(FloatMoments *dst, const FloatMoments *src, bool subtract, const SketchMemory *memory)
 {
 	if (!float_moments_alike(dst, src))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -56,7 +57,7 @@ Datum
 telemetry_float8_moments_in(PG_FUNCTION_ARGS)
 {
 	const char *text = PG_GETARG_CSTRING(0);
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatMoments moments;
 	const char *error;
 
@@ -84,7 +85,7 @@ Datum
 telemetry_float8_moments_recv(PG_FUNCTION_ARGS)
 {
 	struct varlena *value = float_receive(fcinfo);
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatMoments moments;
 	const char *error;
 
@@ -107,7 +108,7 @@ telemetry_float8_moments_send(PG_FUNCTION_ARGS)
 static Datum
 merged(FunctionCallInfo fcinfo, bool subtract)
 {
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatMoments a;
 	FloatMoments b;
 
@@ -135,7 +136,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_moments_negate);
 Datum
 telemetry_float8_moments_negate(PG_FUNCTION_ARGS)
 {
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatMoments moments;
 	FloatMoments negative;
 
@@ -208,7 +209,7 @@ state_argument(FunctionCallInfo fcinfo, int argno)
 }
 
 static FloatMoments *
-open_state(FunctionCallInfo fcinfo, const ExactMemory *memory)
+open_state(FunctionCallInfo fcinfo, const SketchMemory *memory)
 {
 	FloatMoments *moments = state_argument(fcinfo, 0);
 
@@ -224,7 +225,7 @@ open_state(FunctionCallInfo fcinfo, const ExactMemory *memory)
 static inline Datum
 accumulate(FunctionCallInfo fcinfo, bool subtract)
 {
-	ExactMemory memory = float_memory(float_aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	FloatMoments *moments = open_state(fcinfo, &memory);
 
 	/* The state is there then all the same: that of a moving window must not be NULL. */
@@ -255,7 +256,7 @@ telemetry_float8_moments_agg_drop(PG_FUNCTION_ARGS)
 static Datum
 unite(FunctionCallInfo fcinfo, bool subtract)
 {
-	ExactMemory memory = float_memory(float_aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	FloatMoments *moments = open_state(fcinfo, &memory);
 	FloatMoments other;
 
@@ -285,7 +286,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_moments_agg_combine);
 Datum
 telemetry_float8_moments_agg_combine(PG_FUNCTION_ARGS)
 {
-	ExactMemory memory = float_memory(float_aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	FloatMoments *moments = open_state(fcinfo, &memory);
 
 	if (!PG_ARGISNULL(1))
@@ -297,7 +298,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_moments_agg_serialize);
 Datum
 telemetry_float8_moments_agg_serialize(PG_FUNCTION_ARGS)
 {
-	(void) float_aggregate_context(fcinfo);
+	(void) aggregate_context(fcinfo);
 	return moments_datum(state_argument(fcinfo, 0));
 }
 
@@ -307,7 +308,7 @@ telemetry_float8_moments_agg_deserialize(PG_FUNCTION_ARGS)
 {
 	FloatMoments *moments = palloc(sizeof(FloatMoments));
 
-	(void) float_aggregate_context(fcinfo);
+	(void) aggregate_context(fcinfo);
 	moments_from_datum(PG_GETARG_DATUM(0), moments);
 	PG_RETURN_POINTER(moments);
 }

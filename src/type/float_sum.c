@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 
 #include "type/float_type.h"
+#include "type/memory.h"
 
 #define TYPE_NAME "telemetry.float8_sum"
 
@@ -26,7 +27,7 @@ sum_datum(const FloatSum *sum)
 static void
 sum_from_datum(Datum datum, FloatSum *sum)
 {
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
 	const char *error;
 
@@ -45,7 +46,7 @@ Datum
 telemetry_float8_sum_in(PG_FUNCTION_ARGS)
 {
 	const char *text = PG_GETARG_CSTRING(0);
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatSum sum;
 	const char *error;
 
@@ -73,7 +74,7 @@ Datum
 telemetry_float8_sum_recv(PG_FUNCTION_ARGS)
 {
 	struct varlena *value = float_receive(fcinfo);
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatSum sum;
 	const char *error;
 
@@ -96,7 +97,7 @@ telemetry_float8_sum_send(PG_FUNCTION_ARGS)
 static Datum
 merged(FunctionCallInfo fcinfo, bool subtract)
 {
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatSum a;
 	FloatSum b;
 
@@ -125,7 +126,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_sum_negate);
 Datum
 telemetry_float8_sum_negate(PG_FUNCTION_ARGS)
 {
-	ExactMemory memory = float_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatSum sum;
 	FloatSum negative;
 
@@ -212,12 +213,12 @@ static inline Datum
 accumulate(FunctionCallInfo fcinfo, bool subtract)
 {
 	FloatSum *sum = state_argument(fcinfo, 0);
-	ExactMemory memory;
+	SketchMemory memory;
 
 	if (likely(sum != NULL && !PG_ARGISNULL(1) &&
 			   float_sum_add_fast(sum, PG_GETARG_FLOAT8(1), subtract)))
 		PG_RETURN_POINTER(sum);
-	memory = float_memory(float_aggregate_context(fcinfo));
+	memory = sketch_memory(aggregate_context(fcinfo));
 	/* For a NULL, too: the state of a moving window must not be NULL. */
 	if (sum == NULL)
 		sum = new_state(memory.arg);
@@ -243,7 +244,7 @@ telemetry_float8_sum_agg_drop(PG_FUNCTION_ARGS)
 static Datum
 unite(FunctionCallInfo fcinfo, bool subtract)
 {
-	ExactMemory memory = float_memory(float_aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	FloatSum *sum = state_argument(fcinfo, 0);
 	FloatSum other;
 
@@ -276,7 +277,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_sum_agg_combine);
 Datum
 telemetry_float8_sum_agg_combine(PG_FUNCTION_ARGS)
 {
-	ExactMemory memory = float_memory(float_aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	FloatSum *sum = state_argument(fcinfo, 0);
 	FloatSum *other = state_argument(fcinfo, 1);
 
@@ -296,7 +297,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_sum_agg_serialize);
 Datum
 telemetry_float8_sum_agg_serialize(PG_FUNCTION_ARGS)
 {
-	(void) float_aggregate_context(fcinfo);
+	(void) aggregate_context(fcinfo);
 	return sum_datum(state_argument(fcinfo, 0));
 }
 
@@ -306,7 +307,7 @@ telemetry_float8_sum_agg_deserialize(PG_FUNCTION_ARGS)
 {
 	FloatSum *sum = palloc(sizeof(FloatSum));
 
-	(void) float_aggregate_context(fcinfo);
+	(void) aggregate_context(fcinfo);
 	sum_from_datum(PG_GETARG_DATUM(0), sum);
 	PG_RETURN_POINTER(sum);
 }

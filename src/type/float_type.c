@@ -1,5 +1,5 @@
 /*
- * What telemetry.float8_sum and telemetry.float8_moments have in common: memory, messages, errors.
+ * What telemetry.float8_sum and telemetry.float8_moments have in common: messages, errors.
  */
 #include "postgres.h"
 
@@ -7,36 +7,6 @@
 #include "libpq/pqformat.h"
 
 #include "type/float_type.h"
-
-static void *
-context_allocate(void *context, size_t size)
-{
-	return MemoryContextAlloc(context, size);
-}
-
-static void
-context_release(void *context, void *pointer)
-{
-	pfree(pointer);
-}
-
-ExactMemory
-float_memory(MemoryContext context)
-{
-	ExactMemory memory = {context_allocate, context_release, context};
-
-	return memory;
-}
-
-MemoryContext
-float_aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
 
 double
 float_result(double result, bool overflow)

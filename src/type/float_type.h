@@ -11,12 +11,6 @@
 #include "base/compat.h"
 #include "sketch/float_sum.h"
 
-/* Memory of one memory context, for exact numbers. */
-extern ExactMemory float_memory(MemoryContext context);
-
-/* The context of the aggregate that calls; elog(ERROR) when none does. */
-extern MemoryContext float_aggregate_context(FunctionCallInfo fcinfo);
-
 /* The result of a function, or error 22003 where it is beyond the greatest double. */
 extern double float_result(double result, bool overflow);
 

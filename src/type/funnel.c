@@ -8,9 +8,9 @@
 
 #include "catalog/pg_type.h"
 #include "type/aside.h"
-#include "type/float_type.h"
 #include "type/funnel_type.h"
 #include "type/gap.h"
+#include "type/memory.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -20,7 +20,7 @@
 static Datum
 merged(Datum one, Datum other, bool subtract)
 {
-	FunnelMemory memory = funnel_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	Funnel a, b;
 
 	funnel_from_datum(one, &a);
@@ -118,11 +118,11 @@ telemetry_funnel_steps(PG_FUNCTION_ARGS)
 /* ---- aggregates ------------------------------------------------------------------------------ */
 
 static Funnel *
-open_state(FunctionCallInfo fcinfo, FunnelMemory *memory)
+open_state(FunctionCallInfo fcinfo, SketchMemory *memory)
 {
 	Funnel *funnel;
 
-	*memory = funnel_memory(float_aggregate_context(fcinfo));
+	*memory = sketch_memory(aggregate_context(fcinfo));
 	if (!PG_ARGISNULL(0))
 		return (Funnel *) PG_GETARG_POINTER(0);
 	funnel = MemoryContextAlloc(memory->arg, sizeof(Funnel));
@@ -131,7 +131,7 @@ open_state(FunctionCallInfo fcinfo, FunnelMemory *memory)
 }
 
 static void
-add(Funnel *funnel, int64 step, int64 time, int64 count, const FunnelMemory *memory)
+add(Funnel *funnel, int64 step, int64 time, int64 count, const SketchMemory *memory)
 {
 	FunnelEvent event = {time, count, (int32) step};
 
@@ -148,7 +148,7 @@ add(Funnel *funnel, int64 step, int64 time, int64 count, const FunnelMemory *mem
 static Datum
 accumulate(FunctionCallInfo fcinfo, int64 count)
 {
-	FunnelMemory memory;
+	SketchMemory memory;
 	Funnel *funnel = open_state(fcinfo, &memory);
 
 	if (!PG_ARGISNULL(1) && !PG_ARGISNULL(2))
@@ -174,7 +174,7 @@ telemetry_funnel_agg_drop(PG_FUNCTION_ARGS)
 static Datum
 accumulate_conditions(FunctionCallInfo fcinfo, int64 count)
 {
-	FunnelMemory memory;
+	SketchMemory memory;
 	Funnel *funnel = open_state(fcinfo, &memory);
 	Datum *conditions;
 	bool *isnull;
@@ -209,13 +209,13 @@ telemetry_funnel_agg_conditions_drop(PG_FUNCTION_ARGS)
 static Datum
 unite(FunctionCallInfo fcinfo, bool subtract)
 {
-	FunnelMemory memory;
+	SketchMemory memory;
 	Funnel *funnel = open_state(fcinfo, &memory);
 	Funnel other;
 
 	if (!PG_ARGISNULL(1))
 	{
-		FunnelMemory here = funnel_memory(CurrentMemoryContext);
+		SketchMemory here = sketch_memory(CurrentMemoryContext);
 
 		funnel_from_datum(PG_GETARG_DATUM(1), &other);
 		funnel_must(funnel_merge(funnel, &other, subtract, &memory));
@@ -242,7 +242,7 @@ PG_FUNCTION_INFO_V1(telemetry_funnel_agg_combine);
 Datum
 telemetry_funnel_agg_combine(PG_FUNCTION_ARGS)
 {
-	FunnelMemory memory;
+	SketchMemory memory;
 	Funnel *funnel = open_state(fcinfo, &memory);
 
 	if (!PG_ARGISNULL(1))
@@ -259,7 +259,7 @@ static Datum
 settled(FunctionCallInfo fcinfo)
 {
 	Funnel *funnel = (Funnel *) PG_GETARG_POINTER(0);
-	FunnelMemory memory = funnel_memory(float_aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 
 	funnel_must(funnel_settle(funnel, &memory));
 	return funnel_datum(funnel);
@@ -278,7 +278,7 @@ telemetry_funnel_agg_deserialize(PG_FUNCTION_ARGS)
 {
 	Funnel *funnel = palloc(sizeof(Funnel));
 
-	(void) float_aggregate_context(fcinfo);
+	(void) aggregate_context(fcinfo);
 	funnel_from_datum(PG_GETARG_DATUM(0), funnel);
 	PG_RETURN_POINTER(funnel);
 }

@@ -13,27 +13,10 @@
 #include "lib/stringinfo.h"
 #include "type/float_type.h"
 #include "type/funnel_type.h"
+#include "type/memory.h"
 #include "type/text.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-
-static void *
-context_allocate(void *context, size_t size)
-{
-	return MemoryContextAllocHuge(context, size);
-}
-
-static void
-context_release(void *context, void *pointer)
-{
-	pfree(pointer);
-}
-
-FunnelMemory
-funnel_memory(MemoryContext context)
-{
-	return (FunnelMemory){context_allocate, context_release, context};
-}
 
 void
 funnel_must(const char *error)
@@ -58,7 +41,7 @@ funnel_datum(const Funnel *funnel)
 void
 funnel_from_datum(Datum datum, Funnel *funnel)
 {
-	FunnelMemory memory = funnel_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
 	const char *error =
 		funnel_unpack((uint8_t *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), funnel, &memory);
@@ -120,7 +103,7 @@ Datum
 telemetry_funnel_in(PG_FUNCTION_ARGS)
 {
 	const char *whole = PG_GETARG_CSTRING(0);
-	FunnelMemory memory = funnel_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	char *text = pstrdup(whole);
 	char separator = ';';
 	Funnel funnel;
@@ -159,7 +142,7 @@ PG_FUNCTION_INFO_V1(telemetry_funnel_recv);
 Datum
 telemetry_funnel_recv(PG_FUNCTION_ARGS)
 {
-	FunnelMemory memory = funnel_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	struct varlena *value = float_receive(fcinfo);
 	Funnel funnel;
 	const char *error =

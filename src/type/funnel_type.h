@@ -13,9 +13,6 @@
 
 #define FUNNEL_TYPE_NAME "telemetry.funnel"
 
-/* Memory of one memory context. */
-extern FunnelMemory funnel_memory(MemoryContext context);
-
 /* As a value; funnel must be settled. */
 extern Datum funnel_datum(const Funnel *funnel);
 

@@ -11,16 +11,7 @@
 #include "miscadmin.h"
 
 #include "type/hll_type.h"
-
-static MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return context;
-}
+#include "type/memory.h"
 
 static HllState *
 state_argument(FunctionCallInfo fcinfo, int argno)
@@ -35,7 +26,7 @@ state_argument(FunctionCallInfo fcinfo, int argno)
 static HllState *
 settled_argument(FunctionCallInfo fcinfo, int argno)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllState *state = state_argument(fcinfo, argno);
 
 	if (state == NULL || state->npending == 0)
@@ -52,7 +43,7 @@ settled_argument(FunctionCallInfo fcinfo, int argno)
  * NULLs is an empty sketch of the precision asked for.
  */
 static HllState *
-open_state(FunctionCallInfo fcinfo, const HllMemory *memory)
+open_state(FunctionCallInfo fcinfo, const SketchMemory *memory)
 {
 	HllState *state = state_argument(fcinfo, 0);
 	int32 precision = HLL_DEFAULT_PRECISION;
@@ -82,7 +73,7 @@ static inline Datum
 add_hash(FunctionCallInfo fcinfo, uint64 hash)
 {
 	HllState *state = state_argument(fcinfo, 0);
-	HllMemory memory;
+	SketchMemory memory;
 
 	if (likely(state != NULL && state->npending < HLL_PENDING - 1 &&
 			   (PG_NARGS() == 2 || (!PG_ARGISNULL(2) && PG_GETARG_INT32(2) == state->precision))))
@@ -90,7 +81,7 @@ add_hash(FunctionCallInfo fcinfo, uint64 hash)
 		hll_add_later(state, hash, NULL);
 		PG_RETURN_POINTER(state);
 	}
-	memory = hll_memory(aggregate_context(fcinfo));
+	memory = sketch_memory(aggregate_context(fcinfo));
 	PG_RETURN_POINTER(hll_add_later(open_state(fcinfo, &memory), hash, &memory));
 }
 
@@ -98,7 +89,7 @@ add_hash(FunctionCallInfo fcinfo, uint64 hash)
 static Datum
 add_null(FunctionCallInfo fcinfo)
 {
-	HllMemory memory = hll_memory(aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 
 	PG_RETURN_POINTER(open_state(fcinfo, &memory));
 }
@@ -130,7 +121,7 @@ telemetry_hll_agg_add_hash(PG_FUNCTION_ARGS)
 #define COPY_LARGEST 1024
 
 static HllState *
-merge_datum(HllState *state, Datum value, const HllMemory *memory)
+merge_datum(HllState *state, Datum value, const SketchMemory *memory)
 {
 	struct varlena *bytes = PG_DETOAST_DATUM_PACKED(value);
 	Size size = VARSIZE_ANY(bytes);
@@ -160,7 +151,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_agg_union);
 Datum
 telemetry_hll_agg_union(PG_FUNCTION_ARGS)
 {
-	HllMemory memory = hll_memory(aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	HllState *state = state_argument(fcinfo, 0);
 
 	if (!PG_ARGISNULL(1))
@@ -174,7 +165,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_agg_combine);
 Datum
 telemetry_hll_agg_combine(PG_FUNCTION_ARGS)
 {
-	HllMemory memory = hll_memory(aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	HllState *state = state_argument(fcinfo, 0);
 	HllState *other = settled_argument(fcinfo, 1);
 
@@ -208,7 +199,7 @@ telemetry_hll_agg_deserialize(PG_FUNCTION_ARGS)
 static struct varlena *
 empty_datum(void)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 
 	return hll_to_datum(hll_create(HLL_DEFAULT_PRECISION, HLL_NATIVE_WIDTH, HLL_NATIVE, &memory));
 }
@@ -266,7 +257,7 @@ window_clear_rows(HllWindow *window)
 }
 
 static void
-window_overflow(HllWindow *window, const HllMemory *memory)
+window_overflow(HllWindow *window, const SketchMemory *memory)
 {
 	if (window->nfront > 0)
 		window->back = hll_merge(window->back, window->front[window->nfront - 1], memory);
@@ -277,7 +268,7 @@ window_overflow(HllWindow *window, const HllMemory *memory)
 }
 
 static void
-window_push(HllWindow *window, struct varlena *value, const HllMemory *memory)
+window_push(HllWindow *window, struct varlena *value, const SketchMemory *memory)
 {
 	Size size = VARSIZE_ANY_EXHDR(value) + VARHDRSZ;
 	struct varlena *copy;
@@ -313,7 +304,7 @@ window_push(HllWindow *window, struct varlena *value, const HllMemory *memory)
 
 /* Turns the back over; its oldest row is the one that leaves, so its union is not made. */
 static bool
-window_turn(HllWindow *window, const HllMemory *memory)
+window_turn(HllWindow *window, const SketchMemory *memory)
 {
 	HllState *suffix = NULL;
 
@@ -342,7 +333,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_window_add);
 Datum
 telemetry_hll_window_add(PG_FUNCTION_ARGS)
 {
-	HllMemory memory = hll_memory(aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	HllWindow *window;
 
 	if (PG_ARGISNULL(0))
@@ -358,7 +349,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_window_drop);
 Datum
 telemetry_hll_window_drop(PG_FUNCTION_ARGS)
 {
-	HllMemory memory = hll_memory(aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	HllWindow *window = (HllWindow *) PG_GETARG_POINTER(0);
 
 	if (PG_ARGISNULL(1))
@@ -381,7 +372,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_window_final);
 Datum
 telemetry_hll_window_final(PG_FUNCTION_ARGS)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllWindow *window = PG_ARGISNULL(0) ? NULL : (HllWindow *) PG_GETARG_POINTER(0);
 	HllState *front;
 

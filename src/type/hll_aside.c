@@ -5,12 +5,13 @@
 
 #include "type/aside.h"
 #include "type/hll_type.h"
+#include "type/memory.h"
 
 /* All of these arguments joined; NULL if all are. */
 static HllState *
 joined(FunctionCallInfo fcinfo, const int *arguments, int n)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllState *state = NULL;
 
 	for (int i = 0; i < n; i++)
@@ -84,7 +85,7 @@ return_aside(FunctionCallInfo fcinfo)
 static struct varlena *
 added_in_front(FunctionCallInfo fcinfo, HllState *base, HllState *added)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllView view;
 	HllView *aside = NULL;
 	struct varlena *result;
@@ -114,7 +115,7 @@ Datum
 telemetry_hll_aside(PG_FUNCTION_ARGS)
 {
 	static const int added[] = {2, 3};
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllState *base;
 	HllState *news;
 	struct varlena *result;

@@ -7,6 +7,7 @@
 
 #include "access/htup_details.h"
 #include "funcapi.h"
+#include "type/memory.h"
 #include "utils/builtins.h"
 
 #include "type/hll_type.h"
@@ -25,7 +26,7 @@ estimate_view(const HllView *view)
 static HllState *
 merge_view(HllState *state, const HllView *view)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	const char *error;
 
 	state = hll_merge_packed(state, view, &memory, &error);
@@ -59,7 +60,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_empty);
 Datum
 telemetry_hll_empty(PG_FUNCTION_ARGS)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	int32 precision = PG_GETARG_INT32(0);
 
 	hll_check_precision(precision);
@@ -93,7 +94,7 @@ telemetry_hll_union(PG_FUNCTION_ARGS)
 static Datum
 add_hash(FunctionCallInfo fcinfo, uint64 hash)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllState *state = hll_from_datum(PG_GETARG_VARLENA_PP(0));
 
 	return return_state(fcinfo, hll_add(state, hash, &memory), 1);
@@ -129,7 +130,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_fold);
 Datum
 telemetry_hll_fold(PG_FUNCTION_ARGS)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	int32 precision = PG_GETARG_INT32(1);
 	HllView view = hll_view_datum(PG_GETARG_VARLENA_PP(0));
 
@@ -144,7 +145,7 @@ telemetry_hll_fold(PG_FUNCTION_ARGS)
 static void
 compare_sets(FunctionCallInfo fcinfo, double *both, double *together)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllState *a = hll_from_datum(PG_GETARG_VARLENA_PP(0));
 	HllState *b = hll_from_datum(PG_GETARG_VARLENA_PP(1));
 	HllState *all = hll_merge(hll_copy(a, &memory), b, &memory);

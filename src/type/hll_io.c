@@ -10,29 +10,10 @@
 #include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
+#include "type/memory.h"
 #include "utils/builtins.h"
 
 #include "type/hll_type.h"
-
-static void *
-context_allocate(void *context, size_t size)
-{
-	return MemoryContextAlloc(context, size);
-}
-
-static void
-context_release(void *context, void *pointer)
-{
-	pfree(pointer);
-}
-
-HllMemory
-hll_memory(MemoryContext context)
-{
-	HllMemory memory = {context_allocate, context_release, context};
-
-	return memory;
-}
 
 void
 hll_check_precision(int32 precision)
@@ -65,7 +46,7 @@ hll_view_datum(const struct varlena *value)
 HllState *
 hll_from_datum(const struct varlena *value)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllView view = hll_view_datum(value);
 	HllState *state = hll_unpack(&view, &memory);
 
@@ -77,7 +58,7 @@ hll_from_datum(const struct varlena *value)
 struct varlena *
 hll_to_datum(const HllState *state)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllPacker packer;
 	struct varlena *value;
 
@@ -116,7 +97,7 @@ Datum
 telemetry_hll_in(PG_FUNCTION_ARGS)
 {
 	const char *text = PG_GETARG_CSTRING(0);
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	struct varlena *value = palloc(VARHDRSZ + strlen(text) / 2);
 	size_t size;
 	const char *error = hll_text_read(text, VARDATA(value), &size, &memory);
@@ -137,7 +118,7 @@ Datum
 telemetry_hll_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	int size = message->len - message->cursor;
 	struct varlena *value = palloc(VARHDRSZ + size);
 	const char *error;
@@ -171,7 +152,7 @@ Datum
 telemetry_hll_from_storage(PG_FUNCTION_ARGS)
 {
 	struct varlena *bytes = PG_GETARG_VARLENA_PP(0);
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	const char *error;
 	HllState *state =
 		hll_storage_read(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes), &memory, &error);
@@ -186,7 +167,7 @@ telemetry_hll_from_storage(PG_FUNCTION_ARGS)
 static bytea *
 to_storage(const HllState *state, int width, int cutoff)
 {
-	HllMemory memory = hll_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	HllStorage storage;
 	bytea *bytes;
 

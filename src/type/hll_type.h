@@ -11,9 +11,6 @@
 #include "base/compat.h"
 #include "sketch/hll.h"
 
-/* Memory of one memory context, for the sketch. */
-extern HllMemory hll_memory(MemoryContext context);
-
 /* ereports unless 4 <= precision <= 18. */
 extern void hll_check_precision(int32 precision);
 

@@ -10,29 +10,10 @@
 #include "sketch/quantile.h"
 #include "type/aside.h"
 #include "type/float_type.h"
+#include "type/memory.h"
 
 #define TYPE_NAME     "telemetry.quantile_sketch"
 #define DEFAULT_ERROR 0.01
-
-static void *
-allocate(void *context, size_t size)
-{
-	return MemoryContextAllocHuge(context, size);
-}
-
-static void
-release(void *context, void *pointer)
-{
-	pfree(pointer);
-}
-
-static QuantileMemory
-memory_of(MemoryContext context)
-{
-	QuantileMemory memory = {allocate, release, context};
-
-	return memory;
-}
 
 pg_attribute_noreturn() static void out_of_range(void)
 {
@@ -44,7 +25,7 @@ pg_attribute_noreturn() static void out_of_range(void)
 static Datum
 sketch_datum(const QuantileSketch *sketch)
 {
-	QuantileMemory memory = memory_of(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	struct varlena *value = palloc(VARHDRSZ + quantile_pack_bound(sketch));
 	size_t size = quantile_pack(sketch, (uint8_t *) VARDATA(value), &memory);
 
@@ -63,7 +44,7 @@ stored(Datum datum)
 {
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
 	QuantileReader reader;
-	QuantileMemory memory = memory_of(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	QuantileSketch sketch;
 	const char *error = quantile_open_any(&reader, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 
@@ -307,7 +288,7 @@ telemetry_quantile_error(PG_FUNCTION_ARGS)
 /* ---- aggregates ------------------------------------------------------------------------------ */
 
 static QuantileSketch *
-open_state(FunctionCallInfo fcinfo, const QuantileMemory *memory)
+open_state(FunctionCallInfo fcinfo, const SketchMemory *memory)
 {
 	QuantileSketch *sketch;
 
@@ -334,7 +315,7 @@ bits_for(double error)
 static Datum
 accumulate(FunctionCallInfo fcinfo, int64 count)
 {
-	QuantileMemory memory = memory_of(float_aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	QuantileSketch *sketch = open_state(fcinfo, &memory);
 	int bits;
 
@@ -368,7 +349,7 @@ telemetry_quantile_agg_drop(PG_FUNCTION_ARGS)
 static Datum
 unite(FunctionCallInfo fcinfo, bool subtract)
 {
-	QuantileMemory memory = memory_of(float_aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	QuantileSketch *sketch = open_state(fcinfo, &memory);
 	struct varlena *value;
 
@@ -391,7 +372,7 @@ PG_FUNCTION_INFO_V1(telemetry_quantile_agg_combine);
 Datum
 telemetry_quantile_agg_combine(PG_FUNCTION_ARGS)
 {
-	QuantileMemory memory = memory_of(float_aggregate_context(fcinfo));
+	SketchMemory memory = sketch_memory(aggregate_context(fcinfo));
 	QuantileSketch *sketch = open_state(fcinfo, &memory);
 
 	if (!PG_ARGISNULL(1) &&
@@ -404,7 +385,7 @@ PG_FUNCTION_INFO_V1(telemetry_quantile_agg_serialize);
 Datum
 telemetry_quantile_agg_serialize(PG_FUNCTION_ARGS)
 {
-	(void) float_aggregate_context(fcinfo);
+	(void) aggregate_context(fcinfo);
 	return sketch_datum((QuantileSketch *) PG_GETARG_POINTER(0));
 }
 
@@ -412,11 +393,11 @@ PG_FUNCTION_INFO_V1(telemetry_quantile_agg_deserialize);
 Datum
 telemetry_quantile_agg_deserialize(PG_FUNCTION_ARGS)
 {
-	QuantileMemory memory = memory_of(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	QuantileSketch *sketch = palloc(sizeof(QuantileSketch));
 	struct varlena *value = stored(PG_GETARG_DATUM(0));
 
-	(void) float_aggregate_context(fcinfo);
+	(void) aggregate_context(fcinfo);
 	quantile_init(sketch);
 	if (!quantile_merge(sketch, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), false, &memory))
 		out_of_range();

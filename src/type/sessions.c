@@ -10,6 +10,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "type/gap.h"
+#include "type/memory.h"
 #include "type/sessions_type.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -63,7 +64,7 @@ pg_attribute_noreturn() too_many_events(void)
 }
 
 static void
-unite(Sessions *into, const Sessions *from, const SessionsMemory *memory)
+unite(Sessions *into, const Sessions *from, const SketchMemory *memory)
 {
 	check_gap(into->gap, from->gap);
 	if (!sessions_merge(into, from, memory))
@@ -71,7 +72,7 @@ unite(Sessions *into, const Sessions *from, const SessionsMemory *memory)
 }
 
 static void
-settle(Sessions *sessions, const SessionsMemory *memory)
+settle(Sessions *sessions, const SketchMemory *memory)
 {
 	if (!sessions_settle(sessions, memory))
 		too_many_events();
@@ -82,7 +83,7 @@ settle(Sessions *sessions, const SessionsMemory *memory)
 Datum
 telemetry_sessions_union(PG_FUNCTION_ARGS)
 {
-	SessionsMemory memory = sessions_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	Sessions a, b;
 
 	sessions_from_datum(PG_GETARG_DATUM(0), &a);
@@ -202,14 +203,10 @@ telemetry_sessions_gap(PG_FUNCTION_ARGS)
 
 /* ---- aggregates ------------------------------------------------------------------------------ */
 
-static SessionsMemory
+static SketchMemory
 aggregate_memory(FunctionCallInfo fcinfo)
 {
-	MemoryContext context;
-
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
-	return sessions_memory(context);
+	return sketch_memory(aggregate_context(fcinfo));
 }
 
 static SessionsAggregate *
@@ -252,7 +249,7 @@ take_gap(FunctionCallInfo fcinfo, SessionsAggregate *state, MemoryContext contex
 Datum
 telemetry_sessions_agg_add(PG_FUNCTION_ARGS)
 {
-	SessionsMemory memory = aggregate_memory(fcinfo);
+	SketchMemory memory = aggregate_memory(fcinfo);
 	SessionsAggregate *state = take_gap(fcinfo, state_argument(fcinfo, 0), memory.arg);
 
 	if (!PG_ARGISNULL(1))
@@ -268,7 +265,7 @@ telemetry_sessions_agg_add(PG_FUNCTION_ARGS)
 Datum
 telemetry_sessions_agg_union(PG_FUNCTION_ARGS)
 {
-	SessionsMemory memory = aggregate_memory(fcinfo);
+	SketchMemory memory = aggregate_memory(fcinfo);
 	SessionsAggregate *state = state_argument(fcinfo, 0);
 	Sessions other;
 
@@ -287,7 +284,7 @@ telemetry_sessions_agg_union(PG_FUNCTION_ARGS)
 Datum
 telemetry_sessions_agg_combine(PG_FUNCTION_ARGS)
 {
-	SessionsMemory memory = aggregate_memory(fcinfo);
+	SketchMemory memory = aggregate_memory(fcinfo);
 	SessionsAggregate *state = state_argument(fcinfo, 0);
 	SessionsAggregate *other = state_argument(fcinfo, 1);
 
@@ -306,7 +303,7 @@ telemetry_sessions_agg_combine(PG_FUNCTION_ARGS)
 Datum
 telemetry_sessions_agg_serialize(PG_FUNCTION_ARGS)
 {
-	SessionsMemory memory = aggregate_memory(fcinfo);
+	SketchMemory memory = aggregate_memory(fcinfo);
 	SessionsAggregate *state = state_argument(fcinfo, 0);
 
 	settle(&state->sessions, &memory);
@@ -327,7 +324,7 @@ telemetry_sessions_agg_deserialize(PG_FUNCTION_ARGS)
 Datum
 telemetry_sessions_agg_final(PG_FUNCTION_ARGS)
 {
-	SessionsMemory memory = aggregate_memory(fcinfo);
+	SketchMemory memory = aggregate_memory(fcinfo);
 	SessionsAggregate *state = state_argument(fcinfo, 0);
 
 	if (state == NULL)

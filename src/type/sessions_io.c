@@ -15,6 +15,7 @@
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "type/gap.h"
+#include "type/memory.h"
 #include "type/sessions_type.h"
 #include "type/text.h"
 #include "utils/builtins.h"
@@ -25,24 +26,6 @@ PG_FUNCTION_INFO_V1(telemetry_sessions_in);
 PG_FUNCTION_INFO_V1(telemetry_sessions_out);
 PG_FUNCTION_INFO_V1(telemetry_sessions_recv);
 PG_FUNCTION_INFO_V1(telemetry_sessions_send);
-
-static void *
-context_allocate(void *context, size_t size)
-{
-	return MemoryContextAllocHuge(context, size);
-}
-
-static void
-context_release(void *context, void *pointer)
-{
-	pfree(pointer);
-}
-
-SessionsMemory
-sessions_memory(MemoryContext context)
-{
-	return (SessionsMemory){context_allocate, context_release, context};
-}
 
 Datum
 sessions_datum(const Sessions *sessions)
@@ -64,7 +47,7 @@ sessions_datum(const Sessions *sessions)
 void
 sessions_from_datum(Datum datum, Sessions *sessions)
 {
-	SessionsMemory memory = sessions_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
 	const char *error = sessions_unpack((uint8_t *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value),
 										sessions, &memory);
@@ -140,7 +123,7 @@ Datum
 telemetry_sessions_in(PG_FUNCTION_ARGS)
 {
 	const char *whole = PG_GETARG_CSTRING(0);
-	SessionsMemory memory = sessions_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	char *text = pstrdup(whole), *piece[3];
 	Sessions sessions;
 	Session session;
@@ -175,7 +158,7 @@ Datum
 telemetry_sessions_recv(PG_FUNCTION_ARGS)
 {
 	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
-	SessionsMemory memory = sessions_memory(CurrentMemoryContext);
+	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	int size = message->len - message->cursor;
 	struct varlena *value = palloc(VARHDRSZ + size);
 	Sessions sessions;

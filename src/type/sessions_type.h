@@ -11,9 +11,6 @@
 #include "base/compat.h"
 #include "sketch/sessions.h"
 
-/* Memory of one memory context. */
-extern SessionsMemory sessions_memory(MemoryContext context);
-
 /* As a value; sessions must be settled. */
 extern Datum sessions_datum(const Sessions *sessions);
 

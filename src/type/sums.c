@@ -7,6 +7,7 @@
 #include "type/sums_type.h"
 
 #include "funcapi.h"
+#include "type/memory.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 
@@ -203,11 +204,9 @@ telemetry_sums_unnest(PG_FUNCTION_ARGS)
 static Sums *
 group_sums(FunctionCallInfo fcinfo)
 {
-	MemoryContext context;
+	MemoryContext context = aggregate_context(fcinfo);
 	Sums *sums;
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
 	if (!PG_ARGISNULL(0))
 		return (Sums *) PG_GETARG_POINTER(0);
 	sums = MemoryContextAlloc(context, sizeof(Sums));

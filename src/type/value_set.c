@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "type/memory.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -92,11 +93,9 @@ settle(ValueSet *set)
 static ValueSet *
 set_of_group(FunctionCallInfo fcinfo, Oid type)
 {
-	MemoryContext context;
+	MemoryContext context = aggregate_context(fcinfo);
 	ValueSet *set;
 
-	if (!AggCheckCallContext(fcinfo, &context))
-		elog(ERROR, "aggregate function called in non-aggregate context");
 	if (!PG_ARGISNULL(0))
 		return (ValueSet *) PG_GETARG_POINTER(0);
 	set = MemoryContextAllocZero(context, sizeof(ValueSet));

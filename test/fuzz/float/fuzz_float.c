@@ -7,47 +7,12 @@
  * two halves, and nothing when they are all taken away again.
  */
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
+/* Exact numbers are small. */
+#define FUZZ_MOST ((size_t) 1 << 20)
+#include "../fuzz.h"
 
 #include "sketch/float_moments.h"
 #include "sketch/float_sum.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* No input of this size can need more: an allocation that follows an unchecked length shows. */
-#define MOST ((size_t) 1 << 20)
-
-static void *
-fuzz_allocate(void *arg, size_t size)
-{
-	void *pointer;
-
-	(void) arg;
-	if (size > MOST)
-		abort();
-	pointer = malloc(size == 0 ? 1 : size);
-	if (pointer == NULL)
-		abort();
-	memset(pointer, 0xA5, size);
-	return pointer;
-}
-
-static void
-fuzz_release(void *arg, void *pointer)
-{
-	(void) arg;
-	free(pointer);
-}
-
-static const ExactMemory heap = {fuzz_allocate, fuzz_release, NULL};
-
-static void
-require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* A block of its own, so that reading behind its end shows. */
 static char *

@@ -5,46 +5,9 @@
  * in the opposite order, merged from two halves, and with others that come and go; how far they
  * lead must be what trying each first step says.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "../fuzz.h"
 
 #include "sketch/funnel.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* No input of this size can need more: an allocation that follows an unchecked length shows. */
-#define MOST ((size_t) 16 << 20)
-
-static void *
-fuzz_allocate(void *arg, size_t size)
-{
-	void *pointer;
-
-	(void) arg;
-	if (size > MOST)
-		abort();
-	pointer = malloc(size == 0 ? 1 : size);
-	if (pointer == NULL)
-		abort();
-	memset(pointer, 0xA5, size);
-	return pointer;
-}
-
-static void
-fuzz_release(void *arg, void *pointer)
-{
-	(void) arg;
-	free(pointer);
-}
-
-static const FunnelMemory heap = {fuzz_allocate, fuzz_release, NULL};
-
-static void
-require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 static uint8_t *
 packed(const Funnel *funnel, size_t *size)

@@ -4,46 +4,9 @@
  * The first byte chooses what the rest is taken for. What passes the check must come back byte for
  * byte; what does not must still be harmless where stored bytes are trusted: estimating, merging.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "../fuzz.h"
 
 #include "sketch/hll_internal.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* No input of this size can need more: an allocation that follows an unchecked length shows. */
-#define MOST ((size_t) 16 << 20)
-
-static void *
-fuzz_allocate(void *arg, size_t size)
-{
-	void *pointer;
-
-	(void) arg;
-	if (size > MOST)
-		abort();
-	pointer = malloc(size == 0 ? 1 : size);
-	if (pointer == NULL)
-		abort();
-	memset(pointer, 0xA5, size);
-	return pointer;
-}
-
-static void
-fuzz_release(void *arg, void *pointer)
-{
-	(void) arg;
-	free(pointer);
-}
-
-static const HllMemory heap = {fuzz_allocate, fuzz_release, NULL};
-
-static void
-require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 static uint8_t *
 packed(const HllState *state, size_t *size)

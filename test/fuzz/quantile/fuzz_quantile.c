@@ -2,40 +2,9 @@
  * Any bytes as a packed quantile sketch, as two of them and as text: never a crash. What passes the
  * check comes back byte for byte; what does not must be harmless where stored bytes are trusted.
  */
-#include <stdlib.h>
-#include <string.h>
+#include "../fuzz.h"
 
 #include "sketch/quantile.h"
-
-extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void *
-fuzz_allocate(void *arg, size_t size)
-{
-	void *pointer = malloc(size == 0 ? 1 : size);
-
-	(void) arg;
-	if (pointer == NULL)
-		abort();
-	memset(pointer, 0xA5, size);
-	return pointer;
-}
-
-static void
-fuzz_release(void *arg, void *pointer)
-{
-	(void) arg;
-	free(pointer);
-}
-
-static const QuantileMemory heap = {fuzz_allocate, fuzz_release, NULL};
-
-static void
-require(int condition)
-{
-	if (!condition)
-		abort();
-}
 
 /* By the table and by the streams: the same. */
 static void

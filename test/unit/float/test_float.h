@@ -10,7 +10,7 @@
 
 extern int passed;
 extern int failed;
-extern const ExactMemory heap;
+extern const SketchMemory heap;
 
 extern uint64_t random64(void);
 extern double random_value(int kind);

@@ -42,7 +42,7 @@ test_release(void *arg, void *pointer)
 	free(pointer);
 }
 
-const ExactMemory heap = {test_allocate, test_release, NULL};
+const SketchMemory heap = {test_allocate, test_release, NULL};
 
 /* Finite values of several kinds: of one magnitude, of any, denormal, round, zero. */
 double

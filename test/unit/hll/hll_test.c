@@ -45,7 +45,7 @@ test_release(void *arg, void *pointer)
 	free(pointer);
 }
 
-static const HllMemory heap = {test_allocate, test_release, NULL};
+static const SketchMemory heap = {test_allocate, test_release, NULL};
 
 /* SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, uniform. */
 static uint64_t seed;

@@ -43,7 +43,7 @@ heap_release(void *arg, void *pointer)
 	free(pointer);
 }
 
-static const QuantileMemory heap = {heap_allocate, heap_release, NULL};
+static const SketchMemory heap = {heap_allocate, heap_release, NULL};
 
 static uint64_t
 random64(void)
