@@ -30,3 +30,10 @@ attempt(void (*body)(void *argument), void *argument)
 	CurrentResourceOwner = owner;
 	return error;
 }
+
+char *
+error_line(const ErrorData *error)
+{
+	return error->detail ? psprintf("%s (%s)", error->message, error->detail)
+						 : pstrdup(error->message);
+}

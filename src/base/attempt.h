@@ -14,4 +14,7 @@
  */
 extern ErrorData *attempt(void (*body)(void *argument), void *argument);
 
+/* An error in one line, for where it is kept and shown: its message and, if any, its detail. */
+extern char *error_line(const ErrorData *error);
+
 #endif

@@ -21,6 +21,33 @@ spi_connect(void)
 }
 
 void
+spi_run(const char *sql)
+{
+	spi_run_with(sql, 0, NULL, NULL, NULL);
+}
+
+void
+spi_run_with(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls)
+{
+	int result = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+}
+
+SPIPlanPtr
+spi_keep_plan(const char *sql, int nargs, const Oid *types)
+{
+	SPIPlanPtr plan = SPI_prepare(sql, nargs, unconstify(Oid *, types));
+
+	if (plan == NULL)
+		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "could not keep the plan of \"%s\"", sql);
+	return plan;
+}
+
+void
 own_spi_begin(OwnSpi *scope)
 {
 	GetUserIdAndSecContext(&scope->saved_user, &scope->saved_context);
@@ -29,7 +56,6 @@ own_spi_begin(OwnSpi *scope)
 	scope->guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	/* Our tables have no policies; a user's row_security = off must not make us fail. */
 	spi_connect();
 }
 
@@ -41,28 +67,14 @@ own_spi_end(OwnSpi *scope)
 	SetUserIdAndSecContext(scope->saved_user, scope->saved_context);
 }
 
-static void
-prepare(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types)
-{
-	SPIPlanPtr prepared;
-
-	if (*plan)
-		return;
-	prepared = SPI_prepare(sql, nargs, unconstify(Oid *, types));
-	if (prepared == NULL)
-		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
-	if (SPI_keepplan(prepared) != 0)
-		elog(ERROR, "could not keep the plan of \"%s\"", sql);
-	*plan = prepared;
-}
-
 uint64
 own_spi_run(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types, Datum *values,
 			const char *nulls)
 {
 	int result;
 
-	prepare(plan, sql, nargs, types);
+	if (*plan == NULL)
+		*plan = spi_keep_plan(sql, nargs, types);
 	result = SPI_execute_plan(*plan, values, nulls, false, 0);
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
@@ -77,7 +89,8 @@ own_spi_run_latest(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *type
 
 	if (!IsolationUsesXactSnapshot() || !FirstSnapshotSet || IsInParallelMode())
 		return own_spi_run(plan, sql, nargs, types, values, nulls);
-	prepare(plan, sql, nargs, types);
+	if (*plan == NULL)
+		*plan = spi_keep_plan(sql, nargs, types);
 	PushActiveSnapshot(GetLatestSnapshot());
 	result = SPI_execute_snapshot(*plan, values, nulls, GetActiveSnapshot(), InvalidSnapshot, false,
 								  false, 0);

@@ -1,7 +1,6 @@
 /*
- * SPI on the extension's own tables, with the rights of the bootstrap superuser, a pinned
- * search_path and no trace in the caller's settings. Only for statements that we wrote ourselves:
- * nothing of a user's (his triggers, functions, operators) may run inside.
+ * Statements through SPI. spi_*: on any table, in the caller's connection and with his rights;
+ * own_spi_*: on the extension's own tables.
  */
 #ifndef TELEMETRY_BASE_SPI_H
 #define TELEMETRY_BASE_SPI_H
@@ -10,9 +9,21 @@
 
 #include "executor/spi.h"
 
-/* SPI_connect(), whose failure is an error. The rights are the caller's: for other tables, too. */
+/* SPI_connect(), whose failure is an error. */
 extern void spi_connect(void);
 
+/* Plans and runs a statement. What SPI itself refuses is an error that shows the statement. */
+extern void spi_run(const char *sql);
+extern void spi_run_with(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls);
+
+/* A plan that outlives the connection. */
+extern SPIPlanPtr spi_keep_plan(const char *sql, int nargs, const Oid *types);
+
+/*
+ * The scope of own_spi_*: the rights of the bootstrap superuser, a pinned search_path and no trace
+ * in the caller's settings. Only for statements that we wrote ourselves: nothing of a user's (his
+ * triggers, functions, operators) may run inside.
+ */
 typedef struct OwnSpi
 {
 	Oid saved_user;

@@ -215,15 +215,6 @@ look_through(Following *following, const Ingest *ingest, Dimension *dimension, i
 	}
 }
 
-static void
-run(const char *sql, int n, Oid *types, Datum *values)
-{
-	int result = SPI_execute_with_args(sql, n, types, values, NULL, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
-}
-
 /*
  * The members, in the order of their keys: a loop over the sorted keys, with a look into the index
  * for each. No other plan keeps that order.
@@ -236,7 +227,7 @@ run_in_order(const char *sql, int n, Oid *types, Datum *values)
 	int level = NewGUCNestLevel();
 
 	guc_switch_off(off, lengthof(off));
-	run(sql, n, types, values);
+	spi_run_with(sql, n, types, values, NULL);
 	AtEOXact_GUC(false, level);
 }
 
@@ -262,7 +253,7 @@ follow_one(const Ingest *ingest, Dimension *dimension, const IngestRow *rows, in
 	if (update)
 		run_in_order(dimension->follow_sql, nargs, types, values);
 	else
-		run(dimension->lock_sql, nargs, types, values);
+		spi_run_with(dimension->lock_sql, nargs, types, values, NULL);
 	SPI_finish();
 }
 

@@ -113,15 +113,6 @@ is_guarded(const Dimension *dimension, Relation relation)
 		   bms_is_subset(wanted_columns(dimension), guarded_columns(guard));
 }
 
-static void
-run(const char *sql)
-{
-	int result = SPI_execute(sql, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
-}
-
 /* The keys of this and of the other pipelines that resolve by this dimension, as a list. */
 static char *
 list_columns(const Dimension *dimension, Relation relation)
@@ -154,20 +145,22 @@ install(const Dimension *dimension, const char *columns)
 	OwnSpi scope;
 
 	own_spi_begin(&scope);
-	run(psprintf("CREATE OR REPLACE TRIGGER " GUARD
-				 " BEFORE DELETE OR TRUNCATE OR UPDATE OF %s ON %s "
-				 "FOR EACH STATEMENT EXECUTE FUNCTION telemetry._guard_dimension()",
-				 columns, dimension->name));
-	run(psprintf("CREATE OR REPLACE TRIGGER " GUARD_REPLICA " BEFORE DELETE OR UPDATE OF %s ON %s "
-				 "FOR EACH ROW EXECUTE FUNCTION telemetry._guard_dimension()",
-				 columns, dimension->name));
-	run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER " GUARD
-				 ", ENABLE REPLICA TRIGGER " GUARD_REPLICA,
-				 dimension->name));
+	spi_run(psprintf("CREATE OR REPLACE TRIGGER " GUARD
+					 " BEFORE DELETE OR TRUNCATE OR UPDATE OF %s ON %s "
+					 "FOR EACH STATEMENT EXECUTE FUNCTION telemetry._guard_dimension()",
+					 columns, dimension->name));
+	spi_run(psprintf("CREATE OR REPLACE TRIGGER " GUARD_REPLICA
+					 " BEFORE DELETE OR UPDATE OF %s ON %s "
+					 "FOR EACH ROW EXECUTE FUNCTION telemetry._guard_dimension()",
+					 columns, dimension->name));
+	spi_run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER " GUARD
+					 ", ENABLE REPLICA TRIGGER " GUARD_REPLICA,
+					 dimension->name));
 	/* It goes with the extension, and stands in nobody's way then. */
-	run(psprintf("ALTER TRIGGER " GUARD " ON %s DEPENDS ON EXTENSION telemetry", dimension->name));
-	run(psprintf("ALTER TRIGGER " GUARD_REPLICA " ON %s DEPENDS ON EXTENSION telemetry",
-				 dimension->name));
+	spi_run(
+		psprintf("ALTER TRIGGER " GUARD " ON %s DEPENDS ON EXTENSION telemetry", dimension->name));
+	spi_run(psprintf("ALTER TRIGGER " GUARD_REPLICA " ON %s DEPENDS ON EXTENSION telemetry",
+					 dimension->name));
 	own_spi_end(&scope);
 }
 
@@ -261,8 +254,8 @@ ingest_remove_guards(Oid target)
 			continue;
 		}
 		own_spi_begin(&scope);
-		run(psprintf("DROP TRIGGER IF EXISTS " GUARD " ON %s", name));
-		run(psprintf("DROP TRIGGER IF EXISTS " GUARD_REPLICA " ON %s", name));
+		spi_run(psprintf("DROP TRIGGER IF EXISTS " GUARD " ON %s", name));
+		spi_run(psprintf("DROP TRIGGER IF EXISTS " GUARD_REPLICA " ON %s", name));
 		own_spi_end(&scope);
 	}
 }

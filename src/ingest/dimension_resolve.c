@@ -67,16 +67,13 @@ run(const Lookup *lookup, const char *sql, int columns, Member **members, int n)
 {
 	Oid *types = palloc(sizeof(Oid) * Max(columns, 1));
 	Datum *values = palloc(sizeof(Datum) * Max(columns, 1));
-	int result;
 
 	for (int i = 0; i < columns; i++)
 	{
 		types[i] = lookup->dimension->columns[i].array;
 		values[i] = column_array(lookup, i, members, n);
 	}
-	result = SPI_execute_with_args(sql, columns, types, values, NULL, false, 0);
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	spi_run_with(sql, columns, types, values, NULL);
 }
 
 static void
@@ -128,9 +125,8 @@ copy_error(const Dimension *dimension, const char *what, const ErrorData *error)
 {
 	DecodeError copy = {
 		.sqlstate = error->sqlerrcode,
-		.message = psprintf("no member of %s can be %s: %s%s%s%s", dimension->name, what,
-							error->message, error->detail ? " (" : "",
-							error->detail ? error->detail : "", error->detail ? ")" : ""),
+		.message =
+			psprintf("no member of %s can be %s: %s", dimension->name, what, error_line(error)),
 		.column = error->column_name ? pstrdup(error->column_name) : NULL,
 		.constraint = error->constraint_name ? pstrdup(error->constraint_name) : NULL,
 	};

@@ -487,13 +487,9 @@ run(const char *sql, Arguments *arguments)
 {
 	static const char *const off[] = {"enable_seqscan", "jit"};
 	int level = NewGUCNestLevel();
-	int result;
 
 	guc_switch_off(off, lengthof(off));
-	result = SPI_execute_with_args(sql, arguments->n, arguments->types, arguments->values, NULL,
-								   false, 0);
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	spi_run_with(sql, arguments->n, arguments->types, arguments->values, NULL);
 	AtEOXact_GUC(false, level);
 }
 

@@ -187,10 +187,7 @@ is_there(ForeignKey *key, Datum *values)
 
 		for (int i = 0; i < key->ncolumns; i++)
 			types[i] = key->columns[i].type;
-		key->plan = SPI_prepare(key->sql, key->ncolumns, types);
-		if (key->plan == NULL || SPI_keepplan(key->plan) != 0)
-			elog(ERROR, "could not prepare \"%s\": %s", key->sql,
-				 SPI_result_code_string(SPI_result));
+		key->plan = spi_keep_plan(key->sql, key->ncolumns, types);
 	}
 	if (SPI_execute_plan(key->plan, values, NULL, true, 1) != SPI_OK_SELECT)
 		elog(ERROR, "could not run \"%s\"", key->sql);

@@ -222,7 +222,6 @@ create_partition(const TableName *target, PartitionUnit unit, Oid type, int64 ti
 	char *sql;
 	int64 from;
 	int64 to;
-	int result;
 
 	unit_bounds(unit, time, &from, &to, suffix, sizeof(suffix));
 	name = quote_qualified_identifier(schema_of_partitions(target),
@@ -231,9 +230,7 @@ create_partition(const TableName *target, PartitionUnit unit, Oid type, int64 ti
 				   target->quoted, quote_literal_cstr(bound_literal(type, from)),
 				   quote_literal_cstr(bound_literal(type, to)));
 	spi_connect();
-	result = SPI_execute(sql, false, 0);
-	if (result != SPI_OK_UTILITY)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	spi_run(sql);
 	SPI_finish();
 	ereport(LOG, (errmsg("telemetry created partition %s of %s", name, target->quoted)));
 }

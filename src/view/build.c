@@ -304,9 +304,9 @@ fill_part(const KnownView *view, PlannedStmt *plan, const List *tables, bool jou
 
 	owner_begin(&scope, view->owner);
 	spi_connect();
-	execute_sql(psprintf("DELETE FROM %s", view->state), 0, NULL, NULL, NULL);
+	spi_run(psprintf("DELETE FROM %s", view->state));
 	if (view->earlier)
-		execute_sql(psprintf("DELETE FROM %s", view->earlier), 0, NULL, NULL, NULL);
+		spi_run(psprintf("DELETE FROM %s", view->earlier));
 	if (journal)
 		journal_forget(view);
 	run_plan(plan, "telemetry.build", tables);

@@ -136,21 +136,12 @@ define_view(const char *schema, const char *name, Query *query, Oid owner)
 	return address.objectId;
 }
 
-static void
-run(const char *sql)
-{
-	int result = SPI_execute(sql, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
-}
-
 static Oid
 define_table(const char *create, const char *name, Oid owner)
 {
-	run(create);
-	run(psprintf("ALTER TABLE " STATE_SCHEMA ".%s OWNER TO %s", name,
-				 quote_identifier(GetUserNameFromId(owner, false))));
+	spi_run(create);
+	spi_run(psprintf("ALTER TABLE " STATE_SCHEMA ".%s OWNER TO %s", name,
+					 quote_identifier(GetUserNameFromId(owner, false))));
 	return get_relname_relid(name, get_namespace_oid(STATE_SCHEMA, false));
 }
 
@@ -196,7 +187,7 @@ make_sessions(const ViewShape *shape, ViewRow *row, char *state, const char *exp
 	RawStmt *raw;
 
 	row->earlier = define_table(generate_earlier_table(shape, qualified), earlier, owner);
-	run(psprintf("CREATE INDEX ON %s (_key, _reach)", qualified));
+	spi_run(psprintf("CREATE INDEX ON %s (_key, _reach)", qualified));
 	raw = linitial_node(RawStmt, raw_parser(sql, RAW_PARSE_DEFAULT));
 	row->source = define_view(STATE_SCHEMA, sessions,
 							  parse_analyze_fixedparams(raw, sql, NULL, 0, NULL), owner);
@@ -215,7 +206,7 @@ make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 	/* The schema is the extension's, the view's schema was checked: so no right is gained here. */
 	own_spi_begin(&scope);
 	row.state = define_table(generate_state_table(shape, qualified), state, owner);
-	run(generate_state_index(shape, qualified));
+	spi_run(generate_state_index(shape, qualified));
 	row.expired = define_table(generate_expired_table(shape, psprintf(STATE_SCHEMA ".%s", expired)),
 							   expired, owner);
 	row.source = row.state;
@@ -252,7 +243,7 @@ make_helper(const ViewRow *view, const DistinctHelper *helper, int n, Oid owner)
 
 	own_spi_begin(&scope);
 	row.state = define_table(generate_state_table(shape, qualified), state, owner);
-	run(generate_state_index(shape, qualified));
+	spi_run(generate_state_index(shape, qualified));
 	row.source = row.state;
 	row.expired = define_table(generate_expired_table(shape, psprintf(STATE_SCHEMA ".%s", expired)),
 							   expired, owner);
@@ -393,11 +384,11 @@ empty(const ViewRow *row)
 	/* What this transaction has changed is in the table, and comes with its rows. */
 	pending_supersede(pending_view(row->view, row->target, known_view(row->view)->desc), false);
 	own_spi_begin(&scope);
-	run(psprintf("DELETE FROM %s",
-				 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->state))));
+	spi_run(psprintf("DELETE FROM %s",
+					 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->state))));
 	if (OidIsValid(row->earlier))
-		run(psprintf("DELETE FROM %s",
-					 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->earlier))));
+		spi_run(psprintf("DELETE FROM %s",
+						 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->earlier))));
 	own_spi_end(&scope);
 }
 

@@ -5,6 +5,7 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/name.h"
 #include "base/spi.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
@@ -20,15 +21,9 @@
 static void
 drop_relation(Oid relation, const char *kind)
 {
-	char *name = get_rel_name(relation);
-
-	if (name == NULL)
+	if (get_rel_name(relation) == NULL)
 		return;
-	if (SPI_execute(psprintf("DROP %s %s", kind,
-							 quote_qualified_identifier(
-								 get_namespace_name(get_rel_namespace(relation)), name)),
-					false, 0) < 0)
-		elog(ERROR, "could not drop %s", name);
+	spi_run(psprintf("DROP %s %s", kind, qualified_name(relation)));
 }
 
 void

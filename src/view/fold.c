@@ -147,7 +147,7 @@ recompute(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *want
 		nulls[key] = isnull ? 'n' : ' ';
 	}
 	hand_over(DIRTY_ROWS, dirty, desc);
-	execute_sql(generate_recompute(view), view->row.nkeys, types, values, nulls);
+	spi_run_with(generate_recompute(view), view->row.nkeys, types, values, nulls);
 	hand_back(DIRTY_ROWS);
 	tuplestore_end(dirty);
 }
@@ -159,8 +159,8 @@ delete_rows(const KnownView *view, Datum row_ids)
 {
 	Oid types[] = {get_array_type(TIDOID)};
 
-	execute_sql(psprintf("DELETE FROM %s WHERE ctid = ANY ($1)", view->state), 1, types, &row_ids,
-				NULL);
+	spi_run_with(psprintf("DELETE FROM %s WHERE ctid = ANY ($1)", view->state), 1, types, &row_ids,
+				 NULL);
 }
 
 /* Groups that have no rows any more go; the one row of a view without keys stays. */
@@ -197,8 +197,7 @@ takes_away_safely(const KnownView *view)
 	unsafe = generate_unsafe(view);
 	if (unsafe == NULL)
 		return true;
-	execute_sql(psprintf("SELECT FROM " MINUS_ROWS " WHERE %s LIMIT 1", unsafe), 0, NULL, NULL,
-				NULL);
+	spi_run(psprintf("SELECT FROM " MINUS_ROWS " WHERE %s LIMIT 1", unsafe));
 	return SPI_processed == 0;
 }
 
@@ -209,17 +208,9 @@ fold_plan(KnownView *view, bool plus, bool minus, bool wanted, bool gathered)
 		&view->folds[(plus ? 1 : 0) + (minus ? 2 : 0) + (wanted ? 4 : 0) + (gathered ? 8 : 0)];
 
 	if (*kept == NULL)
-	{
-		char *sql = view->main ? distinct_fold(view, plus, minus, gathered)
-							   : generate_fold(view, plus, minus, wanted, gathered);
-		SPIPlanPtr plan = SPI_prepare(sql, 0, NULL);
-
-		if (plan == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
-		if (SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not keep the plan of \"%s\"", sql);
-		*kept = plan;
-	}
+		*kept = spi_keep_plan(view->main ? distinct_fold(view, plus, minus, gathered)
+										 : generate_fold(view, plus, minus, wanted, gathered),
+							  0, NULL);
 	return *kept;
 }
 
@@ -263,7 +254,7 @@ merge_groups(KnownView *view, const PendingView *pending, bool gathered, Change 
 
 	if (change)
 	{
-		execute_sql(generate_lock(view, plus, minus), 0, NULL, NULL, NULL);
+		spi_run(generate_lock(view, plus, minus));
 		keep_rows(view, SPI_tuptable, SPI_processed, NULL, change->old);
 	}
 	result = SPI_execute_plan(fold_plan(view, plus, minus, change != NULL, gathered), NULL, NULL,
@@ -325,10 +316,10 @@ static void
 merge_rows(const KnownView *view, bool plus, bool minus, int64 nminus)
 {
 	if (plus)
-		execute_sql(generate_append(view), 0, NULL, NULL, NULL);
+		spi_run(generate_append(view));
 	if (minus)
 	{
-		execute_sql(generate_remove(view), 0, NULL, NULL, NULL);
+		spi_run(generate_remove(view));
 		/* The state was built anew since this transaction's snapshot. */
 		if (SPI_processed < (uint64) nminus && IsolationUsesXactSnapshot())
 			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -582,7 +573,7 @@ all_rows(KnownView *view)
 
 	owner_begin(&scope, view->owner);
 	spi_connect();
-	execute_sql(generate_columns(view, view->source), 0, NULL, NULL, NULL);
+	spi_run(generate_columns(view, view->source));
 	slot = MakeSingleTupleTableSlot(SPI_tuptable->tupdesc, &TTSOpsHeapTuple);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{

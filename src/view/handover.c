@@ -1,6 +1,7 @@
 #include "view/handover.h"
 
 #include "access/xact.h"
+#include "base/spi.h"
 #include "utils/snapmgr.h"
 
 /* What a kept plan is made for, so that it joins by hashing and does not go through all pairs. */
@@ -39,15 +40,6 @@ hand_back(const char *name)
 }
 
 void
-execute_sql(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls)
-{
-	int result = SPI_execute_with_args(sql, nargs, types, values, nulls, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
-}
-
-void
 execute_latest(const char *sql)
 {
 	SPIPlanPtr plan = SPI_prepare(sql, 0, NULL);
@@ -70,15 +62,7 @@ execute_kept(SPIPlanPtr *kept, const char *sql)
 	int result;
 
 	if (*kept == NULL)
-	{
-		SPIPlanPtr plan = SPI_prepare(sql, 0, NULL);
-
-		if (plan == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
-		if (SPI_keepplan(plan) != 0)
-			elog(ERROR, "could not keep the plan of \"%s\"", sql);
-		*kept = plan;
-	}
+		*kept = spi_keep_plan(sql, 0, NULL);
 	result = SPI_execute_plan(*kept, NULL, NULL, false, 0);
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));

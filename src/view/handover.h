@@ -17,9 +17,6 @@ extern void hand_over(const char *name, Tuplestorestate *rows, TupleDesc desc);
 extern void hand_over_many(const char *name, Tuplestorestate *rows, TupleDesc desc);
 extern void hand_back(const char *name);
 
-/* Plans it each time. ereports, with the statement, if it is none. */
-extern void execute_sql(const char *sql, int nargs, Oid *types, Datum *values, const char *nulls);
-
 /*
  * With a snapshot of now, also where the transaction's is older: for what nobody else may write.
  */

@@ -1,5 +1,6 @@
 #include "view/journal.h"
 
+#include "base/name.h"
 #include "base/owner.h"
 #include "base/spi.h"
 #include "catalog/namespace.h"
@@ -27,27 +28,11 @@ journal_oid(int view_id)
 							 get_namespace_oid(STATE_SCHEMA, false));
 }
 
-static void
-run(const char *sql)
-{
-	int result = SPI_execute(sql, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
-}
-
 /* The view and its helpers. */
 static List *
 parts_of(const ViewRow *row)
 {
 	return lappend(view_helpers(row, CurrentMemoryContext), unconstify(ViewRow *, row));
-}
-
-static char *
-qualified(Oid relation)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
 }
 
 /*
@@ -67,12 +52,13 @@ journal_make(const ViewRow *row, Oid owner)
 		char *name = journal_name(part->id);
 
 		if (OidIsValid(journal_oid(part->id)))
-			run(psprintf("DROP TABLE %s", name));
-		run(psprintf("CREATE UNLOGGED TABLE %s AS SELECT false AS _away, p.* FROM %s AS p WITH NO "
+			spi_run(psprintf("DROP TABLE %s", name));
+		spi_run(
+			psprintf("CREATE UNLOGGED TABLE %s AS SELECT false AS _away, p.* FROM %s AS p WITH NO "
 					 "DATA",
-					 name, qualified(part->partial)));
-		run(psprintf("ALTER TABLE %s OWNER TO %s", name,
-					 quote_identifier(GetUserNameFromId(owner, false))));
+					 name, qualified_name(part->partial)));
+		spi_run(psprintf("ALTER TABLE %s OWNER TO %s", name,
+						 quote_identifier(GetUserNameFromId(owner, false))));
 	}
 	own_spi_end(&scope);
 }
@@ -90,7 +76,7 @@ journal_drop(const ViewRow *row)
 		Oid journal = journal_oid(id);
 
 		if (OidIsValid(journal) && ConditionalLockRelationOid(journal, AccessExclusiveLock))
-			run(psprintf("DROP TABLE %s", journal_name(id)));
+			spi_run(psprintf("DROP TABLE %s", journal_name(id)));
 	}
 	own_spi_end(&scope);
 }
@@ -102,9 +88,8 @@ add_rows(const KnownView *view, Tuplestorestate *rows, bool minus)
 		return;
 	tuplestore_rescan(rows);
 	hand_over(PLUS_ROWS, rows, view->desc);
-	execute_sql(psprintf("INSERT INTO %s SELECT %s, r.* FROM " PLUS_ROWS " AS r",
-						 journal_name(view->row.id), minus ? "true" : "false"),
-				0, NULL, NULL, NULL);
+	spi_run(psprintf("INSERT INTO %s SELECT %s, r.* FROM " PLUS_ROWS " AS r",
+					 journal_name(view->row.id), minus ? "true" : "false"));
 	hand_back(PLUS_ROWS);
 }
 
@@ -179,7 +164,7 @@ journal_take(const KnownView *view)
 	spi_connect();
 	pending->plus = rows_of(view, false, context);
 	pending->minus = rows_of(view, true, context);
-	execute_sql(psprintf("DELETE FROM %s", journal_name(view->row.id)), 0, NULL, NULL, NULL);
+	spi_run(psprintf("DELETE FROM %s", journal_name(view->row.id)));
 	SPI_finish();
 	owner_end(&scope);
 	return pending;
@@ -188,5 +173,5 @@ journal_take(const KnownView *view)
 void
 journal_forget(const KnownView *view)
 {
-	execute_sql(psprintf("DELETE FROM %s", journal_name(view->row.id)), 0, NULL, NULL, NULL);
+	spi_run(psprintf("DELETE FROM %s", journal_name(view->row.id)));
 }

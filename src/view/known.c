@@ -3,6 +3,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "base/name.h"
 #include "catalog/pg_class.h"
 #include "nodes/nodeFuncs.h"
 #include "rewrite/rewriteHandler.h"
@@ -130,13 +131,6 @@ free_folds(void *argument)
 			SPI_freeplan(view->folds[i]);
 }
 
-static char *
-qualified(Oid relation)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
-}
-
 static Oid
 owner_of(Oid relation)
 {
@@ -214,12 +208,12 @@ read_view(const ViewRow *row, MemoryContext context)
 	view->row = *row;
 	view->context = context;
 	view->owner = owner_of(row->view);
-	view->name = qualified(row->view);
-	view->state = qualified(row->state);
-	view->partial = qualified(row->partial);
-	view->expired = qualified(row->expired);
-	view->earlier = OidIsValid(row->earlier) ? qualified(row->earlier) : NULL;
-	view->source = qualified(row->source);
+	view->name = qualified_name(row->view);
+	view->state = qualified_name(row->state);
+	view->partial = qualified_name(row->partial);
+	view->expired = qualified_name(row->expired);
+	view->earlier = OidIsValid(row->earlier) ? qualified_name(row->earlier) : NULL;
+	view->source = qualified_name(row->source);
 	view->depth = depth_of(row->target);
 	read_columns(view);
 	callback->func = free_folds;

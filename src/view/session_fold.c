@@ -3,6 +3,7 @@
 #include "access/htup_details.h"
 #include "base/crash.h"
 #include "base/guc.h"
+#include "base/spi.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -183,7 +184,7 @@ take_out(KnownView *view, Heads heads, int ahead, ArrayType **emptied, Tuplestor
 	int nkeys = 0;
 
 	hand_over_many(HEAD_ROWS, heads.rows, heads.desc);
-	execute_sql(session_take_out(view, ahead), 0, NULL, NULL, NULL);
+	spi_run(session_take_out(view, ahead));
 	hand_back(HEAD_ROWS);
 	keep(view, SPI_tuptable, SPI_processed, 2, dirty);
 	keys = palloc(sizeof(Datum) * (SPI_processed + 1));
@@ -213,7 +214,7 @@ promote(KnownView *view, ArrayType *keys, Tuplestorestate *pieces, Tuplestoresta
 
 	if (ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)) == 0)
 		return;
-	execute_sql(session_promote(view), 1, types, values, NULL);
+	spi_run_with(session_promote(view), 1, types, values, NULL);
 	keep(view, SPI_tuptable, SPI_processed, 0, pieces);
 	if (old)
 		keep(view, SPI_tuptable, SPI_processed, 0, old);
@@ -224,7 +225,7 @@ add_expired(KnownView *view, Tuplestorestate *dirty, Tuplestorestate *pieces)
 {
 	tuplestore_rescan(dirty);
 	hand_over_many(DIRTY_ROWS, dirty, view->desc);
-	execute_sql(session_expired(view), 0, NULL, NULL, NULL);
+	spi_run(session_expired(view));
 	hand_back(DIRTY_ROWS);
 	keep(view, SPI_tuptable, SPI_processed, 0, pieces);
 }
@@ -268,7 +269,7 @@ take_away(KnownView *view, Tuplestorestate *minus, int ahead, const Outcome *out
 		merge(view, heads, &last);
 	hand_back(PLUS_ROWS);
 	hand_over_many(HEAD_ROWS, heads.rows, heads.desc);
-	execute_sql(session_clear(view), 0, NULL, NULL, NULL);
+	spi_run(session_clear(view));
 	hand_back(HEAD_ROWS);
 	hand_back(MINUS_ROWS);
 	tuplestore_end(heads.rows);

@@ -2,6 +2,7 @@
 
 #include "access/genam.h"
 #include "access/table.h"
+#include "base/name.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "lib/stringinfo.h"
@@ -83,8 +84,6 @@ session_propose_index(const ViewShape *shape)
 					  get_rel_name(shape->target))
 			 : errmsg("after a DELETE or UPDATE of an event, all of \"%s\" is read for its session",
 					  get_rel_name(shape->target)),
-		 errhint("If that is to happen: CREATE INDEX ON %s (%s%s);",
-				 quote_qualified_identifier(get_namespace_name(get_rel_namespace(shape->target)),
-											get_rel_name(shape->target)),
+		 errhint("If that is to happen: CREATE INDEX ON %s (%s%s);", qualified_name(shape->target),
 				 columns.data, quote_identifier(get_attname(shape->target, time, false)))));
 }

@@ -3,6 +3,7 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "base/compat.h"
+#include "base/name.h"
 #include "base/spi.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
@@ -56,22 +57,6 @@ root_of(Oid relation)
 
 /* ---- making and dropping --------------------------------------------------------------------- */
 
-static char *
-qualified(Oid relation)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
-}
-
-static void
-run(const char *sql)
-{
-	int result = SPI_execute(sql, false, 0);
-
-	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
-}
-
 /* How ALTER TABLE ... ENABLE ... TRIGGER says when it fires. */
 static const char *
 way_of(const char *trigger)
@@ -92,7 +77,7 @@ mode_of(const char *trigger)
 static void
 install_one(Oid relation, bool is_root)
 {
-	char *name = qualified(relation);
+	char *name = qualified_name(relation);
 
 	if (get_rel_relkind(relation) == RELKIND_FOREIGN_TABLE)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
@@ -109,9 +94,9 @@ install_one(Oid relation, bool is_root)
 		appendStringInfo(&sql, "CREATE TRIGGER %s ", triggers[i].name);
 		appendStringInfo(&sql, triggers[i].when, name);
 		appendStringInfoString(&sql, " EXECUTE FUNCTION telemetry._collect_changes()");
-		run(sql.data);
-		run(psprintf("ALTER TABLE %s ENABLE %sTRIGGER %s", name, way_of(triggers[i].name),
-					 triggers[i].name));
+		spi_run(sql.data);
+		spi_run(psprintf("ALTER TABLE %s ENABLE %sTRIGGER %s", name, way_of(triggers[i].name),
+						 triggers[i].name));
 	}
 }
 
@@ -141,8 +126,8 @@ triggers_remove(Oid relation)
 		for (size_t i = 0; i < lengthof(triggers); i++)
 			if (OidIsValid(get_trigger_oid(lfirst_oid(cell), triggers[i].name, true)) &&
 				(!triggers[i].root_only || lfirst_oid(cell) == relation))
-				run(psprintf("DROP TRIGGER %s ON %s", triggers[i].name,
-							 qualified(lfirst_oid(cell))));
+				spi_run(psprintf("DROP TRIGGER %s ON %s", triggers[i].name,
+								 qualified_name(lfirst_oid(cell))));
 	own_spi_end(&scope);
 }
 
@@ -214,8 +199,8 @@ mend_one(Oid relation)
 	/* It may not be open while it is altered. */
 	table_close(table, NoLock);
 	foreach (cell, wrong)
-		run(psprintf("ALTER TABLE ONLY %s ENABLE %sTRIGGER %s", qualified(relation),
-					 way_of(lfirst(cell)), (char *) lfirst(cell)));
+		spi_run(psprintf("ALTER TABLE ONLY %s ENABLE %sTRIGGER %s", qualified_name(relation),
+						 way_of(lfirst(cell)), (char *) lfirst(cell)));
 }
 
 void

@@ -5,6 +5,7 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/name.h"
 #include "base/owner.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
@@ -26,13 +27,6 @@
 #include "view/generate.h"
 #include "view/known.h"
 #include "view/pending.h"
-
-static char *
-qualified(Oid relation)
-{
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
-									  get_rel_name(relation));
-}
 
 /* Sums of floats that PostgreSQL itself makes depend on the rows' order: the exact states do not.
  */
@@ -147,7 +141,7 @@ comparison(const KnownView *view, const Range *range)
 	else
 	{
 		one = public_query(view);
-		other = psprintf("SELECT * FROM %s", qualified(view->row.definition));
+		other = psprintf("SELECT * FROM %s", qualified_name(view->row.definition));
 	}
 	initStringInfo(&sql);
 	append_difference(&sql, one, other);

@@ -57,7 +57,6 @@ retention_drop(const Retention *retention, Oid partition)
 	OwnerScope scope;
 	char *name = get_rel_name(partition);
 	char *sql;
-	int result;
 
 	if (name == NULL)
 		return false;
@@ -72,9 +71,7 @@ retention_drop(const Retention *retention, Oid partition)
 				   name);
 	owner_begin(&scope, owner_of(retention->target));
 	spi_connect();
-	result = SPI_execute(sql, false, 0);
-	if (result != SPI_OK_UTILITY)
-		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	spi_run(sql);
 	SPI_finish();
 	owner_end(&scope);
 	crash_point("partition_dropped");
