@@ -46,8 +46,7 @@ copy_error(const ErrorData *error, MemoryContext context)
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DecodeError copy = {
 		.sqlstate = error->sqlerrcode,
-		.message = error->detail ? psprintf("%s (%s)", error->message, error->detail)
-								 : pstrdup(error->message),
+		.message = error_line(error),
 		.column = error->column_name ? pstrdup(error->column_name) : NULL,
 		.constraint = error->constraint_name ? pstrdup(error->constraint_name) : NULL,
 	};
@@ -266,81 +265,118 @@ hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 	MemoryContextDelete(careful.chunk_context);
 }
 
+/* How the search for bad rows stands; all are positions in the batch's rows, or numbers of them. */
+typedef struct Search
+{
+	int chunk;   /* rows that are tried at once */
+	int suspect; /* one of rows [done, suspect) is bad, which one is not known */
+	int strict;  /* of rows [done, strict) none is left out */
+	int prefix;  /* rows that go in before one that is suspected; 0: none is */
+} Search;
+
+static int
+next_size(const Search *search, int done, int n)
+{
+	if (search->prefix > 0)
+		return search->prefix;
+	if (search->suspect > done)
+		return Max((search->suspect - done) / 2, 1);
+	return Min(search->chunk, n - done);
+}
+
+static void
+after_success(Careful *careful, Search *search, int size)
+{
+	int aside = careful->ingest->naside;
+
+	keep_chunk(careful, size);
+	if (search->suspect <= careful->done)
+		search->chunk = Min(search->chunk * 2, chunk_for(careful->ingest));
+	/* The next one shall have room for what it leaves out. */
+	if (aside > 0)
+		search->chunk = Max(Min(search->chunk, size * (SUBTRANSACTIONS / 3) / aside), 1);
+}
+
+/* A chunk failed by its data. True: the row at fault is found, at *culprit in the chunk. */
+static bool
+narrow_down(Careful *careful, Search *search, int size, int *culprit)
+{
+	Ingest *ingest = careful->ingest;
+	int done = careful->done;
+
+	*culprit = size == 1 ? 0 : ingest->current;
+	ingest->current = -1;
+	if (ingest->naside > 0 || ingest->doubtful)
+	{
+		/* It may have missed a row that was left out, or a conflict of its own. */
+		search->strict = done + size;
+		search->chunk = Max(size / 2, 1);
+		return false;
+	}
+	if (*culprit < 0 || *culprit >= size)
+	{
+		search->suspect = done + size;
+		return false;
+	}
+	if (size > 1 && ingest->lags)
+	{
+		/* The executor's scan stood at this row, its writing perhaps not yet. */
+		search->suspect = done + *culprit + 1;
+		search->prefix = *culprit;
+		return false;
+	}
+	return true;
+}
+
+/* Row done + culprit is dead, and dealt with; those before it come first once more, and alone. */
+static void
+set_aside_dead(Careful *careful, Search *search, int culprit, ErrorData *error)
+{
+	IngestRow *rows = careful->rows + careful->done;
+
+	condemn_row(careful, careful->done + culprit, error);
+	note_bad(careful->ingest);
+	memmove(&rows[1], &rows[0], sizeof(IngestRow) * culprit);
+	careful->done++;
+	search->suspect = 0;
+	search->chunk = chunk_for(careful->ingest);
+}
+
 int
 careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 			   MemoryContext result_context, int64 *written, int64 *handed)
 {
 	Careful careful = begin(ingest, messages, rows, result_context, written, handed);
-	int chunk = ingest->careful_chunk > 0 ? ingest->careful_chunk : chunk_for(ingest);
-	int suspect = 0; /* one of rows [done, suspect) is bad, which one is not known */
-	int strict = 0;  /* of rows [done, strict) none is left out */
-	int prefix = 0;  /* rows that go in before one that is suspected */
+	Search search = {
+		.chunk = ingest->careful_chunk > 0 ? ingest->careful_chunk : chunk_for(ingest),
+	};
 
 	ingest->aside = palloc(sizeof(int) * SUBTRANSACTIONS);
 	while (careful.done < n && careful.released < SUBTRANSACTIONS)
 	{
 		int done = careful.done;
-		int size = prefix > 0       ? prefix
-				   : suspect > done ? Max((suspect - done) / 2, 1)
-									: Min(chunk, n - done);
+		int size = next_size(&search, done, n);
 		ErrorData *error;
 		int culprit;
 
 		ingest->naside = 0;
 		ingest->doubtful = false;
 		/* Each may become a subtransaction that is kept. */
-		ingest->aside_room = leaves_rows_out(ingest) && size > 1 && done >= strict
+		ingest->aside_room = leaves_rows_out(ingest) && size > 1 && done >= search.strict
 								 ? SUBTRANSACTIONS - careful.released - 1
 								 : 0;
 		error = try_chunk(ingest, rows + done, size, careful.chunk_context, written);
-		prefix = 0;
+		search.prefix = 0;
 		if (error == NULL)
-		{
-			int aside = ingest->naside;
-
-			keep_chunk(&careful, size);
-			if (suspect <= careful.done)
-				chunk = Min(chunk * 2, chunk_for(ingest));
-			/* The next one shall have room for what it leaves out. */
-			if (aside > 0)
-				chunk = Max(Min(chunk, size * (SUBTRANSACTIONS / 3) / aside), 1);
-			continue;
-		}
-		if (!sqlstate_is_data_error(error->sqlerrcode))
+			after_success(&careful, &search, size);
+		else if (!sqlstate_is_data_error(error->sqlerrcode))
 			ReThrowError(error);
-		culprit = size == 1 ? 0 : ingest->current;
-		ingest->current = -1;
-		if (ingest->naside > 0 || ingest->doubtful)
-		{
-			/* It may have missed a row that was left out, or a conflict of its own. */
-			strict = done + size;
-			chunk = Max(size / 2, 1);
+		else if (narrow_down(&careful, &search, size, &culprit))
+			set_aside_dead(&careful, &search, culprit, error);
+		else
 			FreeErrorData(error);
-			continue;
-		}
-		if (culprit < 0 || culprit >= size)
-		{
-			suspect = done + size;
-			FreeErrorData(error);
-			continue;
-		}
-		if (size > 1 && ingest->lags)
-		{
-			/* The executor's scan stood at this row, its writing perhaps not yet. */
-			suspect = done + culprit + 1;
-			prefix = culprit;
-			FreeErrorData(error);
-			continue;
-		}
-		condemn_row(&careful, done + culprit, error);
-		note_bad(ingest);
-		/* The dead row is dealt with; those before it come first once more, and alone. */
-		memmove(&rows[done + 1], &rows[done], sizeof(IngestRow) * culprit);
-		careful.done++;
-		suspect = 0;
-		chunk = chunk_for(ingest);
 	}
-	ingest->careful_chunk = chunk;
+	ingest->careful_chunk = search.chunk;
 	ingest->aside_room = 0;
 	MemoryContextDelete(careful.chunk_context);
 	return careful.done;

@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/attempt.h"
 #include "base/crash.h"
 #include "base/guc.h"
 #include "base/sqlstate.h"
@@ -230,66 +231,45 @@ reopen_ingest(IngestWorker *worker)
 	}
 }
 
-/* One transaction for as much of the rest as one transaction takes. */
-static void
-write_once(IngestWorker *worker, Writing *writing)
+/* Stores what is dead of the next `took` messages; gives how many were dead in a row by then. */
+static int
+store_dead_letters(IngestWorker *worker, const Writing *writing, int took)
 {
-	IngestCounts counts = {0};
-	PartitionOffset *new = writing->new;
-	int rest = writing->n - writing->done;
-	int took = 0;
-	int dead_in_a_row = worker->dead_in_a_row;
-	int limit = worker->pipeline->dead_letter_limit;
+	int in_a_row = worker->dead_in_a_row;
 
-	writing->opened = false;
-	SetCurrentStatementStartTimestamp();
-	process_begin();
-	check_pipeline(worker);
-	reopen_ingest(worker);
-	writing->opened = true;
-	prepare_messages(worker, writing);
-	crash_point("batch_prepared");
-	/* Rows that were bad of late: the happy path would be tried in vain. */
-	if (ingest_needs_care(worker->ingest, rest))
-		writing->careful = true;
-	if (ingest_make_members(worker->ingest, rest, writing->messages + writing->done,
-							writing->careful))
-	{
-		crash_point("members_made");
-		process_commit();
-		crash_point("members_committed");
-		return;
-	}
-	if (rest > 0)
-		took = ingest_write(worker->ingest, rest, writing->messages + writing->done,
-							writing->careful, &counts);
-	crash_point("rows_written");
 	for (int i = writing->done; i < writing->done + took; i++)
 	{
-		if (writing->messages[i].verdict == INGEST_DEAD)
-		{
-			store_dead_letter(worker, i, &writing->messages[i].error);
-			dead_in_a_row++;
-		}
-		else if (writing->messages[i].verdict == INGEST_STORED)
-			dead_in_a_row = 0;
-	}
-	crash_point("dead_letters_written");
-	store_offsets(worker, writing, writing->done, writing->done + took, &counts, new);
-	crash_point("offsets_written");
-	if (limit > 0 && dead_in_a_row >= limit)
-		pipeline_set_paused(worker->pipeline->id, true,
-							psprintf("%d bad messages in a row, the last: %s", dead_in_a_row,
-									 writing->messages[writing->done + took - 1].error.message
-										 ? writing->messages[writing->done + took - 1].error.message
-										 : "?"));
-	/* Last of all: the rows of views that every writer updates are locked for the shortest time. */
-	view_fold(writing->bad_data);
-	crash_point("views_folded");
-	process_commit();
-	crash_point("batch_committed");
+		const IngestMessage *message = &writing->messages[i];
 
-	/* From here on it has happened. */
+		if (message->verdict == INGEST_DEAD)
+		{
+			store_dead_letter(worker, i, &message->error);
+			in_a_row++;
+		}
+		else if (message->verdict == INGEST_STORED)
+			in_a_row = 0;
+	}
+	return in_a_row;
+}
+
+/* Each message is bad: something else is wrong, and a person shall look before all are dead. */
+static void
+pause_at_limit(const IngestWorker *worker, int dead_in_a_row, const IngestMessage *messages, int n)
+{
+	const IngestMessage *last = &messages[n - 1];
+
+	/* Those that are neither bad nor stored do not end a row of bad ones. */
+	while (last > messages && last->verdict != INGEST_DEAD)
+		last--;
+	pipeline_set_paused(
+		worker->pipeline->id, true,
+		psprintf("%d bad messages in a row, the last: %s", dead_in_a_row, last->error.message));
+}
+
+/* The transaction has committed: what it wrote is what the tables hold. */
+static void
+note_committed(IngestWorker *worker, PartitionOffset *new)
+{
 	for (int i = 0; i < worker->npartitions; i++)
 	{
 		Partition *partition = &worker->partitions[i];
@@ -300,9 +280,66 @@ write_once(IngestWorker *worker, Writing *writing)
 			new[i].cluster_id = partition->stored.cluster_id;
 		partition->stored = new[i];
 	}
+}
+
+/* Begins the transaction, with all that the batch depends on as it is now. */
+static void
+open_batch(IngestWorker *worker, Writing *writing)
+{
+	writing->opened = false;
+	SetCurrentStatementStartTimestamp();
+	process_begin();
+	check_pipeline(worker);
+	reopen_ingest(worker);
+	writing->opened = true;
+	prepare_messages(worker, writing);
+	crash_point("batch_prepared");
+	/* Rows that were bad of late: the happy path would be tried in vain. */
+	if (ingest_needs_care(worker->ingest, writing->n - writing->done))
+		writing->careful = true;
+}
+
+/* One transaction for as much of the rest as one transaction takes. */
+static void
+write_once(IngestWorker *worker, Writing *writing)
+{
+	IngestMessage *messages = writing->messages + writing->done;
+	IngestCounts counts = {0};
+	int rest = writing->n - writing->done;
+	int took = 0;
+	int limit = worker->pipeline->dead_letter_limit;
+	int dead_in_a_row;
+	bool too_many_dead;
+
+	open_batch(worker, writing);
+	if (ingest_make_members(worker->ingest, rest, messages, writing->careful))
+	{
+		crash_point("members_made");
+		process_commit();
+		crash_point("members_committed");
+		return;
+	}
+	if (rest > 0)
+		took = ingest_write(worker->ingest, rest, messages, writing->careful, &counts);
+	crash_point("rows_written");
+	dead_in_a_row = store_dead_letters(worker, writing, took);
+	crash_point("dead_letters_written");
+	store_offsets(worker, writing, writing->done, writing->done + took, &counts, writing->new);
+	crash_point("offsets_written");
+	too_many_dead = limit > 0 && dead_in_a_row >= limit;
+	if (too_many_dead)
+		pause_at_limit(worker, dead_in_a_row, messages, took);
+	/* Last of all: the rows of views that every writer updates are locked for the shortest time. */
+	view_fold(writing->bad_data);
+	crash_point("views_folded");
+	process_commit();
+	crash_point("batch_committed");
+
+	/* From here on it has happened. */
+	note_committed(worker, writing->new);
 	worker->dead_in_a_row = dead_in_a_row;
 	writing->done += took;
-	writing->too_many_dead = limit > 0 && dead_in_a_row >= limit;
+	writing->too_many_dead = too_many_dead;
 }
 
 /* Waits before the next try, ready to leave. */
@@ -344,9 +381,7 @@ recover(IngestWorker *worker, Writing *writing, ErrorData *error)
 		return;
 	}
 	if (sqlstate_needs_a_person(error->sqlerrcode) && !may_be_renamed(worker, writing))
-		ingest_worker_pause_pipeline(
-			worker,
-			error->detail ? psprintf("%s (%s)", error->message, error->detail) : error->message);
+		ingest_worker_pause_pipeline(worker, error_line(error));
 	/*
 	 * Opened anew for the next try, it says at once what only a person can mend: a partition that
 	 * was altered by itself, say, of which no invalidation of the target tells.

@@ -8,6 +8,7 @@
 #endif
 
 #include "access/xact.h"
+#include "base/attempt.h"
 #include "base/guc.h"
 #include "base/owner.h"
 #include "catalog/pg_authid.h"
@@ -39,6 +40,7 @@ static IngestWorker worker;
 static void
 detach(int code, Datum arg)
 {
+	positions_leave(&worker);
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	worker.slot->latch = NULL;
 	worker.slot->pid = 0;
@@ -96,7 +98,7 @@ ingest_worker_leave(IngestWorker *w)
 	proc_exit(0);
 }
 
-/* Reads the pipeline's row; leaves if it does not want this worker (any more). */
+/* The pipeline's row; NULL if it does not want this worker (any more). */
 static Pipeline *
 load_pipeline(MemoryContext context)
 {
@@ -455,15 +457,7 @@ report_failure(ErrorData *error)
 {
 	ingest_worker_note_error(&worker, error->message, WORKER_FAILED);
 	if (sqlstate_needs_a_person(error->sqlerrcode))
-	{
-		StringInfoData reason;
-
-		initStringInfo(&reason);
-		appendStringInfoString(&reason, error->message);
-		if (error->detail)
-			appendStringInfo(&reason, " (%s)", error->detail);
-		ingest_worker_pause_pipeline(&worker, reason.data);
-	}
+		ingest_worker_pause_pipeline(&worker, error_line(error));
 }
 
 void

@@ -86,11 +86,11 @@ extern bool positions_moved(const IngestWorker *worker);
 /* Live figures for stat_partition, idleness: about once a second. */
 extern void positions_report(IngestWorker *worker);
 
+/* Silence is idleness only while somebody listens: none is idle without its worker. */
+extern void positions_leave(IngestWorker *worker);
+
 /* CRC-32C over key and value, by which a message is known again. */
 extern uint32 positions_checksum(const MessageView *message);
-
-/* Stops reading one partition, for a reason that is kept. */
-extern void positions_pause(IngestWorker *worker, Partition *partition, const char *reason);
 
 /* ---- batch.c: one transaction ---- */
 

@@ -32,6 +32,9 @@
 /* How often a limit that was hit is tried again. */
 #define LIMIT_MS 5000
 
+/* How often is asked whether a statement still wants the database for itself. */
+#define HELD_MS 200
+
 /* A supervisor that ran for longer than the longest backoff was well: its failure is a first one.
  */
 #define WELL_MS 60000
@@ -126,37 +129,33 @@ start_supervisor(int index)
 {
 	DatabaseSlot *slot = &worker_shared->databases[index];
 	Child *child = &children[index];
-	BackgroundWorker worker = {0};
 	Oid database = slot->database;
-	MemoryContext old;
+	BackgroundWorker process = {
+		.bgw_type = "telemetry supervisor",
+		.bgw_function_name = "telemetry_supervisor_main",
+		.bgw_main_arg = Int32GetDatum(index),
+	};
 
 	if (shared_is_held(database))
 	{
-		child->next_start = clock_after(200);
+		child->next_start = clock_after(HELD_MS);
 		return;
 	}
 	if (!database_exists(database))
 	{
-		set_state(index, DATABASE_FREE);
+		if (shared_forget_database(database))
+			set_state(index, DATABASE_FREE);
+		else
+			child->next_start = clock_after(HELD_MS);
 		return;
 	}
 	set_state(index, DATABASE_STARTING);
 	child->started_at = clock_now();
 
-	snprintf(worker.bgw_name, BGW_MAXLEN, "telemetry supervisor for database %u", database);
-	snprintf(worker.bgw_type, BGW_MAXLEN, "telemetry supervisor");
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
-	worker.bgw_main_arg = Int32GetDatum(index);
-	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "telemetry");
-	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name),
-			 "telemetry_supervisor_main");
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	if (!RegisterDynamicBackgroundWorker(&worker, &child->handle))
+	snprintf(process.bgw_name, BGW_MAXLEN, "telemetry supervisor for database %u", database);
+	child->handle = process_start(&process);
+	if (child->handle == NULL)
 	{
-		child->handle = NULL;
 		if (child->failures++ == 0)
 			ereport(WARNING,
 					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
@@ -166,7 +165,6 @@ start_supervisor(int index)
 		child->next_start = clock_after(LIMIT_MS);
 		set_state(index, DATABASE_REQUESTED);
 	}
-	MemoryContextSwitchTo(old);
 }
 
 /* Looks after one entry; returns the time at which it wants to be looked at again, or 0. */

@@ -7,6 +7,7 @@
 #include "worker/maintenance.h"
 
 #include "access/xact.h"
+#include "base/attempt.h"
 #include "base/guc.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -35,8 +36,12 @@ maintenance_start(int database)
 {
 	static BackgroundWorkerHandle *handle;
 	static Moment next_start;
-	BackgroundWorker worker = {0};
-	MemoryContext old;
+	BackgroundWorker process = {
+		.bgw_name = "telemetry maintenance",
+		.bgw_type = "telemetry maintenance",
+		.bgw_function_name = "telemetry_maintenance_main",
+		.bgw_main_arg = Int32GetDatum(database),
+	};
 	pid_t pid;
 	Moment now = clock_now();
 
@@ -49,21 +54,8 @@ maintenance_start(int database)
 		return false;
 	/* One that fails, or finds no room, is not started again at once. */
 	next_start = now + START_AGAIN_MS * INT64CONST(1000);
-	snprintf(worker.bgw_name, BGW_MAXLEN, "telemetry maintenance");
-	snprintf(worker.bgw_type, BGW_MAXLEN, "telemetry maintenance");
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
-	worker.bgw_main_arg = Int32GetDatum(database);
-	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "telemetry");
-	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name),
-			 "telemetry_maintenance_main");
-	memcpy(worker.bgw_extra, &MyDatabaseId, sizeof(Oid));
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		handle = NULL;
-	MemoryContextSwitchTo(old);
+	memcpy(process.bgw_extra, &MyDatabaseId, sizeof(Oid));
+	handle = process_start(&process);
 	return handle != NULL;
 }
 
@@ -135,8 +127,7 @@ try_one(const Retention *retention, Oid partition, int *count, RetentionResult *
 		FlushErrorState();
 		MemoryContextSwitchTo(context);
 		if (result->error == NULL)
-			result->error = error->detail ? psprintf("%s (%s)", error->message, error->detail)
-										  : pstrdup(error->message);
+			result->error = error_line(error);
 		/* Others would wait as long for the same lock, and users behind them. */
 		go_on = error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE;
 	}

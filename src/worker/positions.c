@@ -221,8 +221,9 @@ positions_discover(IngestWorker *worker)
 	MemoryContextSwitchTo(old);
 }
 
-void
-positions_pause(IngestWorker *worker, Partition *partition, const char *reason)
+/* Stops reading one partition, for a reason that is kept. */
+static void
+pause_partition(IngestWorker *worker, Partition *partition, const char *reason)
 {
 	int32 id = partition->stored.partition;
 
@@ -281,7 +282,7 @@ cluster_is_same(IngestWorker *worker, Partition *partition)
 	}
 	if (strcmp(stored, worker->cluster_id) == 0)
 		return true;
-	positions_pause(
+	pause_partition(
 		worker, partition,
 		psprintf("this is another Kafka cluster (%s) than the one read before (%s); see "
 				 "telemetry.seek_pipeline()",
@@ -329,7 +330,7 @@ place_partition(IngestWorker *worker, Partition *partition, int64 low, int64 hig
 	fault = position_fault(partition, low, high);
 	if (fault)
 	{
-		positions_pause(worker, partition, fault);
+		pause_partition(worker, partition, fault);
 		return false;
 	}
 	partition->verify = partition->stored.last_offset >= low;
@@ -429,7 +430,7 @@ verify_message(IngestWorker *worker, Partition *partition, const MessageView *me
 	}
 	if (message->timestamp_ms != stored->last_timestamp ||
 		(int64) positions_checksum(message) != stored->last_checksum)
-		positions_pause(worker, partition,
+		pause_partition(worker, partition,
 						psprintf("the topic was recreated: offset " INT64_FORMAT
 								 " holds another message than the one read before; see "
 								 "telemetry.seek_pipeline()",
@@ -440,11 +441,8 @@ verify_message(IngestWorker *worker, Partition *partition, const MessageView *me
 static void
 accept_end(IngestWorker *worker, Partition *partition, int64 offset)
 {
-	if (partition->verify)
-	{
-		/* Nothing at or behind the last message read: compaction took it. */
-		partition->verify = false;
-	}
+	/* If it was to be verified: compaction took the last message read, and all behind it. */
+	partition->verify = false;
 	partition->at_end = true;
 	partition->errors = 0;
 	worker->broker_lost = false;
@@ -490,7 +488,7 @@ accept_partition_error(IngestWorker *worker, Partition *partition, const KafkaEv
 		worker->next_chores = 0;
 		return;
 	}
-	positions_pause(worker, partition,
+	pause_partition(worker, partition,
 					psprintf("offset " INT64_FORMAT " cannot be read: %s; "
 							 "telemetry.skip_offset('%s', %d, " INT64_FORMAT ") steps over it",
 							 partition->next, partition->error, worker->pipeline->name, id,
@@ -629,4 +627,19 @@ positions_report(IngestWorker *worker)
 		LWLockRelease(worker_shared->lock);
 	}
 	MemoryContextSwitchTo(old);
+}
+
+void
+positions_leave(IngestWorker *worker)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < worker->npartitions; i++)
+	{
+		PartitionSlot *slot = shared_partition_find(worker->pipeline->id,
+													worker->partitions[i].stored.partition, false);
+
+		if (slot)
+			slot->idle = false;
+	}
+	LWLockRelease(worker_shared->lock);
 }

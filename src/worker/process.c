@@ -14,6 +14,25 @@
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_LAST_MS  30000
 
+BackgroundWorkerHandle *
+process_start(BackgroundWorker *process)
+{
+	BackgroundWorkerHandle *handle;
+	MemoryContext old;
+
+	process->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	process->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	/* Whoever starts it decides when it is started again. */
+	process->bgw_restart_time = BGW_NEVER_RESTART;
+	process->bgw_notify_pid = MyProcPid;
+	strlcpy(process->bgw_library_name, "telemetry", sizeof(process->bgw_library_name));
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	if (!RegisterDynamicBackgroundWorker(process, &handle))
+		handle = NULL;
+	MemoryContextSwitchTo(old);
+	return handle;
+}
+
 void
 process_leave_if_asked(void)
 {

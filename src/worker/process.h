@@ -7,6 +7,13 @@
 #include "postgres.h"
 
 #include "base/clock.h"
+#include "postmaster/bgworker.h"
+
+/*
+ * Starts a process of ours in the background: its names, function and argument are the caller's,
+ * the rest is filled in here. The handle lies in TopMemoryContext; NULL: no slot is free.
+ */
+extern BackgroundWorkerHandle *process_start(BackgroundWorker *process);
 
 /*
  * Ends the process quietly if SIGTERM came, or the postmaster is gone. Call where nothing is half

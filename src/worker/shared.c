@@ -105,18 +105,29 @@ shared_partition_find(int pipeline_id, int32 partition, bool make)
 	return unused;
 }
 
-void
-shared_partition_forget(int pipeline_id)
+bool
+shared_forget_database(Oid database)
 {
-	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
-	for (int i = 0; i < worker_shared->npartitions; i++)
-	{
-		PartitionSlot *slot = shared_partition(i);
+	bool all = true;
 
-		if (slot->database == MyDatabaseId && slot->pipeline_id == pipeline_id)
-			slot->database = InvalidOid;
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < worker_shared->nworkers; i++)
+	{
+		WorkerSlot *slot = shared_worker(i);
+
+		if (slot->state == WORKER_FREE || slot->database != database)
+			continue;
+		/* It writes into its slot when it ends. */
+		if (slot->pid != 0)
+			all = false;
+		else
+			memset(slot, 0, sizeof(WorkerSlot));
 	}
+	for (int i = 0; i < worker_shared->npartitions; i++)
+		if (shared_partition(i)->database == database)
+			shared_partition(i)->database = InvalidOid;
 	LWLockRelease(worker_shared->lock);
+	return all;
 }
 
 void

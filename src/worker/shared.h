@@ -111,8 +111,11 @@ extern PartitionSlot *shared_partition(int index);
 /* The entry of one partition, made when absent; NULL when all are taken. Lock held exclusively. */
 extern PartitionSlot *shared_partition_find(int pipeline_id, int32 partition, bool make);
 
-/* Forgets the partitions of a pipeline of this database. Takes the lock. */
-extern void shared_partition_forget(int pipeline_id);
+/*
+ * Frees what a database that is gone had. False: a worker that was just starting there has yet to
+ * notice. Takes the lock.
+ */
+extern bool shared_forget_database(Oid database);
 
 /* Asks for a supervisor in a database, or wakes the one that runs. Takes the lock. */
 extern void shared_request_database(Oid database);

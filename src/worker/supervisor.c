@@ -29,6 +29,7 @@
 #define TICK_MS      1000
 #define LIMIT_MS     5000
 #define IDLE_TICK_MS 10000
+#define REGROUP_MS   100 /* while workers of another number leave */
 
 PGDLLEXPORT void telemetry_supervisor_main(Datum arg) pg_attribute_noreturn();
 
@@ -36,6 +37,7 @@ static DatabaseSlot *own_slot;
 static BackgroundWorkerHandle **handles; /* by position of the worker's slot */
 static MemoryContext turn_context;
 static bool limit_reported = false;
+static bool look_for_dropped = true; /* a pipeline may have been dropped since it was looked for */
 
 static void
 supervisor_detach(int code, Datum arg)
@@ -105,35 +107,35 @@ set_error(WorkerSlot *slot, const char *error)
 }
 
 static void
+set_state(WorkerSlot *slot, WorkerState state)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	slot->state = state;
+	slot->left = false;
+	LWLockRelease(worker_shared->lock);
+}
+
+static void
 start_worker(int index, const Pipeline *pipeline)
 {
 	WorkerSlot *slot = shared_worker(index);
-	BackgroundWorker worker = {0};
-	MemoryContext old;
+	BackgroundWorker process = {
+		.bgw_type = "telemetry ingest worker",
+		.bgw_function_name = "telemetry_ingest_main",
+		.bgw_main_arg = Int32GetDatum(index),
+	};
 
-	snprintf(worker.bgw_name, BGW_MAXLEN, "telemetry ingest %s %d/%d", pipeline->name,
+	snprintf(process.bgw_name, BGW_MAXLEN, "telemetry ingest %s %d/%d", pipeline->name,
 			 slot->slice + 1, slot->slices);
-	snprintf(worker.bgw_type, BGW_MAXLEN, "telemetry ingest worker");
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	worker.bgw_notify_pid = MyProcPid;
-	worker.bgw_main_arg = Int32GetDatum(index);
-	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "telemetry");
-	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "telemetry_ingest_main");
-
-	slot->left = false;
-	old = MemoryContextSwitchTo(TopMemoryContext);
-	if (RegisterDynamicBackgroundWorker(&worker, &handles[index]))
-		slot->state = WORKER_STARTING;
-	else
+	/* Before it runs: a worker that finds its slot in another state takes itself for unwanted. */
+	set_state(slot, WORKER_STARTING);
+	handles[index] = process_start(&process);
+	if (handles[index] == NULL)
 	{
-		handles[index] = NULL;
-		slot->state = WORKER_FAILED;
+		set_state(slot, WORKER_FAILED);
 		slot->next_start = clock_after(LIMIT_MS);
 		set_error(slot, "no slot for a background worker is free: raise max_worker_processes");
 	}
-	MemoryContextSwitchTo(old);
 }
 
 /* The slot of one slice; a free one is taken where there is none. -1: all are in use. */
@@ -220,6 +222,26 @@ free_unwanted(List *pipelines, bool *stale)
 	return running;
 }
 
+/* Frees the figures of partitions whose pipeline was dropped; its workers run no more. */
+static void
+forget_dropped(List *pipelines)
+{
+	List *ids = NIL;
+	ListCell *cell;
+
+	foreach (cell, pipelines)
+		ids = lappend_int(ids, ((const Pipeline *) lfirst(cell))->id);
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < worker_shared->npartitions; i++)
+	{
+		PartitionSlot *slot = shared_partition(i);
+
+		if (slot->database == MyDatabaseId && !list_member_int(ids, slot->pipeline_id))
+			slot->database = InvalidOid;
+	}
+	LWLockRelease(worker_shared->lock);
+}
+
 /* True while workers of another division into slices still run: the new ones wait for them. */
 static bool
 is_regrouping(const Pipeline *pipeline)
@@ -250,7 +272,7 @@ start_wanted(List *pipelines, Moment now)
 			continue;
 		if (is_regrouping(pipeline))
 		{
-			next = Min(next, now + 100 * INT64CONST(1000));
+			next = Min(next, now + REGROUP_MS * INT64CONST(1000));
 			continue;
 		}
 		for (int slice = 0; slice < pipeline->workers; slice++)
@@ -379,6 +401,12 @@ turn(bool look_again)
 	/* One whose pipeline went with the extension hears of it only from here. */
 	if (look_again || stale)
 		notify_workers();
+	look_for_dropped |= look_again || stale;
+	if (look_for_dropped && !stale)
+	{
+		forget_dropped(pipelines);
+		look_for_dropped = false;
+	}
 	now = clock_now();
 	next = start_wanted(pipelines, now);
 	if (!any && running == 0)

@@ -193,7 +193,8 @@ $node->safe_psql('postgres', q(SELECT telemetry.alter_pipeline('b', workers => 1
 $node->safe_psql('postgres', q(SELECT telemetry.resume_pipeline('b')));
 produce_some('b', 1000);
 is_exact('b', 'with fewer workers it fits');
-$node->append_conf('postgresql.conf', "telemetry.max_workers = 8\n");
+# Enough for these two, one of another database, and what that leaves behind when it is dropped.
+$node->append_conf('postgresql.conf', "telemetry.max_workers = 4\ntelemetry.max_partitions = 16\n");
 $node->restart;
 
 # ---- no transaction is open while there is nothing to do
@@ -291,6 +292,16 @@ $node->safe_psql('postgres', 'DROP DATABASE another');
 is(query(q(SELECT count(*) FROM pg_database WHERE datname IN ('other', 'another'))), 0, 'and dropped');
 is(query("SELECT count(*) FROM pg_stat_activity WHERE datid = $dropped"), 0, 'nothing of it runs any more');
 stop_load();
+# What it had in shared memory is free for others; so is what a pipeline had that was dropped.
+$node->safe_psql('postgres', q(SELECT telemetry.pause_pipeline('a')));
+wait_for(q(SELECT count(*) FROM telemetry.stat_worker WHERE pipeline = 'a'), qr/^0$/, 'the workers of a pipeline that is paused leave their slots');
+for my $name (qw(d e f))
+{
+	$node->safe_psql('postgres', "SELECT telemetry.create_pipeline('$name', 'b_topic', 'b', workers => 3)");
+	wait_for("SELECT count(end_offset) FROM telemetry.stat_partition WHERE pipeline = '$name'", qr/^$partitions$/, "pipeline $name has three workers, and figures of each partition");
+	$node->safe_psql('postgres', "SELECT telemetry.drop_pipeline('$name')");
+}
+$node->safe_psql('postgres', q(SELECT telemetry.resume_pipeline('a')));
 
 # ---- DROP EXTENSION while it runs
 start_load('a');

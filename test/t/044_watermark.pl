@@ -147,6 +147,11 @@ sleep 4;
 is(query($idle), '0 false, 1 false', 'while the broker hangs nothing is idle');
 $kafka->thaw;
 wait_for($idle, '0 true, 1 true', 'when it is back, silence counts again');
+# Nobody listens to a pipeline that is paused: what comes meanwhile must find its watermark where it was.
+query(q(SELECT telemetry.pause_pipeline('idle')));
+wait_for($idle, '0 false, 1 false', 'without a worker no partition is idle');
+query(q(SELECT telemetry.resume_pipeline('idle')));
+wait_for($idle, '0 true, 1 true', 'with one again, after its time');
 
 # ---- closed sessions: the watermark is strictly past the last event and the gap
 create('played', q(idle_timeout => '2 seconds'));
