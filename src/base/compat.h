@@ -238,6 +238,13 @@ compat_update_row(ResultRelInfo *rri, EState *estate, ItemPointer row, TupleTabl
 	ExecCheckIndexConstraints(rri, slot, estate, row, NIL)
 #endif
 
+/* What computes a table's generated columns; 18 takes those along that are not stored. */
+#if PG_VERSION_NUM >= 180000
+#define compat_init_generated(rri, estate) ExecInitGenerated(rri, estate, CMD_INSERT)
+#else
+#define compat_init_generated(rri, estate) ExecInitStoredGenerated(rri, estate, CMD_INSERT)
+#endif
+
 /* 18 knows constraints that are not enforced, and generated columns that are not stored. */
 #if PG_VERSION_NUM >= 180000
 #define compat_check_is_enforced(check)  ((check)->ccenforced)

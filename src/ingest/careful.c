@@ -8,11 +8,12 @@
  * are found.
  *
  * The most common errors, a key that is there already, one that is referred to and is not there, a
- * NULL or CHECK of the row, no partition, cost no chunk: the fast path leaves such rows out, and
- * each is tried alone when the others are in. They come out as they would one after the other: no
- * row that stays in depends on one that was left out (fast.c), and those are tried in order. Should
- * anything else fail in such a chunk, it is written again with nothing left out. A whole batch is
- * written so as well, as long as such rows are few: then nothing is written in vain.
+ * NULL or CHECK of the row, no partition, what is computed of it, cost no chunk: the fast path
+ * leaves such rows out, and each is tried alone when the others are in. They come out as they would
+ * one after the other: no row that stays in depends on one that was left out (fast.c), and those
+ * are tried in order. Should anything else fail in such a chunk, it is written again with nothing
+ * left out. A whole batch is written so as well, as long as such rows are few: then nothing is
+ * written in vain.
  *
  * Chunks are as large as the rows between bad ones lately allow: where all are bad, each is tried
  * alone, since the rows of a failed chunk were written for nothing (and stay as dead tuples).

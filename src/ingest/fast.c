@@ -5,6 +5,9 @@
  * put into that leaf's buffer; full buffers are written by table_multi_insert(), then their index
  * entries and AFTER triggers row by row. ingest->current says which row an error is the fault of,
  * wherever that is one row's.
+ *
+ * Once bad rows have been seen, all that has to be computed of a buffer's rows is tried before any
+ * of them is written: what fails then has nothing to undo, and is left out.
  */
 #include "postgres.h"
 
@@ -13,9 +16,12 @@
 #include "access/tableam.h"
 #include "access/tupconvert.h"
 #include "access/xact.h"
+#include "base/attempt.h"
 #include "base/compat.h"
 #include "base/crash.h"
+#include "base/sqlstate.h"
 #include "catalog/catalog.h"
+#include "catalog/index.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
@@ -41,6 +47,7 @@ typedef struct Leaf
 	bool after_row; /* row triggers, or transition tables, want each row */
 	bool generated;
 	bool checked;
+	bool tried;     /* its rows are computed when its buffer is full */
 	Screen *screen; /* made when it is needed */
 	bool lenient;   /* rows that are in the table may leave it again */
 	int n;
@@ -160,6 +167,34 @@ may_set_aside(Relation relation)
 	return true;
 }
 
+/* The row is left out, to be tried alone afterwards, when PostgreSQL says for certain. */
+static void
+leave_out(Ingest *ingest, int row)
+{
+	ingest->aside[ingest->naside++] = row;
+}
+
+static bool
+may_leave_out(const Ingest *ingest)
+{
+	return ingest->naside < ingest->aside_room;
+}
+
+/* Whether a row of the table is more than its values: what is computed of them may fail. */
+static bool
+computes(ResultRelInfo *rri)
+{
+	const TupleConstr *constr = RelationGetDescr(rri->ri_RelationDesc)->constr;
+
+	if (constr && (constr->has_generated_stored || constr->num_check > 0))
+		return true;
+	for (int i = 0; i < rri->ri_NumIndices; i++)
+		if (rri->ri_IndexRelationInfo[i]->ii_Expressions ||
+			rri->ri_IndexRelationInfo[i]->ii_Predicate)
+			return true;
+	return false;
+}
+
 static Leaf *
 make_leaf(FastInsert *insert, ResultRelInfo *rri)
 {
@@ -192,6 +227,12 @@ make_leaf(FastInsert *insert, ResultRelInfo *rri)
 	leaf->after_row = insert->capture != NULL || (triggers && triggers->trig_insert_after_row);
 	leaf->generated = constr && constr->has_generated_stored;
 	leaf->checked = constr != NULL;
+	leaf->tried = insert->ingest->screens && may_leave_out(insert->ingest) && computes(rri);
+	/* PostgreSQL keeps half of what it compiles when that fails: not within what is tried. */
+	if (leaf->tried && leaf->generated)
+		compat_init_generated(rri, insert->estate);
+	if (leaf->tried && leaf->checked)
+		leaf->screen = screen_make(rri, insert->estate, true);
 	leaf->lenient = may_set_aside(relation);
 	leaf->recheck = insert->careful ? palloc0(sizeof(List *) * LEAF_ROWS) : NULL;
 	insert->leaves = lappend(insert->leaves, leaf);
@@ -213,19 +254,6 @@ find_leaf(FastInsert *insert, ResultRelInfo *rri)
 	if (!found)
 		entry->leaf = make_leaf(insert, rri);
 	return insert->last = entry->leaf;
-}
-
-/* The row is left out, to be tried alone afterwards, when PostgreSQL says for certain. */
-static void
-leave_out(Ingest *ingest, int row)
-{
-	ingest->aside[ingest->naside++] = row;
-}
-
-static bool
-may_leave_out(const Ingest *ingest)
-{
-	return ingest->naside < ingest->aside_room;
 }
 
 /*
@@ -329,12 +357,134 @@ fire_rows(FastInsert *insert)
 	insert->ingest->current = -1;
 }
 
+/* Whether NOT NULL and CHECK would refuse the row, asked only where it may be left out. */
+static bool
+is_refused(FastInsert *insert, Leaf *leaf, TupleTableSlot *slot)
+{
+	if (!may_leave_out(insert->ingest))
+		return false;
+	if (leaf->screen == NULL)
+		leaf->screen = screen_make(leaf->rri, insert->estate, insert->ingest->screens);
+	return screen_refuses(leaf->screen, slot, insert->estate);
+}
+
+/* What the leaf's table makes of the row; false: it refuses it. */
+static bool
+complete_row(FastInsert *insert, Leaf *leaf, TupleTableSlot *slot)
+{
+	EState *estate = insert->estate;
+
+	if (leaf->generated)
+		ExecComputeStoredGenerated(leaf->rri, estate, slot, CMD_INSERT);
+	if (leaf->checked)
+	{
+		if (is_refused(insert, leaf, slot))
+			return false;
+		ExecConstraints(leaf->rri, slot, estate);
+	}
+	/* Routing proves it, unless the target is itself a partition. */
+	if (leaf->rri == insert->root && leaf->rri->ri_RelationDesc->rd_rel->relispartition)
+		ExecPartitionCheck(leaf->rri, slot, estate, true);
+	return true;
+}
+
+/*
+ * Computes what its index entries are made of, for the error alone: they are made later. Behind a
+ * unique index this must not go: the row's own error would be that its key is there, and later
+ * rows that have it would be in before it is asked.
+ */
+static void
+try_indexes(FastInsert *insert, Leaf *leaf, TupleTableSlot *slot)
+{
+	EState *estate = insert->estate;
+	ExprContext *econtext = GetPerTupleExprContext(estate);
+	Datum values[INDEX_MAX_KEYS];
+	bool isnull[INDEX_MAX_KEYS];
+
+	econtext->ecxt_scantuple = slot;
+	for (int i = 0; i < leaf->rri->ri_NumIndices; i++)
+	{
+		IndexInfo *info = leaf->rri->ri_IndexRelationInfo[i];
+
+		if (info->ii_Predicate && info->ii_PredicateState == NULL)
+			info->ii_PredicateState = ExecPrepareQual(info->ii_Predicate, estate);
+		if (ExecQual(info->ii_PredicateState, econtext) && info->ii_Expressions)
+			FormIndexDatum(info, slot, estate, values, isnull);
+		if (info->ii_Unique)
+			return;
+	}
+}
+
+/* Rows of a leaf's buffer that are tried. */
+typedef struct Trial
+{
+	FastInsert *insert;
+	Leaf *leaf;
+	int at;
+	int kept;
+} Trial;
+
+static void
+keep_row(Trial *trial)
+{
+	Leaf *leaf = trial->leaf;
+	TupleTableSlot *slot = leaf->slots[trial->at];
+
+	leaf->slots[trial->at] = leaf->slots[trial->kept];
+	leaf->slots[trial->kept] = slot;
+	leaf->rows[trial->kept++] = leaf->rows[trial->at];
+}
+
+/* From the row at hand on, until the end or the first that fails. */
+static void
+try_on(void *argument)
+{
+	Trial *trial = argument;
+	FastInsert *insert = trial->insert;
+	Leaf *leaf = trial->leaf;
+
+	for (; trial->at < leaf->n; trial->at++)
+	{
+		TupleTableSlot *slot = leaf->slots[trial->at];
+
+		insert->ingest->current = leaf->rows[trial->at];
+		if (complete_row(insert, leaf, slot))
+		{
+			try_indexes(insert, leaf, slot);
+			keep_row(trial);
+		}
+		else
+			leave_out(insert->ingest, leaf->rows[trial->at]);
+	}
+}
+
+/* Leaves those out whose values the table cannot take: PostgreSQL is asked about each alone. */
+static void
+try_rows(FastInsert *insert, Leaf *leaf)
+{
+	Trial trial = {.insert = insert, .leaf = leaf};
+	ErrorData *error;
+
+	while ((error = attempt(try_on, &trial)) != NULL)
+	{
+		if (!sqlstate_is_data_error(error->sqlerrcode) || !may_leave_out(insert->ingest))
+			ReThrowError(error);
+		FreeErrorData(error);
+		leave_out(insert->ingest, leaf->rows[trial.at++]);
+	}
+	insert->ingest->current = -1;
+	insert->buffered -= leaf->n - trial.kept;
+	leaf->n = trial.kept;
+}
+
 static void
 write_leaf(FastInsert *insert, Leaf *leaf)
 {
 	EState *estate = insert->estate;
 	MemoryContext old;
 
+	if (leaf->tried && leaf->n > 0)
+		try_rows(insert, leaf);
 	if (leaf->n == 0)
 		return;
 	insert->ingest->current = leaf->n == 1 ? leaf->rows[0] : -1;
@@ -419,17 +569,6 @@ place_row(FastInsert *insert, Leaf *leaf)
 	return ExecStoreVirtualTuple(slot);
 }
 
-/* Whether NOT NULL and CHECK would refuse the row, asked only where it may be left out. */
-static bool
-is_refused(FastInsert *insert, Leaf *leaf, TupleTableSlot *slot)
-{
-	if (!may_leave_out(insert->ingest))
-		return false;
-	if (leaf->screen == NULL)
-		leaf->screen = screen_make(leaf->rri, insert->estate);
-	return screen_refuses(leaf->screen, slot, insert->estate, insert->ingest->screens);
-}
-
 /* Whether a foreign key of the row would be refused; the same. */
 static bool
 lacks_key(FastInsert *insert)
@@ -477,20 +616,11 @@ add_row(FastInsert *insert, const IngestRow *row, int index)
 	leaf = find_leaf(insert, rri);
 	slot = place_row(insert, leaf);
 	slot->tts_tableOid = RelationGetRelid(rri->ri_RelationDesc);
-	if (leaf->generated)
-		ExecComputeStoredGenerated(rri, estate, slot, CMD_INSERT);
-	if (leaf->checked)
+	if (!leaf->tried && !complete_row(insert, leaf, slot))
 	{
-		if (is_refused(insert, leaf, slot))
-		{
-			leave_out(insert->ingest, index);
-			return;
-		}
-		ExecConstraints(rri, slot, estate);
+		leave_out(insert->ingest, index);
+		return;
 	}
-	/* Routing proves it, unless the target is itself a partition. */
-	if (rri == insert->root && rri->ri_RelationDesc->rd_rel->relispartition)
-		ExecPartitionCheck(rri, slot, estate, true);
 	leaf->rows[leaf->n++] = index;
 	insert->buffered++;
 	/* A careful chunk is no larger than a leaf's buffer, and stays there till its triggers fired.

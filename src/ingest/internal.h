@@ -195,11 +195,12 @@ extern void partitions_ensure(Ingest *ingest, const IngestRow *rows, int n);
 /* What a table's rows have to fulfil, to be asked without an error. */
 typedef struct Screen Screen;
 
-/* Lives in the EState's memory. */
-extern Screen *screen_make(ResultRelInfo *rri, EState *estate);
+/* Of a table with constraints; asks for NOT NULL and, if wanted, CHECK. Lives in the EState's
+ * memory. */
+extern Screen *screen_make(ResultRelInfo *rri, EState *estate, bool checks);
 
-/* Whether NOT NULL or, if asked for, CHECK constraints refuse the row, which has its tableoid. */
-extern bool screen_refuses(Screen *screen, TupleTableSlot *slot, EState *estate, bool checks);
+/* Whether they refuse the row, which has its tableoid. */
+extern bool screen_refuses(Screen *screen, TupleTableSlot *slot, EState *estate);
 
 /* ---- route.c ---- */
 /* A partitioned target's levels, as one statement sees them. */

@@ -16,27 +16,17 @@
 struct Screen
 {
 	ResultRelInfo *rri;
-	ExprState **checks; /* NULL: not prepared yet */
+	ExprState **checks; /* NULL: they are not asked */
 	int nchecks;
 };
 
-Screen *
-screen_make(ResultRelInfo *rri, EState *estate)
-{
-	Screen *screen = MemoryContextAllocZero(estate->es_query_cxt, sizeof(Screen));
-
-	screen->rri = rri;
-	return screen;
-}
-
-/* NULL counts as fulfilled, as ever in a CHECK. */
 static void
 prepare_checks(Screen *screen, EState *estate)
 {
 	MemoryContext old = MemoryContextSwitchTo(estate->es_query_cxt);
 	const TupleConstr *constr = RelationGetDescr(screen->rri->ri_RelationDesc)->constr;
 
-	screen->checks = palloc(sizeof(ExprState *) * Max(constr->num_check, 1));
+	screen->checks = palloc(sizeof(ExprState *) * constr->num_check);
 	for (int i = 0; i < constr->num_check; i++)
 		if (compat_check_is_enforced(&constr->check[i]))
 			screen->checks[screen->nchecks++] =
@@ -44,13 +34,24 @@ prepare_checks(Screen *screen, EState *estate)
 	MemoryContextSwitchTo(old);
 }
 
+Screen *
+screen_make(ResultRelInfo *rri, EState *estate, bool checks)
+{
+	Screen *screen = MemoryContextAllocZero(estate->es_query_cxt, sizeof(Screen));
+	const TupleConstr *constr = RelationGetDescr(rri->ri_RelationDesc)->constr;
+
+	screen->rri = rri;
+	if (checks && constr->num_check > 0)
+		prepare_checks(screen, estate);
+	return screen;
+}
+
+/* NULL counts as fulfilled, as ever in a CHECK. */
 static bool
 breaks_check(Screen *screen, TupleTableSlot *slot, EState *estate)
 {
 	ExprContext *econtext = GetPerTupleExprContext(estate);
 
-	if (screen->checks == NULL)
-		prepare_checks(screen, estate);
 	econtext->ecxt_scantuple = slot;
 	for (int i = 0; i < screen->nchecks; i++)
 		if (!ExecCheck(screen->checks[i], econtext))
@@ -59,7 +60,7 @@ breaks_check(Screen *screen, TupleTableSlot *slot, EState *estate)
 }
 
 bool
-screen_refuses(Screen *screen, TupleTableSlot *slot, EState *estate, bool checks)
+screen_refuses(Screen *screen, TupleTableSlot *slot, EState *estate)
 {
 	TupleDesc desc = RelationGetDescr(screen->rri->ri_RelationDesc);
 
@@ -70,5 +71,5 @@ screen_refuses(Screen *screen, TupleTableSlot *slot, EState *estate, bool checks
 		for (int i = 0; i < desc->natts; i++)
 			if (slot->tts_isnull[i] && TupleDescAttr(desc, i)->attnotnull)
 				return true;
-	return checks && desc->constr->num_check > 0 && breaks_check(screen, slot, estate);
+	return screen->checks && breaks_check(screen, slot, estate);
 }
