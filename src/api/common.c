@@ -35,8 +35,8 @@ admin_time(const char *text)
 	return time;
 }
 
-void
-admin_check_owner(const Pipeline *pipeline)
+static void
+check_owner(const Pipeline *pipeline)
 {
 	if (!has_privs_of_role(GetUserId(), pipeline->owner))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -81,11 +81,11 @@ admin_pipeline(FunctionCallInfo fcinfo)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 						errmsg("the name of a pipeline must not be NULL")));
 	pipeline = must_exist(name);
-	admin_check_owner(pipeline);
+	check_owner(pipeline);
 	/* Waits for running batches; what is read then is what the next one will see changed. */
 	pipeline_lock(pipeline->id, true);
 	pipeline = must_exist(name);
-	admin_check_owner(pipeline);
+	check_owner(pipeline);
 	return pipeline;
 }
 

@@ -14,9 +14,6 @@
 /* The pipeline named by argument 0, which the caller must own; locked against batches. */
 extern Pipeline *admin_pipeline(FunctionCallInfo fcinfo);
 
-/* ereports unless the caller may act as the pipeline's owner. */
-extern void admin_check_owner(const Pipeline *pipeline);
-
 /* True if the caller may know of a pipeline: by its owner's privileges, or as pg_monitor. */
 extern bool admin_may_see(const Pipeline *pipeline);
 

@@ -23,4 +23,7 @@ extern void owner_begin(OwnerScope *scope, Oid owner);
 extern void owner_begin_unpinned(OwnerScope *scope, Oid owner);
 extern void owner_end(const OwnerScope *scope);
 
+/* Whose a relation is; ereports if it is gone. */
+extern Oid owner_of(Oid relation);
+
 #endif

@@ -1,6 +1,7 @@
 #include "base/spi.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_type.h"
@@ -10,6 +11,7 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -106,6 +108,33 @@ own_spi_datum(uint64 row, int column, bool *isnull)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, isnull);
 }
 
+int64
+own_spi_int64(uint64 row, int column, int64 otherwise)
+{
+	bool isnull;
+	Datum value = own_spi_datum(row, column, &isnull);
+
+	return isnull ? otherwise : DatumGetInt64(value);
+}
+
+int32
+own_spi_int32(uint64 row, int column, int32 otherwise)
+{
+	bool isnull;
+	Datum value = own_spi_datum(row, column, &isnull);
+
+	return isnull ? otherwise : DatumGetInt32(value);
+}
+
+Oid
+own_spi_oid(uint64 row, int column)
+{
+	bool isnull;
+	Datum value = own_spi_datum(row, column, &isnull);
+
+	return isnull ? InvalidOid : DatumGetObjectId(value);
+}
+
 char *
 own_spi_text(uint64 row, int column, MemoryContext context)
 {
@@ -138,4 +167,11 @@ own_extension_stays(void)
 		return false;
 	LockDatabaseObject(ExtensionRelationId, extension, 0, AccessShareLock);
 	return get_extension_oid("telemetry", true) == extension;
+}
+
+bool
+own_table_stays(const char *table)
+{
+	return own_extension_stays() &&
+		   OidIsValid(get_relname_relid(table, get_namespace_oid("telemetry", false)));
 }

@@ -55,6 +55,11 @@ extern Datum own_spi_ask(SPIPlanPtr *plan, const char *sql, Oid relation, bool *
 /* Column of the current result, by position from 1. */
 extern Datum own_spi_datum(uint64 row, int column, bool *isnull);
 
+/* The same as a number, or what it is for NULL; as an OID, InvalidOid for NULL. */
+extern int64 own_spi_int64(uint64 row, int column, int64 otherwise);
+extern int32 own_spi_int32(uint64 row, int column, int32 otherwise);
+extern Oid own_spi_oid(uint64 row, int column);
+
 /* The same as text, palloc'd in context; NULL for NULL. */
 extern char *own_spi_text(uint64 row, int column, MemoryContext context);
 
@@ -63,5 +68,8 @@ extern char *own_spi_text(uint64 row, int column, MemoryContext context);
  * anything else is locked: DROP EXTENSION begins with the same lock.
  */
 extern bool own_extension_stays(void);
+
+/* The same of a table that an update of the extension may yet have to bring. */
+extern bool own_table_stays(const char *table);
 
 #endif

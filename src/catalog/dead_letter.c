@@ -222,18 +222,16 @@ dead_letter_fetch(int pipeline_id, int64 after, int64 up_to, ArrayType *only, in
 		MemoryContext old;
 		bool isnull;
 		Datum time;
-		Datum length;
 
-		letter->id = DatumGetInt64(own_spi_datum(row, 1, &isnull));
-		message->partition = DatumGetInt32(own_spi_datum(row, 2, &isnull));
-		message->offset = DatumGetInt64(own_spi_datum(row, 3, &isnull));
+		letter->id = own_spi_int64(row, 1, 0);
+		message->partition = own_spi_int32(row, 2, 0);
+		message->offset = own_spi_int64(row, 3, 0);
 		time = own_spi_datum(row, 4, &isnull);
 		message->timestamp_ms = isnull ? -1 : (DatumGetTimestampTz(time) + UNIX_EPOCH_US) / 1000;
 		message->append_time = DatumGetBool(own_spi_datum(row, 5, &isnull));
 		message->key = bytes_of(row, 6, &message->key_length, context);
 		message->value = bytes_of(row, 7, &message->value_length, context);
-		length = own_spi_datum(row, 8, &isnull);
-		letter->value_length = isnull ? -1 : DatumGetInt64(length);
+		letter->value_length = own_spi_int64(row, 8, -1);
 		read_headers(row, 9, message, context);
 		old = MemoryContextSwitchTo(context);
 		list = lappend(list, letter);

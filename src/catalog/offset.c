@@ -5,15 +5,6 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
-static int64
-bigint_or(uint64 row, int column, int64 otherwise)
-{
-	bool isnull;
-	Datum value = own_spi_datum(row, column, &isnull);
-
-	return isnull ? otherwise : DatumGetInt64(value);
-}
-
 List *
 offset_all(int pipeline_id, MemoryContext context)
 {
@@ -39,11 +30,11 @@ offset_all(int pipeline_id, MemoryContext context)
 		offset->partition = DatumGetInt32(own_spi_datum(row, 1, &isnull));
 		offset->next_offset = DatumGetInt64(own_spi_datum(row, 2, &isnull));
 		offset->cluster_id = own_spi_text(row, 3, context);
-		offset->last_offset = bigint_or(row, 4, -1);
-		offset->last_timestamp = bigint_or(row, 5, -1);
-		offset->last_checksum = bigint_or(row, 6, 0);
-		offset->max_event_time = bigint_or(row, 7, DT_NOBEGIN);
-		offset->watermark = bigint_or(row, 8, DT_NOBEGIN);
+		offset->last_offset = own_spi_int64(row, 4, -1);
+		offset->last_timestamp = own_spi_int64(row, 5, -1);
+		offset->last_checksum = own_spi_int64(row, 6, 0);
+		offset->max_event_time = own_spi_int64(row, 7, DT_NOBEGIN);
+		offset->watermark = own_spi_int64(row, 8, DT_NOBEGIN);
 		offset->pause_reason = own_spi_text(row, 9, context);
 		list = lappend(list, offset);
 		MemoryContextSwitchTo(old);

@@ -13,59 +13,24 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
+/* clang-format off */
 #define MICROSECONDS(column) "(extract(epoch FROM p." column ") * 1000000)::bigint, "
 
 static const char select_pipeline[] =
 	"SELECT p.pipeline_id, p.name, p.owner::oid, p.source::oid, p.target::oid, p.start_position, "
-	"p.event_time_column, " MICROSECONDS("allowed_lateness") MICROSECONDS("idle_timeout")
-		MICROSECONDS("max_ahead") "p.batch_rows, " MICROSECONDS(
-			"batch_interval") "p.workers, "
-							  "p.partitions, p.dead_letter_limit, p.on_conflict = 'ignore', "
-							  "p.create_partitions, "
-							  "p.consumer_group, p.paused, p.pause_reason, p.revision, "
-							  "a.database_oid, w.watermark "
-							  "FROM telemetry._pipeline p LEFT JOIN telemetry.activation a USING "
-							  "(pipeline_id) "
-							  "LEFT JOIN telemetry.pipeline_watermark w USING (pipeline_id) "
-							  "WHERE ($1::int IS NULL OR p.pipeline_id = $1) AND ($2::text IS NULL "
-							  "OR p.name = $2) "
-							  "ORDER BY p.pipeline_id";
-
-/* False after DROP EXTENSION, which now has to wait; or before the update that brings the table. */
-static bool
-catalog_exists(void)
-{
-	return own_extension_stays() &&
-		   OidIsValid(
-			   get_relname_relid("pipeline_watermark", get_namespace_oid("telemetry", false)));
-}
-
-static int64
-int64_or(uint64 row, int column, int64 otherwise)
-{
-	bool isnull;
-	Datum value = own_spi_datum(row, column, &isnull);
-
-	return isnull ? otherwise : DatumGetInt64(value);
-}
-
-static int32
-int32_or(uint64 row, int column, int32 otherwise)
-{
-	bool isnull;
-	Datum value = own_spi_datum(row, column, &isnull);
-
-	return isnull ? otherwise : DatumGetInt32(value);
-}
-
-static Oid
-oid_of(uint64 row, int column)
-{
-	bool isnull;
-	Datum value = own_spi_datum(row, column, &isnull);
-
-	return isnull ? InvalidOid : DatumGetObjectId(value);
-}
+	"p.event_time_column, "
+	MICROSECONDS("allowed_lateness")
+	MICROSECONDS("idle_timeout")
+	MICROSECONDS("max_ahead")
+	"p.batch_rows, "
+	MICROSECONDS("batch_interval")
+	"p.workers, p.partitions, p.dead_letter_limit, p.on_conflict = 'ignore', p.create_partitions, "
+	"p.consumer_group, p.paused, p.pause_reason, p.revision, a.database_oid, w.watermark "
+	"FROM telemetry._pipeline p LEFT JOIN telemetry.activation a USING (pipeline_id) "
+	"LEFT JOIN telemetry.pipeline_watermark w USING (pipeline_id) "
+	"WHERE ($1::int IS NULL OR p.pipeline_id = $1) AND ($2::text IS NULL OR p.name = $2) "
+	"ORDER BY p.pipeline_id";
+/* clang-format on */
 
 static bool
 bool_of(uint64 row, int column)
@@ -103,29 +68,29 @@ read_pipeline(uint64 row, MemoryContext context)
 {
 	Pipeline *pipeline = MemoryContextAllocZero(context, sizeof(Pipeline));
 
-	pipeline->id = int32_or(row, 1, 0);
+	pipeline->id = own_spi_int32(row, 1, 0);
 	pipeline->name = own_spi_text(row, 2, context);
-	pipeline->owner = oid_of(row, 3);
-	pipeline->source = oid_of(row, 4);
-	pipeline->target = oid_of(row, 5);
+	pipeline->owner = own_spi_oid(row, 3);
+	pipeline->source = own_spi_oid(row, 4);
+	pipeline->target = own_spi_oid(row, 5);
 	pipeline->start_position = own_spi_text(row, 6, context);
 	pipeline->event_time_column = own_spi_text(row, 7, context);
-	pipeline->allowed_lateness = int64_or(row, 8, 0);
-	pipeline->idle_timeout = int64_or(row, 9, 0);
-	pipeline->max_ahead = int64_or(row, 10, -1);
-	pipeline->batch_rows = int32_or(row, 11, 1);
-	pipeline->batch_interval = int64_or(row, 12, 0);
-	pipeline->workers = int32_or(row, 13, 1);
+	pipeline->allowed_lateness = own_spi_int64(row, 8, 0);
+	pipeline->idle_timeout = own_spi_int64(row, 9, 0);
+	pipeline->max_ahead = own_spi_int64(row, 10, -1);
+	pipeline->batch_rows = own_spi_int32(row, 11, 1);
+	pipeline->batch_interval = own_spi_int64(row, 12, 0);
+	pipeline->workers = own_spi_int32(row, 13, 1);
 	read_partitions(pipeline, row, 14, context);
-	pipeline->dead_letter_limit = int32_or(row, 15, 0);
+	pipeline->dead_letter_limit = own_spi_int32(row, 15, 0);
 	pipeline->ignore_conflicts = bool_of(row, 16);
 	pipeline->create_partitions = own_spi_text(row, 17, context);
 	pipeline->consumer_group = own_spi_text(row, 18, context);
 	pipeline->paused = bool_of(row, 19);
 	pipeline->pause_reason = own_spi_text(row, 20, context);
-	pipeline->revision = int64_or(row, 21, 0);
-	pipeline->activated = oid_of(row, 22) == MyDatabaseId;
-	pipeline->watermark = int64_or(row, 23, DT_NOBEGIN);
+	pipeline->revision = own_spi_int64(row, 21, 0);
+	pipeline->activated = own_spi_oid(row, 22) == MyDatabaseId;
+	pipeline->watermark = own_spi_int64(row, 23, DT_NOBEGIN);
 	return pipeline;
 }
 
@@ -142,7 +107,8 @@ select_pipelines(const int *id, const char *name, MemoryContext context)
 	OwnSpi scope;
 	uint64 n;
 
-	if (!catalog_exists())
+	/* False after DROP EXTENSION, which now has to wait. */
+	if (!own_table_stays("pipeline_watermark"))
 		return NIL;
 	own_spi_begin(&scope);
 	n = own_spi_run(&plan, select_pipeline, 2, types, values, nulls);

@@ -18,14 +18,6 @@ static const char select_retention[] =
 	"FROM telemetry._retention r LEFT JOIN telemetry.retention_state s USING (target) "
 	"WHERE $2 IS NULL OR r.target = $2 ORDER BY r.target";
 
-/* False after DROP EXTENSION, which now has to wait; or before the update that brings the table. */
-static bool
-catalog_exists(void)
-{
-	return own_extension_stays() &&
-		   OidIsValid(get_relname_relid("retention_state", get_namespace_oid("telemetry", false)));
-}
-
 static Retention *
 read_retention(uint64 row, MemoryContext context)
 {
@@ -39,9 +31,9 @@ read_retention(uint64 row, MemoryContext context)
 		retention->keep = palloc(sizeof(Interval));
 		*retention->keep = *DatumGetIntervalP(keep);
 	}
-	retention->target = DatumGetObjectId(own_spi_datum(row, 1, &isnull));
+	retention->target = own_spi_oid(row, 1);
 	retention->create_partitions = own_spi_text(row, 3, context);
-	retention->ahead = DatumGetInt32(own_spi_datum(row, 4, &isnull));
+	retention->ahead = own_spi_int32(row, 4, 0);
 	retention->active = DatumGetBool(own_spi_datum(row, 5, &isnull));
 	MemoryContextSwitchTo(old);
 	return retention;
@@ -78,7 +70,8 @@ retention_due(MemoryContext context, bool *any)
 	uint64 n;
 
 	*any = false;
-	if (!catalog_exists())
+	/* False after DROP EXTENSION, which now has to wait. */
+	if (!own_table_stays("retention_state"))
 		return NIL;
 	own_spi_begin(&scope);
 	n = select_rows(InvalidOid);

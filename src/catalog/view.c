@@ -39,12 +39,11 @@ view_next_id(void)
 {
 	static SPIPlanPtr plan;
 	OwnSpi scope;
-	bool isnull;
 	int id;
 
 	own_spi_begin(&scope);
 	own_spi_run(&plan, "SELECT nextval('telemetry._view_view_id_seq')::int", 0, NULL, NULL, NULL);
-	id = DatumGetInt32(own_spi_datum(0, 1, &isnull));
+	id = own_spi_int32(0, 1, 0);
 	own_spi_end(&scope);
 	return id;
 }
@@ -139,13 +138,12 @@ view_delete(int id)
 	Oid types[] = {INT4OID};
 	Datum values[] = {Int32GetDatum(id)};
 	OwnSpi scope;
-	bool isnull;
 	Oid target = InvalidOid;
 
 	own_spi_begin(&scope);
 	if (own_spi_run(&plan, "DELETE FROM telemetry._view WHERE view_id = $1 RETURNING target::oid",
 					1, types, values, NULL) > 0)
-		target = DatumGetObjectId(own_spi_datum(0, 1, &isnull));
+		target = own_spi_oid(0, 1);
 	own_spi_end(&scope);
 	if (OidIsValid(target))
 		invalidate(target);
@@ -159,7 +157,6 @@ view_set_status(int id, ViewStatus status, const char *reason)
 	Datum values[] = {Int32GetDatum(id), CStringGetTextDatum(status_names[status]),
 					  reason ? CStringGetTextDatum(reason) : (Datum) 0};
 	OwnSpi scope;
-	bool isnull;
 	Oid target = InvalidOid;
 
 	own_spi_begin(&scope);
@@ -167,7 +164,7 @@ view_set_status(int id, ViewStatus status, const char *reason)
 					"UPDATE telemetry._view SET status = $2, status_reason = $3 "
 					"WHERE view_id = $1 OR feeds = $1 RETURNING target::oid",
 					3, types, values, reason ? NULL : "  n") > 0)
-		target = DatumGetObjectId(own_spi_datum(0, 1, &isnull));
+		target = own_spi_oid(0, 1);
 	own_spi_end(&scope);
 	if (OidIsValid(target))
 		invalidate(target);
@@ -205,21 +202,21 @@ row_at(uint64 at, MemoryContext context)
 	ViewRow *row = MemoryContextAllocZero(context, sizeof(ViewRow));
 	bool isnull;
 
-	row->id = DatumGetInt32(own_spi_datum(at, 1, &isnull));
-	row->view = DatumGetObjectId(own_spi_datum(at, 2, &isnull));
-	row->target = DatumGetObjectId(own_spi_datum(at, 3, &isnull));
-	row->state = DatumGetObjectId(own_spi_datum(at, 4, &isnull));
-	row->definition = DatumGetObjectId(own_spi_datum(at, 5, &isnull));
-	row->partial = DatumGetObjectId(own_spi_datum(at, 6, &isnull));
-	row->expired = DatumGetObjectId(own_spi_datum(at, 7, &isnull));
-	row->nkeys = DatumGetInt32(own_spi_datum(at, 8, &isnull));
+	row->id = own_spi_int32(at, 1, 0);
+	row->view = own_spi_oid(at, 2);
+	row->target = own_spi_oid(at, 3);
+	row->state = own_spi_oid(at, 4);
+	row->definition = own_spi_oid(at, 5);
+	row->partial = own_spi_oid(at, 6);
+	row->expired = own_spi_oid(at, 7);
+	row->nkeys = own_spi_int32(at, 8, 0);
 	row->components = strings_of(own_spi_datum(at, 9, &isnull), context);
 	row->status = status_of(own_spi_text(at, 10, CurrentMemoryContext));
-	row->feeds = DatumGetInt32(own_spi_datum(at, 11, &isnull));
+	row->feeds = own_spi_int32(at, 11, 0);
 	row->feeds_count = own_spi_text(at, 12, context);
 	row->feeds_sum = own_spi_text(at, 13, context);
-	row->earlier = DatumGetObjectId(own_spi_datum(at, 14, &isnull));
-	row->source = DatumGetObjectId(own_spi_datum(at, 15, &isnull));
+	row->earlier = own_spi_oid(at, 14);
+	row->source = own_spi_oid(at, 15);
 	return row;
 }
 

@@ -109,7 +109,7 @@ struct Ingest
 	bool domains;       /* it holds compiled constraints of a domain */
 	int64 bad_gap;      /* rows from one bad one to the next, of late; 0: none was seen */
 	int64 since_bad;    /* rows since the last bad one */
-	int64 careful_gap;  /* the same, over more of them; -1: none was seen */
+	int64 careful_gap;  /* as bad_gap, without the bad row; -1: none was seen */
 	int careful_chunk;  /* rows to write at once; 0: not known yet */
 	int careful_window; /* messages that the next careful call looks at; 0: the first */
 	int *aside;         /* numbers of rows that the chunk at hand left out */
@@ -137,8 +137,6 @@ extern bool target_lock(const IngestOptions *options);
 
 /* The same of one relation. */
 extern bool target_lock_one(Oid relation, LOCKMODE mode);
-
-extern void target_map(Ingest *ingest, Relation target);
 
 extern AttrNumber target_find_column(TupleDesc desc, const char *name);
 
@@ -229,6 +227,7 @@ extern bool foreign_keys_refuse(ForeignKeys *keys, KeyHints *hints, const TupleT
 /*
  * Writes rows in one go, without a subtransaction for those that are good. Rows that are known to
  * be refused are tried alone afterwards, and their messages become dead; any other error is thrown.
+ * Adds how many rows the target was given to *handed, and how many it took to *written.
  */
 extern void hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 						   MemoryContext result_context, int64 *written, int64 *handed);
@@ -241,7 +240,8 @@ extern bool aside_too_often(const Ingest *ingest);
 
 /*
  * Writes rows by chunks in subtransactions, and finds the bad ones: their messages become dead.
- * Returns how many rows are dealt with; adds what the target took to *stored.
+ * Returns how many rows are dealt with; adds how many the target was given to *handed, and how many
+ * it took to *written.
  */
 extern int careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 						  MemoryContext result_context, int64 *written, int64 *handed);

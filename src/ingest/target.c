@@ -321,8 +321,9 @@ find_event_time(Ingest *ingest, StringInfo misfits)
 					  ingest->event_time_column, format_type_be(attribute->atttypid));
 }
 
-void
-target_map(Ingest *ingest, Relation target)
+/* Where each column of the target comes from; ereports, with all that does not fit. */
+static void
+map_columns(Ingest *ingest, Relation target)
 {
 	StringInfoData misfits;
 	int mapped = 0;
@@ -556,7 +557,7 @@ open_once(const IngestOptions *options, MemoryContext parent)
 		AllocSetContextCreate(context, "telemetry prepared rows", ALLOCSET_DEFAULT_SIZES);
 	ingest->econtext = CreateStandaloneExprContext();
 	ingest->source_slot = MakeSingleTupleTableSlot(ingest->source_desc, &TTSOpsVirtual);
-	target_map(ingest, target);
+	map_columns(ingest, target);
 	order_dimensions(ingest);
 	path_choose(ingest, target);
 	if (ingest->fast)

@@ -195,7 +195,6 @@ extern void kafka_producer_send(KafkaProducer *producer, int32 partition, const 
 
 /* Waits until every message is acknowledged by all in-sync replicas; ereports if one failed. */
 extern void kafka_producer_flush(KafkaProducer *producer);
-extern void kafka_producer_close(KafkaProducer *producer);
 
 /* ---- questions ----------------------------------------------------------------------------- */
 

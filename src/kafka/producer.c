@@ -87,12 +87,6 @@ kafka_producer_open(const KafkaSettings *settings, const char *topic)
 	return producer;
 }
 
-void
-kafka_producer_close(KafkaProducer *producer)
-{
-	MemoryContextDelete(producer->context);
-}
-
 /* ---- what comes back ----------------------------------------------------------------------- */
 
 static void

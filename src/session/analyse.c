@@ -66,14 +66,6 @@ session_functions(void)
 	return OidIsValid(functions.window[0]) ? &functions : NULL;
 }
 
-bool
-session_is_window(Oid function)
-{
-	const SessionFunctions *ours = session_functions();
-
-	return ours && (function == ours->window[0] || function == ours->window[1]);
-}
-
 /* ---- a query -------------------------------------------------------------------------------- */
 
 int

@@ -27,9 +27,6 @@ typedef struct SessionWindow
 /* The planner's hook; called by _PG_init(). */
 extern void session_init(void);
 
-/* Is it telemetry.session_window(), of whatever arguments? */
-extern bool session_is_window(Oid function);
-
 /*
  * The session_window() that this level of a query groups by, or NULL; the query is not changed.
  * ereports what has no meaning: two of them, GROUPING SETS. text: what locations count in, or NULL.

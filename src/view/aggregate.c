@@ -618,34 +618,27 @@ is_collection(const Aggref *aggref)
 }
 
 static const char *
-hint_for(const ViewShape *shape, const Aggref *aggref)
+hint_for(const Aggref *aggref)
 {
 	if (is_collection(aggref))
 		return "What collects all values grows without end, in an order that later rows change. "
-			   "Keep "
-			   "the rows in a continuous view without GROUP BY and collect them where you read it; "
-			   "telemetry.first() and last() keep one value by its time.";
+			   "Keep the rows in a continuous view without GROUP BY and collect them where you "
+			   "read it; telemetry.first() and last() keep one value by its time.";
 	if (strcmp(get_func_name(aggref->aggfnoid), "any_value") == 0)
 		return "Which value that is depends on the order of the rows. min(), max() and "
-			   "telemetry.first() "
-			   "keep a certain one.";
+			   "telemetry.first() keep a certain one.";
 	if (aggref->aggdistinct)
 		return "It can keep count(DISTINCT), sum and avg(DISTINCT) of whole numbers, and "
 			   "telemetry.approx_count_distinct(). For others, make a view that groups by the "
-			   "values "
-			   "as well, and aggregate that.";
+			   "values as well, and aggregate that.";
 	if (AGGKIND_IS_ORDERED_SET(aggref->aggkind))
 		return "Quantiles within a stated error are "
 			   "telemetry.quantile(telemetry.quantile_agg(value), 0.5). For others, keep the rows "
-			   "in a "
-			   "continuous view without GROUP BY and aggregate where you read it.";
+			   "in a continuous view without GROUP BY and aggregate where you read it.";
 	return "It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ aggregates, "
-		   "variance, "
-		   "stddev and the regression family, telemetry.first, last, approx_count_distinct and the "
-		   "hll, quantile, sessions, funnel and sums aggregates, and aggregates whose combine "
-		   "function is their "
-		   "transition "
-		   "function.";
+		   "variance, stddev and the regression family, telemetry.first, last, "
+		   "approx_count_distinct and the hll, quantile, sessions, funnel and sums aggregates, and "
+		   "aggregates whose combine function is their transition function.";
 }
 
 void
@@ -656,13 +649,12 @@ aggregate_add(ViewShape *shape, Aggref *aggref)
 	aggregate->aggref = aggref;
 	aggregate->final_sql = final_of(shape, aggref);
 	if (aggregate->final_sql == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("a continuous view cannot keep aggregate %s%s up to date",
-						format_procedure(aggref->aggfnoid),
-						aggref->aggdistinct ? " with DISTINCT"
-						: aggref->aggorder  ? " with ORDER BY"
-											: ""),
-				 errhint("%s", hint_for(shape, aggref)), shape_position(shape, aggref->location)));
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("a continuous view cannot keep aggregate %s%s up to date",
+							   format_procedure(aggref->aggfnoid),
+							   aggref->aggdistinct ? " with DISTINCT"
+							   : aggref->aggorder  ? " with ORDER BY"
+												   : ""),
+						errhint("%s", hint_for(aggref)), shape_position(shape, aggref->location)));
 	shape->aggregates = lappend(shape->aggregates, aggregate);
 }

@@ -4,6 +4,7 @@
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/name.h"
+#include "base/owner.h"
 #include "catalog/pg_class.h"
 #include "nodes/nodeFuncs.h"
 #include "rewrite/rewriteHandler.h"
@@ -129,19 +130,6 @@ free_folds(void *argument)
 	for (size_t i = 0; i < lengthof(view->folds); i++)
 		if (view->folds[i])
 			SPI_freeplan(view->folds[i]);
-}
-
-static Oid
-owner_of(Oid relation)
-{
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relation);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
 }
 
 /* The aggregates by which the partial view fills the state table's columns. */

@@ -57,21 +57,31 @@ root_of(Oid relation)
 
 /* ---- making and dropping --------------------------------------------------------------------- */
 
+static bool
+is_for_replica(const char *trigger)
+{
+	return strcmp(trigger, "telemetry_collect_replica") == 0;
+}
+
+static bool
+is_for_truncate(const char *trigger)
+{
+	return strcmp(trigger, "telemetry_collect_truncate") == 0;
+}
+
 /* How ALTER TABLE ... ENABLE ... TRIGGER says when it fires. */
 static const char *
 way_of(const char *trigger)
 {
-	return trigger_is_for_replica(trigger)    ? "REPLICA "
-		   : trigger_is_for_truncate(trigger) ? "ALWAYS "
-											  : "";
+	return is_for_replica(trigger) ? "REPLICA " : is_for_truncate(trigger) ? "ALWAYS " : "";
 }
 
 static char
 mode_of(const char *trigger)
 {
-	return trigger_is_for_replica(trigger)    ? TRIGGER_FIRES_ON_REPLICA
-		   : trigger_is_for_truncate(trigger) ? TRIGGER_FIRES_ALWAYS
-											  : TRIGGER_FIRES_ON_ORIGIN;
+	return is_for_replica(trigger)    ? TRIGGER_FIRES_ON_REPLICA
+		   : is_for_truncate(trigger) ? TRIGGER_FIRES_ALWAYS
+									  : TRIGGER_FIRES_ON_ORIGIN;
 }
 
 static void
@@ -138,18 +148,6 @@ trigger_is_ours(const char *name)
 		if (strcmp(triggers[i].name, name) == 0)
 			return true;
 	return false;
-}
-
-bool
-trigger_is_for_replica(const char *name)
-{
-	return strcmp(name, "telemetry_collect_replica") == 0;
-}
-
-bool
-trigger_is_for_truncate(const char *name)
-{
-	return strcmp(name, "telemetry_collect_truncate") == 0;
 }
 
 static void

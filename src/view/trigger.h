@@ -25,8 +25,6 @@ extern void check_logged(Oid relation);
 
 /* True if the name is that of one of ours. */
 extern bool trigger_is_ours(const char *name);
-extern bool trigger_is_for_replica(const char *name);
-extern bool trigger_is_for_truncate(const char *name);
 
 /* The table that a partition belongs to at last; the table itself if it is none. */
 extern Oid root_of(Oid relation);

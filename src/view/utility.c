@@ -6,6 +6,7 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/owner.h"
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_authid.h"
@@ -162,16 +163,13 @@ static void
 follow_owner(Oid view)
 {
 	ViewRow *row = view_by_oid(view, CurrentMemoryContext);
-	HeapTuple tuple;
 	ListCell *cell;
 	Oid owner;
 
 	if (row == NULL)
 		return;
 	CommandCounterIncrement();
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(view));
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
+	owner = owner_of(view);
 	view_give_parts(row, owner);
 	foreach (cell, view_helpers(row, CurrentMemoryContext))
 		view_give_parts(lfirst(cell), owner);
