@@ -179,7 +179,7 @@ COMMENT ON FUNCTION telemetry.alter_pipeline(text, name, interval, interval, int
 'Example: SELECT telemetry.alter_pipeline(''player_events'', workers => 2, reset => ''{max_ahead}'')';
 
 CREATE FUNCTION telemetry.drop_pipeline(name text, if_exists boolean DEFAULT false)
-RETURNS void LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_drop_pipeline';
+RETURNS void LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'telemetry_drop_pipeline';
 COMMENT ON FUNCTION telemetry.drop_pipeline(text, boolean) IS
 'Drops a pipeline with its offsets and dead letters. The target keeps its rows. Example: SELECT telemetry.drop_pipeline(''player_events'')';
 
@@ -189,7 +189,7 @@ COMMENT ON FUNCTION telemetry.pause_pipeline(text, text) IS
 'Stops a pipeline: once the call commits, no further batch is written. Example: SELECT telemetry.pause_pipeline(''player_events'', ''schema change'')';
 
 CREATE FUNCTION telemetry.resume_pipeline(name text)
-RETURNS void LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_resume_pipeline';
+RETURNS void LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'telemetry_resume_pipeline';
 COMMENT ON FUNCTION telemetry.resume_pipeline(text) IS
 'Starts a paused pipeline where it stopped, paused partitions included, and activates it for this database (a restored pipeline starts paused). '
 'Example: SELECT telemetry.resume_pipeline(''player_events'')';
@@ -206,7 +206,7 @@ COMMENT ON FUNCTION telemetry.seek_pipeline(text, text, jsonb, boolean) IS
 'Example: SELECT * FROM telemetry.seek_pipeline(''player_events'', offsets => ''{"0": 1200}'')';
 
 CREATE FUNCTION telemetry.skip_offset(name text, partition integer, "offset" bigint)
-RETURNS void LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_skip_offset';
+RETURNS void LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'telemetry_skip_offset';
 COMMENT ON FUNCTION telemetry.skip_offset(text, integer, bigint) IS
 'Steps over one offset that cannot be read (a corrupt batch): it becomes a dead letter without payload, and the partition goes on behind it. One behind the last message is refused, so that none that is to come is lost. '
 'Example: SELECT telemetry.skip_offset(''player_events'', 0, 4711)';

@@ -107,6 +107,12 @@ settle(Retry *retry, const DeadLetter *letter, const IngestMessage *message)
 	counts->skipped += message->verdict == INGEST_SKIPPED;
 	if (message->verdict != INGEST_STORED)
 		return;
+	if (message->left_out)
+	{
+		counts->duplicates += retry->pipeline->ignore_conflicts;
+		counts->suppressed += !retry->pipeline->ignore_conflicts;
+		return;
+	}
 	counts->stored++;
 	counts->late += !TIMESTAMP_NOT_FINITE(message->event_time) &&
 					message->event_time < retry->pipeline->watermark;
@@ -130,7 +136,13 @@ retry_page(Retry *retry, List *letters)
 			prepare(&messages[i], list_nth(letters, i));
 		took = ingest_write(retry->ingest, n - done, messages + done, true, &totals);
 		for (int i = done; i < done + took; i++)
-			settle(retry, list_nth(letters, i), &messages[i]);
+		{
+			const IngestMessage *message = &messages[i];
+
+			if (message->verdict == INGEST_STORED && message->left_out)
+				(*(retry->pipeline->ignore_conflicts ? &totals.duplicates : &totals.suppressed))--;
+			settle(retry, list_nth(letters, i), message);
+		}
 		foreach (cell, retry->moved)
 			offset_leave_out(&((Moved *) lfirst(cell))->counts, &totals.duplicates,
 							 &totals.suppressed);

@@ -431,7 +431,8 @@ telemetry_drop_pipeline(PG_FUNCTION_ARGS)
 	char *name = admin_text(fcinfo, 0);
 	Pipeline *pipeline;
 
-	if (PG_GETARG_BOOL(1) && pipeline_by_name(name, CurrentMemoryContext) == NULL)
+	if (name != NULL && !PG_ARGISNULL(1) && PG_GETARG_BOOL(1) &&
+		pipeline_by_name(name, CurrentMemoryContext) == NULL)
 	{
 		ereport(NOTICE, (errmsg("pipeline \"%s\" does not exist, skipping", name)));
 		PG_RETURN_VOID();

@@ -275,8 +275,8 @@ Datum
 telemetry_skip_offset(PG_FUNCTION_ARGS)
 {
 	Pipeline *pipeline = admin_pipeline(fcinfo);
-	int32 number = PG_GETARG_INT32(1);
-	int64 skipped = PG_GETARG_INT64(2);
+	int32 number = 0;
+	int64 skipped = 0;
 	OffsetCounts counts = {.dead = 1};
 	DeadLetter letter = {0};
 	PartitionOffset *offset = NULL;
@@ -284,6 +284,12 @@ telemetry_skip_offset(PG_FUNCTION_ARGS)
 	Source *source;
 	ListCell *cell;
 
+	if (PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("partition and offset must not be NULL"),
+						errhint("pause_reason in telemetry.stat_partition names them.")));
+	number = PG_GETARG_INT32(1);
+	skipped = PG_GETARG_INT64(2);
 	foreach (cell, offset_all(pipeline->id, CurrentMemoryContext))
 		if (((PartitionOffset *) lfirst(cell))->partition == number)
 			offset = lfirst(cell);

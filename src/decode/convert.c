@@ -116,6 +116,24 @@ converter_is_json(const Converter *converter)
 }
 
 bool
+converter_is_time(const Converter *converter)
+{
+	switch (converter->kind)
+	{
+		case CONVERT_TIMESTAMPTZ:
+		case CONVERT_TIMESTAMP:
+		case CONVERT_DATE:
+		case CONVERT_TIME:
+			return true;
+		case CONVERT_ARRAY:
+		case CONVERT_DOMAIN:
+			return converter_is_time(converter->inner);
+		default:
+			return false;
+	}
+}
+
+bool
 convert_by_input(Converter *converter, const JsonToken *token, Datum *value, DecodeError *error)
 {
 	const char *bytes;

@@ -79,6 +79,9 @@ extern bool converter_may_throw(const Converter *converter);
 /* json or jsonb, or a domain over it: takes documents rather than text. */
 extern bool converter_is_json(const Converter *converter);
 
+/* Times, dates, and arrays and domains of them: what a timestamp_format is for. */
+extern bool converter_is_time(const Converter *converter);
+
 /* token->kind may be KIND_NONE or KIND_NULL: a NULL, of which domains have an opinion. */
 extern bool convert_token(Converter *converter, const JsonToken *token, Datum *value, bool *isnull,
 						  DecodeError *error);

@@ -101,6 +101,14 @@ check_column_type(const DecoderColumn *column, const Converter *converter, Decod
 						errmsg("column \"%s\" cannot be of type %s", column->name,
 							   format_type_be(column->type)),
 						errhint("What it takes from a message is %s.", allowed)));
+	if (column->has_timestamp_format && !converter_is_time(converter))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("option \"timestamp_format\" cannot be given for column \"%s\" of type %s",
+					column->name, format_type_be(column->type)),
+			 errdetail("It is for columns of type timestamp with time zone, timestamp, date or "
+					   "time, and arrays and domains of these: it says how a time is written.")));
 	if (column->time_zone != NULL && type != DATEOID)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),

@@ -75,6 +75,7 @@ typedef struct DecoderColumn
 	const char
 		*path; /* ORIGIN_FIELD: as written in the option; NULL: the column's name, verbatim */
 	TimestampFormat timestamp_format;
+	bool has_timestamp_format; /* it was given, and so must mean something */
 	const char
 		*time_zone; /* of a date: the day of the instant in that zone; NULL: as it is written */
 } DecoderColumn;

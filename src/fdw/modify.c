@@ -159,6 +159,9 @@ topic_insert(EState *estate, ResultRelInfo *result, TupleTableSlot *slot, TupleT
 	/* The executor leaves a foreign table's constraints to the wrapper. */
 	if (result->ri_RelationDesc->rd_att->constr != NULL)
 		ExecConstraints(result, slot, estate);
+	/* So it does with a partition's bounds, except where it found the partition by them. */
+	if (result->ri_RelationDesc->rd_rel->relispartition && result->ri_RootResultRelInfo == NULL)
+		ExecPartitionCheck(result, slot, estate, true);
 	MemoryContextReset(modify->row_context);
 	old = MemoryContextSwitchTo(modify->row_context);
 	encoder_row(modify->encoder, slot, &message);

@@ -75,6 +75,7 @@ source_read_columns(Source *source)
 		column->origin = options.origin;
 		column->path = options.path;
 		column->timestamp_format = options.timestamp_format;
+		column->has_timestamp_format = options.has_timestamp_format;
 		column->time_zone = options.time_zone;
 		spec.ncolumns++;
 	}

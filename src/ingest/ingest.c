@@ -113,6 +113,7 @@ decode(Ingest *ingest, int n, IngestMessage *messages, int *nrows)
 					break;
 				message->verdict = INGEST_STORED;
 				rows[*nrows].message = which[i];
+				rows[*nrows].left_out = false;
 				rows[*nrows].values = result->values;
 				rows[*nrows].isnull = result->isnull;
 				rows[*nrows].event_time = message->event_time;
@@ -205,6 +206,15 @@ count(const IngestMessage *messages, int n, IngestCounts *counts)
 		counts->dead += messages[i].verdict == INGEST_DEAD;
 		counts->skipped += messages[i].verdict == INGEST_SKIPPED;
 	}
+}
+
+/* What care has moved about, too: a row knows its message. */
+static void
+mark_left_out(IngestMessage *messages, const IngestRow *rows, int n)
+{
+	for (int i = 0; i < n; i++)
+		messages[rows[i].message].left_out =
+			rows[i].left_out && messages[rows[i].message].verdict == INGEST_STORED;
 }
 
 /*
@@ -450,7 +460,10 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 	ingest->screens |= careful;
 	rows = cast_rows(ingest, messages, take_rows(ingest, n, messages, careful, &nrows), &nrows);
 	if (nrows > 0 && !careful)
+	{
 		hopeful_insert(ingest, messages, rows, nrows, CurrentMemoryContext, &written, &handed);
+		mark_left_out(messages, rows, nrows);
+	}
 	else if (nrows > 0)
 	{
 		int dealt;
@@ -458,6 +471,7 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 		dimensions_lock_members(ingest, rows, nrows);
 		dealt =
 			careful_insert(ingest, messages, rows, nrows, CurrentMemoryContext, &written, &handed);
+		mark_left_out(messages, rows, dealt);
 
 		if (dealt < nrows)
 			done = rows[dealt].message;

@@ -53,6 +53,7 @@ typedef struct IngestMessage
 {
 	const MessageView *view; /* set by the caller */
 	IngestVerdict verdict;
+	bool left_out;          /* INGEST_STORED: as far as is known, a trigger or a conflict did */
 	TimestampTz event_time; /* DT_NOBEGIN: none. Set for stored rows */
 	DecodeError error;      /* INGEST_DEAD */
 } IngestMessage;

@@ -44,6 +44,7 @@ typedef struct IngestRow
 	int message; /* position in the caller's messages */
 	Datum *values;
 	bool *isnull;
+	bool left_out;          /* executor path: it was written, and the target did not take it */
 	TimestampTz event_time; /* DT_NOBEGIN: none */
 	Datum *members;         /* keys, by number of the dimension */
 	bool *member_isnull;
@@ -175,12 +176,14 @@ extern Datum project_column(Ingest *ingest, const IngestRow *row, AttrNumber col
 /*
  * ---- fast.c, executor.c: write rows; return how many the target took ----
  *
+ * executor_insert() marks those that it did not (left_out).
+ *
  * fast_insert() leaves up to ingest->aside_room rows out that PostgreSQL is going to refuse, for a
  * key that is there already or by a constraint of the row, and puts their numbers into
  * ingest->aside: the caller tries each alone.
  */
 extern int64 fast_insert(Ingest *ingest, const IngestRow *rows, int n);
-extern int64 executor_insert(Ingest *ingest, const IngestRow *rows, int n);
+extern int64 executor_insert(Ingest *ingest, IngestRow *rows, int n);
 
 /* ---- partitions.c ---- */
 /* ereports unless the target's partitions can be made by options.create_partitions. */

@@ -422,6 +422,45 @@ check_kind(Ingest *ingest, Relation target)
 					   "INSERT trigger.")));
 }
 
+/* A target must outlive a crash as the offsets do, and be the same table to every process. */
+static void
+check_persistence(const Ingest *ingest)
+{
+	List *relations = ingest->target_kind == RELKIND_PARTITIONED_TABLE
+						  ? find_all_inheritors(ingest->options.target, NoLock, NULL)
+						  : list_make1_oid(ingest->options.target);
+	ListCell *cell;
+
+	foreach (cell, relations)
+	{
+		Oid relation = lfirst_oid(cell);
+
+		switch (get_rel_persistence(relation))
+		{
+			case RELPERSISTENCE_TEMP:
+				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+								errmsg("%s cannot be a pipeline's target: it is temporary",
+									   qualified_name(relation)),
+								errdetail("Only the session that made it can see its rows.")));
+				break;
+			case RELPERSISTENCE_UNLOGGED:
+				/* What holds no rows itself says nothing about where they go. */
+				if (get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE)
+					break;
+				ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+								errmsg("%s cannot be a pipeline's target: it is unlogged",
+									   qualified_name(relation)),
+								errdetail("A crash empties it, and what it held would not be read "
+										  "again: the offsets stay."),
+								errhint("ALTER TABLE %s SET LOGGED.", qualified_name(relation))));
+				break;
+			default:
+				break;
+		}
+	}
+	list_free(relations);
+}
+
 /* An index of the relation that is checked later than at once; InvalidOid: there is none. */
 static Oid
 deferrable_index(Relation catalog, Oid relation)
@@ -546,6 +585,7 @@ open_once(const IngestOptions *options, MemoryContext parent)
 	ingest->target_table = pstrdup(RelationGetRelationName(target));
 	ingest->target_name = quote_qualified_identifier(ingest->target_schema, ingest->target_table);
 	check_kind(ingest, target);
+	check_persistence(ingest);
 	check_conflicts(ingest);
 	owner_begin(&scope, options->owner);
 	ingest->source = source_open(options->source, options->owner, context);

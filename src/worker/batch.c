@@ -31,7 +31,8 @@ typedef struct Writing
 {
 	IngestMessage *messages;
 	PartitionOffset *new; /* of each partition, once the transaction at hand has committed */
-	int n;
+	int all;              /* messages */
+	int n;    /* of these, those to write: fewer where the pipeline is to pause before the others */
 	int done; /* committed prefix */
 	bool careful;
 	bool bad_data; /* an error of data has aborted it */
@@ -99,11 +100,17 @@ tally_message(const IngestWorker *worker, Tally *tally, const IngestMessage *mes
 	switch (message->verdict)
 	{
 		case INGEST_STORED:
-			tally->counts.stored++;
+			if (!message->left_out)
+				tally->counts.stored++;
+			else if (worker->pipeline->ignore_conflicts)
+				tally->counts.duplicates++;
+			else
+				tally->counts.suppressed++;
 			if (TIMESTAMP_NOT_FINITE(message->event_time))
 				break;
 			tally->newest = Max(tally->newest, message->event_time);
-			tally->counts.late += message->event_time < worker->pipeline->watermark;
+			tally->counts.late +=
+				!message->left_out && message->event_time < worker->pipeline->watermark;
 			break;
 		case INGEST_DEAD:
 			tally->counts.dead++;
@@ -181,6 +188,12 @@ store_offsets(IngestWorker *worker, const Writing *writing, int from, int to,
 	int64 duplicates = totals->duplicates;
 	int64 suppressed = totals->suppressed;
 
+	/* Those of which it is not known what row they are, because of rules, are anybody's. */
+	for (int i = 0; i < worker->npartitions; i++)
+	{
+		duplicates -= tallies[i].counts.duplicates;
+		suppressed -= tallies[i].counts.suppressed;
+	}
 	for (int i = 0; i < worker->npartitions; i++)
 	{
 		Partition *partition = &worker->partitions[i];
@@ -189,7 +202,7 @@ store_offsets(IngestWorker *worker, const Writing *writing, int from, int to,
 		new[i] = partition->stored;
 		advance(worker, &tallies[i], &new[i]);
 		/* Behind the last message there may be markers, read to the partition's end. */
-		if (to == writing->n)
+		if (to == writing->all)
 			new[i].next_offset = partition->next;
 		if (new[i].next_offset == partition->stored.next_offset)
 			continue;
@@ -231,39 +244,40 @@ reopen_ingest(IngestWorker *worker)
 	}
 }
 
-/* Stores what is dead of the next `took` messages; gives how many were dead in a row by then. */
+/*
+ * Stores what is dead of the next `took` messages and counts on how many were in a row; returns how
+ * many messages there are up to where the limit of those was reached, or all.
+ */
 static int
-store_dead_letters(IngestWorker *worker, const Writing *writing, int took)
+store_dead_letters(IngestWorker *worker, const Writing *writing, int took, int *in_a_row)
 {
-	int in_a_row = worker->dead_in_a_row;
-
-	for (int i = writing->done; i < writing->done + took; i++)
+	for (int i = 0; i < took; i++)
 	{
-		const IngestMessage *message = &writing->messages[i];
+		const IngestMessage *message = &writing->messages[writing->done + i];
 
-		if (message->verdict == INGEST_DEAD)
-		{
-			store_dead_letter(worker, i, &message->error);
-			in_a_row++;
-		}
-		else if (message->verdict == INGEST_STORED)
-			in_a_row = 0;
+		if (message->verdict == INGEST_STORED)
+			*in_a_row = 0;
+		if (message->verdict != INGEST_DEAD)
+			continue;
+		store_dead_letter(worker, writing->done + i, &message->error);
+		if (++*in_a_row == worker->pipeline->dead_letter_limit)
+			return i + 1;
 	}
-	return in_a_row;
+	return took;
 }
 
 /* Each message is bad: something else is wrong, and a person shall look before all are dead. */
-static void
+static bool
 pause_at_limit(const IngestWorker *worker, int dead_in_a_row, const IngestMessage *messages, int n)
 {
-	const IngestMessage *last = &messages[n - 1];
-
-	/* Those that are neither bad nor stored do not end a row of bad ones. */
-	while (last > messages && last->verdict != INGEST_DEAD)
-		last--;
-	pipeline_set_paused(
-		worker->pipeline->id, true,
-		psprintf("%d bad messages in a row, the last: %s", dead_in_a_row, last->error.message));
+	/* What was reached before this batch has paused the pipeline then. */
+	if (n == 0 || messages[n - 1].verdict != INGEST_DEAD ||
+		dead_in_a_row != worker->pipeline->dead_letter_limit)
+		return false;
+	pipeline_set_paused(worker->pipeline->id, true,
+						psprintf("%d bad messages in a row, the last: %s", dead_in_a_row,
+								 messages[n - 1].error.message));
+	return true;
 }
 
 /* The transaction has committed: what it wrote is what the tables hold. */
@@ -307,8 +321,8 @@ write_once(IngestWorker *worker, Writing *writing)
 	IngestCounts counts = {0};
 	int rest = writing->n - writing->done;
 	int took = 0;
-	int limit = worker->pipeline->dead_letter_limit;
-	int dead_in_a_row;
+	int dead_in_a_row = worker->dead_in_a_row;
+	int wanted;
 	bool too_many_dead;
 
 	open_batch(worker, writing);
@@ -322,13 +336,18 @@ write_once(IngestWorker *worker, Writing *writing)
 	if (rest > 0)
 		took = ingest_write(worker->ingest, rest, messages, writing->careful, &counts);
 	crash_point("rows_written");
-	dead_in_a_row = store_dead_letters(worker, writing, took);
+	wanted = store_dead_letters(worker, writing, took, &dead_in_a_row);
 	crash_point("dead_letters_written");
+	if (wanted < took)
+	{
+		/* What comes behind the message at which the pipeline pauses shall not go in. */
+		AbortCurrentTransaction();
+		writing->n = writing->done + wanted;
+		return;
+	}
 	store_offsets(worker, writing, writing->done, writing->done + took, &counts, writing->new);
 	crash_point("offsets_written");
-	too_many_dead = limit > 0 && dead_in_a_row >= limit;
-	if (too_many_dead)
-		pause_at_limit(worker, dead_in_a_row, messages, took);
+	too_many_dead = pause_at_limit(worker, dead_in_a_row, messages, took);
 	/* Last of all: the rows of views that every writer updates are locked for the shortest time. */
 	view_fold(writing->bad_data);
 	crash_point("views_folded");
@@ -340,6 +359,9 @@ write_once(IngestWorker *worker, Writing *writing)
 	worker->dead_in_a_row = dead_in_a_row;
 	writing->done += took;
 	writing->too_many_dead = too_many_dead;
+	/* Tried again some messages were good; so the others' turn comes after all. */
+	if (writing->done == writing->n && !too_many_dead)
+		writing->n = writing->all;
 }
 
 /* Waits before the next try, ready to leave. */
@@ -437,7 +459,7 @@ batch_commit(IngestWorker *worker)
 {
 	Moment started = clock_now();
 	MemoryContext context = worker->batch.context;
-	Writing writing = {.n = worker->batch.nevents};
+	Writing writing = {.all = worker->batch.nevents, .n = worker->batch.nevents};
 
 	MemoryContextSwitchTo(context);
 	writing.messages = MemoryContextAllocHuge(context, sizeof(IngestMessage) * Max(writing.n, 1));

@@ -241,6 +241,14 @@ SELECT telemetry.skip_offset('s', 0, 20);
 SELECT stored, dead FROM telemetry.retry_dead_letters('s');
 SELECT message FROM telemetry.dead_letter WHERE pipeline = 's';
 
+-- NULL is nobody's name
+SELECT telemetry.skip_offset(NULL, 0, 0);
+SELECT telemetry.skip_offset('s', NULL, 0);
+SELECT telemetry.skip_offset('s', 0, NULL);
+SELECT telemetry.resume_pipeline(NULL);
+SELECT telemetry.drop_pipeline(NULL);
+SELECT telemetry.drop_pipeline(NULL, if_exists => true);
+
 -- drop
 SELECT telemetry.drop_pipeline('nobody');
 SET client_min_messages = notice;

@@ -144,6 +144,8 @@ CREATE FOREIGN TABLE h7 (a timestamptz[] OPTIONS (timestamp_format 'epoch_s')) S
 INSERT INTO h7 VALUES ('{}');
 CREATE FOREIGN TABLE h9 (a timestamptz OPTIONS (time_zone 'Europe/Berlin')) SERVER t OPTIONS (topic 'x');
 SELECT * FROM h9;
+CREATE FOREIGN TABLE h10 (a timestamptz OPTIONS (timestamp_format 'epoch_s'), b int[] OPTIONS (timestamp_format 'iso8601')) SERVER t OPTIONS (topic 'x');
+SELECT * FROM h10;
 CREATE SERVER half FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers '127.0.0.1:1', security_protocol 'sasl_plaintext');
 CREATE FOREIGN TABLE h8 (a int) SERVER half OPTIONS (topic 'x');
 SELECT * FROM h8;
