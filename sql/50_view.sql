@@ -160,6 +160,8 @@ COMMENT ON FUNCTION telemetry._after_drop() IS
 'Clears up after a continuous view that was dropped in whatever way.';
 
 CREATE EVENT TRIGGER telemetry_after_drop ON sql_drop EXECUTE FUNCTION telemetry._after_drop();
+-- In the replica role, too: a view that is gone would make every INSERT into its table fail.
+ALTER EVENT TRIGGER telemetry_after_drop ENABLE ALWAYS;
 COMMENT ON EVENT TRIGGER telemetry_after_drop IS
 'Clears up after a continuous view that was dropped in whatever way.';
 

@@ -138,17 +138,22 @@ compat_cost_sort(Path *path, PlannerInfo *root, const Path *below, int kilobytes
 #include "catalog/pg_database.h"
 #include "utils/acl.h"
 
-/* 16 replaced the ownership checks of each catalog by one function. */
+/* 16 replaced the checks of ownership and rights of each catalog by one function each. */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"
 #define compat_database_owner(database, role) object_ownercheck(DatabaseRelationId, database, role)
 #include "catalog/pg_namespace.h"
 #define compat_table_owner(table, role)   object_ownercheck(RelationRelationId, table, role)
 #define compat_schema_owner(schema, role) object_ownercheck(NamespaceRelationId, schema, role)
+#include "catalog/pg_tablespace.h"
+#define compat_tablespace_create(space, role)                                                      \
+	(object_aclcheck(TableSpaceRelationId, space, role, ACL_CREATE) == ACLCHECK_OK)
 #else
 #define compat_database_owner(database, role) pg_database_ownercheck(database, role)
 #define compat_table_owner(table, role)       pg_class_ownercheck(table, role)
 #define compat_schema_owner(schema, role)     pg_namespace_ownercheck(schema, role)
+#define compat_tablespace_create(space, role)                                                      \
+	(pg_tablespace_aclcheck(space, role, ACL_CREATE) == ACLCHECK_OK)
 #endif
 
 /*

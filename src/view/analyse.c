@@ -108,6 +108,13 @@ is_unstable(Oid function, void *context)
 	return true;
 }
 
+/* number || text: whether it depends on settings is known of the cast alone. */
+static bool
+is_concatenation(Oid function)
+{
+	return function == F_ANYTEXTCAT || function == F_TEXTANYCAT;
+}
+
 static bool
 refuse_unstable(Node *node, void *context)
 {
@@ -132,7 +139,8 @@ refuse_unstable(Node *node, void *context)
 						format_procedure(function)),
 				 errdetail("Its result may depend on the session's settings, on the time or on "
 						   "other tables, so that the view would not equal its query."),
-				 func_volatile(function) == PROVOLATILE_STABLE
+				 is_concatenation(function) ? errhint("Cast to text what is not, then concatenate.")
+				 : func_volatile(function) == PROVOLATILE_STABLE
 					 ? errhint("Name the time zone: date_trunc('day', ts, 'Europe/Berlin'), or "
 							   "(ts AT TIME ZONE 'Europe/Berlin')::date. What depends on the time "
 							   "of reading belongs into the query that reads the view.")
@@ -194,6 +202,9 @@ check_target(const ViewShape *shape, int rti)
 						errmsg("a continuous view cannot follow \"%s\"", name),
 						errdetail("It inherits from another table, or another from it."),
 						errhint("Use declarative partitioning."), shape_position(shape, place)));
+	if (rte->relkind == RELKIND_PARTITIONED_TABLE && !rte->inh)
+		refuse(shape, "ONLY of a partitioned table",
+			   "Leave it out: all rows are in the partitions.", place);
 	if (rte->tablesample)
 		refuse(shape, "TABLESAMPLE",
 			   "Leave it out, or choose rows by WHERE, such as by a hash of a column.", place);

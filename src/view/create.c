@@ -194,6 +194,18 @@ make_sessions(const ViewShape *shape, ViewRow *row, char *state, const char *exp
 	return psprintf(STATE_SCHEMA ".%s", sessions);
 }
 
+/* Only of a partitioned table can anything expire; the table is there for all. */
+static Oid
+define_expired(const ViewShape *shape, Oid target, const char *name, Oid owner)
+{
+	char *qualified = psprintf(STATE_SCHEMA ".%s", name);
+	Oid table = define_table(generate_expired_table(shape, qualified), name, owner);
+
+	if (get_rel_relkind(target) == RELKIND_PARTITIONED_TABLE)
+		spi_run(generate_expired_index(qualified));
+	return table;
+}
+
 static ViewRow
 make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 {
@@ -207,8 +219,7 @@ make_parts(ViewShape *shape, const char *schema, const char *name, Oid owner)
 	own_spi_begin(&scope);
 	row.state = define_table(generate_state_table(shape, qualified), state, owner);
 	spi_run(generate_state_index(shape, qualified));
-	row.expired = define_table(generate_expired_table(shape, psprintf(STATE_SCHEMA ".%s", expired)),
-							   expired, owner);
+	row.expired = define_expired(shape, row.target, expired, owner);
 	row.source = row.state;
 	if (shape->session)
 		qualified =
@@ -245,8 +256,7 @@ make_helper(const ViewRow *view, const DistinctHelper *helper, int n, Oid owner)
 	row.state = define_table(generate_state_table(shape, qualified), state, owner);
 	spi_run(generate_state_index(shape, qualified));
 	row.source = row.state;
-	row.expired = define_table(generate_expired_table(shape, psprintf(STATE_SCHEMA ".%s", expired)),
-							   expired, owner);
+	row.expired = define_expired(shape, row.target, expired, owner);
 	/* One query is all: nobody reads it. */
 	row.partial = row.definition = row.view =
 		define_view(STATE_SCHEMA, psprintf("%s_partial", state), generate_partial(shape), owner);

@@ -107,7 +107,7 @@ after_drop(void)
 	List *targets = NIL;
 	ListCell *cell;
 
-	partition_check_dropped();
+	partition_dropped(rows);
 	suspension_forget_dropped();
 	foreach (cell, rows)
 	{

@@ -155,6 +155,13 @@ generate_expired_table(const ViewShape *shape, const char *name)
 	return psprintf("CREATE TABLE %s (_partition regclass, %s)", name, column_definitions(shape));
 }
 
+/* By a table that may come back, of which there are few. */
+char *
+generate_expired_index(const char *name)
+{
+	return psprintf("CREATE INDEX ON %s (_partition) WHERE _partition <> 0", name);
+}
+
 char *
 generate_all_sessions(const ViewShape *shape, const char *state, const char *earlier,
 					  const char *expired)

@@ -15,6 +15,7 @@ extern char *generate_state_table(const ViewShape *shape, const char *name);
 
 /* The other tables; and of a view of sessions the query that all sessions come from. */
 extern char *generate_expired_table(const ViewShape *shape, const char *name);
+extern char *generate_expired_index(const char *name);
 extern char *generate_earlier_table(const ViewShape *shape, const char *name);
 extern char *generate_all_sessions(const ViewShape *shape, const char *state, const char *earlier,
 								   const char *expired);

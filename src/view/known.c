@@ -229,6 +229,22 @@ join_helper(KnownView *helper, List *views)
 		elog(ERROR, "helper %s of a continuous view feeds none", helper->name);
 }
 
+/* Not if it was dropped where our event trigger was switched off: the next drop clears it up. */
+static bool
+is_there(const ViewRow *row, const List *rows)
+{
+	ListCell *cell;
+
+	if (get_rel_name(row->view) == NULL)
+		return false;
+	if (row->feeds == 0)
+		return true;
+	foreach (cell, rows)
+		if (((const ViewRow *) lfirst(cell))->id == row->feeds)
+			return is_there(lfirst(cell), rows);
+	return false;
+}
+
 static void
 read_target(KnownTarget *entry)
 {
@@ -243,7 +259,8 @@ read_target(KnownTarget *entry)
 	entry->valid = true;
 	rows = view_all(entry->target, context);
 	foreach (cell, rows)
-		views = lappend(views, read_view(lfirst(cell), context));
+		if (is_there(lfirst(cell), rows))
+			views = lappend(views, read_view(lfirst(cell), context));
 	foreach (cell, views)
 		join_helper(lfirst(cell), views);
 	MemoryContextSwitchTo(old);

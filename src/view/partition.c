@@ -18,6 +18,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -35,6 +36,8 @@
 static List *counted;
 static List *dropped_partitions;
 static List *dropped_roots;
+/* Other tables, of which some may have been partitions before. */
+static List *dropped_tables;
 static object_access_hook_type next_hook;
 
 static void
@@ -42,7 +45,7 @@ end_of_transaction(XactEvent event, void *argument)
 {
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
 		return;
-	counted = dropped_partitions = dropped_roots = NIL;
+	counted = dropped_partitions = dropped_roots = dropped_tables = NIL;
 }
 
 /* What a rolled back part of the transaction read or dropped does not count. */
@@ -51,7 +54,7 @@ end_of_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionI
 					  void *argument)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
-		counted = dropped_partitions = dropped_roots = NIL;
+		counted = dropped_partitions = dropped_roots = dropped_tables = NIL;
 }
 
 static void
@@ -68,16 +71,60 @@ object_accessed(ObjectAccessType access, Oid class, Oid object, int column, void
 {
 	if (next_hook)
 		next_hook(access, class, object, column, argument);
-	if (access == OAT_DROP && class == RelationRelationId && column == 0 &&
-		get_rel_relispartition(object) && get_rel_relkind(object) == RELKIND_RELATION)
+	if (access != OAT_DROP || class != RelationRelationId || column != 0 ||
+		get_rel_relkind(object) != RELKIND_RELATION)
+		return;
+	if (get_rel_relispartition(object))
 	{
 		remember(&dropped_partitions, object);
 		remember(&dropped_roots, root_of(object));
 	}
+	else if (get_rel_persistence(object) != RELPERSISTENCE_TEMP)
+		remember(&dropped_tables, object);
+}
+
+/*
+ * What a detached partition contributed stays when it is dropped, but nobody brings it back: its
+ * OID may become another table's, at the latest after a dump and restore.
+ */
+static void
+forget_tables(const List *views)
+{
+	Oid types[] = {OIDARRAYOID};
+	Datum *tables = palloc(sizeof(Datum) * (list_length(dropped_tables) + 1));
+	Datum values[1];
+	int n = 0;
+	ListCell *cell;
+
+	foreach (cell, dropped_tables)
+		tables[n++] = ObjectIdGetDatum(lfirst_oid(cell));
+	dropped_tables = NIL;
+	if (n == 0)
+		return;
+	values[0] =
+		PointerGetDatum(construct_array(tables, n, OIDOID, sizeof(Oid), true, TYPALIGN_INT));
+	foreach (cell, views)
+	{
+		const ViewRow *row = lfirst(cell);
+		char *expired = get_rel_name(row->expired);
+		OwnerScope scope;
+
+		/* Other tables have no partitions; and parts of a view that is dropped may be gone. */
+		if (expired == NULL || get_rel_relkind(row->target) != RELKIND_PARTITIONED_TABLE)
+			continue;
+		owner_begin(&scope, owner_of(row->expired));
+		spi_connect();
+		spi_run_with(psprintf("UPDATE telemetry_state.%s SET _partition = 0 "
+							  "WHERE _partition = ANY ($1) AND _partition <> 0",
+							  quote_identifier(expired)),
+					 1, types, values, NULL);
+		SPI_finish();
+		owner_end(&scope);
+	}
 }
 
 void
-partition_check_dropped(void)
+partition_dropped(const List *views)
 {
 	ListCell *partition;
 	ListCell *root;
@@ -98,6 +145,7 @@ partition_check_dropped(void)
 							 name)));
 	}
 	dropped_partitions = dropped_roots = NIL;
+	forget_tables(views);
 }
 
 void
@@ -110,14 +158,6 @@ partition_init(void)
 }
 
 /* ---- going ----------------------------------------------------------------------------------- */
-
-/* Takes what the level has for the view as it is, apart, while rows of a partition are collected.
- */
-typedef struct Aside
-{
-	Tuplestorestate *plus;
-	Tuplestorestate *minus;
-} Aside;
 
 static void
 insert_expired(const KnownView *view, Oid partition, Tuplestorestate *rows)
@@ -221,12 +261,56 @@ lock_from_above(Oid root, Oid partition)
 		   root_of(partition) == root;
 }
 
+/*
+ * Each by itself: it may come back without those that it went with, or with others. What this
+ * transaction has for the view is put aside meanwhile.
+ */
+static void
+leaf_goes(KnownView *view, Oid leaf, bool dropped)
+{
+	PendingView *pending = pending_view(view->row.view, view->row.target, view->desc);
+	Tuplestorestate *before = pending->plus;
+
+	pending->plus = NULL;
+	collect_relation(list_make1(view), leaf, false);
+	if (pending->plus)
+	{
+		insert_expired(view, dropped ? InvalidOid : leaf, pending->plus);
+		if (session_ends(view) && build_follows(view))
+			freeze(pending, view, pending->plus);
+		tuplestore_end(pending->plus);
+	}
+	pending->plus = before;
+}
+
+/* Its tables that have rows; of those that are dropped, each once, however often it is named. */
+static List *
+leaves_of(Oid partition, bool dropped)
+{
+	List *leaves = NIL;
+	ListCell *cell;
+
+	foreach (cell, find_all_inheritors(partition, NoLock, NULL))
+	{
+		Oid leaf = lfirst_oid(cell);
+
+		if (get_rel_relkind(leaf) != RELKIND_RELATION || list_member_oid(counted, leaf))
+			continue;
+		if (dropped)
+			remember(&counted, leaf);
+		leaves = lappend_oid(leaves, leaf);
+	}
+	return leaves;
+}
+
 void
 partition_goes(Oid partition, bool dropped)
 {
 	Oid root = root_of(partition);
 	List *views = known_views(root);
+	List *leaves;
 	ListCell *cell;
+	ListCell *leaf;
 
 	if (root == partition || views == NIL)
 		return;
@@ -235,35 +319,13 @@ partition_goes(Oid partition, bool dropped)
 		partition_goes(partition, dropped);
 		return;
 	}
+	leaves = leaves_of(partition, dropped);
 	/* Those that were made while it waited. */
 	views = known_views(root);
-	if (dropped)
-	{
-		foreach (cell, find_all_inheritors(partition, NoLock, NULL))
-			remember(&counted, lfirst_oid(cell));
-	}
 	foreach (cell, views)
-	{
-		KnownView *view = lfirst(cell);
-		PendingView *pending;
-		Aside aside;
-
-		if (!keeps_expired(view))
-			continue;
-		pending = pending_view(view->row.view, root, view->desc);
-		aside.plus = pending->plus;
-		aside.minus = pending->minus;
-		pending->plus = NULL;
-		collect_relation(list_make1(view), partition, false);
-		if (pending->plus)
-		{
-			insert_expired(view, dropped ? InvalidOid : partition, pending->plus);
-			if (session_ends(view) && build_follows(view))
-				freeze(pending, view, pending->plus);
-			tuplestore_end(pending->plus);
-		}
-		pending->plus = aside.plus;
-	}
+		if (keeps_expired(lfirst(cell)))
+			foreach (leaf, leaves)
+				leaf_goes(lfirst(cell), lfirst_oid(leaf), dropped);
 }
 
 /* ---- coming ---------------------------------------------------------------------------------- */
@@ -282,7 +344,8 @@ take_back(KnownView *view, Oid partition)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "DELETE FROM %s WHERE _partition = $1 RETURNING ", view->expired);
+	appendStringInfo(&sql, "DELETE FROM %s WHERE _partition = $1 AND _partition <> 0 RETURNING ",
+					 view->expired);
 	for (int i = 0; i < view->ncolumns; i++)
 		appendStringInfo(&sql, "%s%s", i ? ", " : "", view->columns[i].name);
 	owner_begin(&scope, view->owner);
@@ -315,6 +378,7 @@ partition_came(Oid partition, bool with_rows)
 	List *views = known_views(root);
 	List *following = NIL;
 	ListCell *cell;
+	ListCell *leaf;
 
 	if (views == NIL)
 		return;
@@ -327,7 +391,8 @@ partition_came(Oid partition, bool with_rows)
 		KnownView *view = lfirst(cell);
 
 		if (keeps_expired(view))
-			take_back(view, partition);
+			foreach (leaf, find_all_inheritors(partition, NoLock, NULL))
+				take_back(view, lfirst_oid(leaf));
 		if (build_follows(view))
 			following = lappend(following, view);
 	}

@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
+
 /* A partition was made or attached (with its rows): triggers, and the rows fold in. */
 extern void partition_came(Oid partition, bool with_rows);
 
@@ -13,11 +15,11 @@ extern void partition_came(Oid partition, bool with_rows);
 extern void partition_goes(Oid partition, bool dropped);
 
 /*
- * What is dropped by other ways than DROP TABLE (with its schema, its owner) is gone before we
- * could read it. ereports, so that nothing is dropped, if a view still follows what it was a
- * partition of.
+ * After tables were dropped; views: all, as ViewRow. What goes by other ways than DROP TABLE (with
+ * its schema, its owner) is gone before we could read it: ereports, so that nothing is dropped, if
+ * a view still follows what it was a partition of. One that was detached before cannot come back.
  */
-extern void partition_check_dropped(void);
+extern void partition_dropped(const List *views);
 
 extern void partition_init(void);
 

@@ -33,6 +33,7 @@
 #include "view/trigger.h"
 #include "view/utility.h"
 #include "view/view.h"
+#include "view/view_index.h"
 
 static ProcessUtility_hook_type next_hook;
 
@@ -129,6 +130,16 @@ drop_tables(Utility *utility)
 	run(utility);
 }
 
+/* Those of continuous views are found by the names that they were given. */
+static void
+drop_indexes(Utility *utility)
+{
+	DropStmt *drop = (DropStmt *) writable(utility);
+
+	drop->objects = view_index_names(drop->objects);
+	run(utility);
+}
+
 /* DROP TRIGGER of ours would leave the views behind silently. */
 static void
 drop_trigger(Utility *utility)
@@ -152,6 +163,47 @@ drop_trigger(Utility *utility)
 								   get_rel_name(relation)),
 							errdetail("Continuous views over the table need it."),
 							errhint("Drop the views; the trigger goes with the last of them.")));
+	}
+	run(utility);
+}
+
+/* By its name we know it again; under another it could be disabled or dropped behind our back. */
+static void
+refuse_renamed_trigger(const RenameStmt *rename)
+{
+	Oid relation;
+
+	if (rename->renameType != OBJECT_TRIGGER || !trigger_is_ours(rename->subname))
+		return;
+	relation = RangeVarGetRelid(rename->relation, NoLock, true);
+	if (OidIsValid(relation) && known_views(root_of(relation)) != NIL)
+		ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+						errmsg("cannot rename trigger %s of table \"%s\"", rename->subname,
+							   get_rel_name(relation)),
+						errdetail("Continuous views over the table need it.")));
+}
+
+/* What bears the name is taken for ours; a dump has ours, too. */
+static void
+create_trigger(Utility *utility)
+{
+	CreateTrigStmt *create = (CreateTrigStmt *) utility->statement->utilityStmt;
+	Oid relation;
+
+	if (trigger_is_ours(create->trigname))
+	{
+		if (strcmp(strVal(llast(create->funcname)), "_collect_changes") != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_RESERVED_NAME),
+					 errmsg("trigger name \"%s\" is reserved", create->trigname),
+					 errdetail("Tables that continuous views follow have triggers of that name."),
+					 errhint("Choose another name.")));
+		relation = RangeVarGetRelid(create->relation, NoLock, true);
+		if (create->replace && OidIsValid(relation) && known_views(root_of(relation)) != NIL)
+			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+							errmsg("cannot replace trigger %s of table \"%s\"", create->trigname,
+								   get_rel_name(relation)),
+							errdetail("Continuous views over the table need it.")));
 	}
 	run(utility);
 }
@@ -319,6 +371,33 @@ alter_followed(Utility *utility, Oid relation)
 	}
 }
 
+/* Who may read the view has no rights on its state. */
+static void
+refuse_invoker(const AlterTableStmt *alter)
+{
+	ListCell *cell;
+	ListCell *option;
+
+	foreach (cell, alter->cmds)
+	{
+		const AlterTableCmd *command = lfirst(cell);
+
+		if (command->subtype != AT_SetRelOptions)
+			continue;
+		foreach (option, (List *) command->def)
+			if (strcmp(((DefElem *) lfirst(option))->defname, "security_invoker") == 0 &&
+				defGetBoolean(lfirst(option)))
+				ereport(
+					ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("continuous view \"%s\" cannot have security_invoker",
+							alter->relation->relname),
+					 errdetail("It is kept for all readers alike, as its owner sees its table."),
+					 errhint("Make an ordinary view over it that shows to each what is for "
+							 "him.")));
+	}
+}
+
 static void
 alter_table(Utility *utility)
 {
@@ -332,6 +411,7 @@ alter_table(Utility *utility)
 		alter = (AlterTableStmt *) writable(utility);
 		if (alter->objtype == OBJECT_MATVIEW)
 			alter->objtype = OBJECT_VIEW;
+		refuse_invoker(alter);
 		run(utility);
 		follow_owner(relation);
 	}
@@ -395,12 +475,16 @@ refresh(Utility *utility)
 	}
 }
 
-/* CREATE INDEX ON view: on its state table, whose columns for keys have the view's names. */
+/*
+ * CREATE INDEX ON view: on its state table. Making one asks for CREATE on the schema, which is the
+ * extension's.
+ */
 static void
 create_index(Utility *utility)
 {
 	IndexStmt *index = (IndexStmt *) utility->statement->utilityStmt;
 	ViewRow *row = index->relation ? continuous(index->relation) : NULL;
+	IndexStmt *earlier = NULL;
 	Oid user;
 	int context;
 
@@ -409,31 +493,23 @@ create_index(Utility *utility)
 		run(utility);
 		return;
 	}
-	if (!compat_table_owner(row->view, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(row->view));
-	if (index->concurrent)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("an index on a continuous view cannot be made concurrently"),
-						errhint("Use CREATE INDEX without CONCURRENTLY.")));
-	if (index->unique)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("an index on a continuous view cannot be unique"),
-						errdetail("Its groups are unique already.")));
-	index = (IndexStmt *) writable(utility);
-	index->relation->schemaname = get_namespace_name(get_rel_namespace(row->state));
-	index->relation->relname = get_rel_name(row->state);
-	/* Making an index asks for CREATE on the schema, which is the extension's. */
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
-	run(utility);
+	view_index_check(row, index);
+	(void) writable(utility);
 	/* Sessions stand in two tables. */
 	if (OidIsValid(row->earlier))
 	{
-		index->relation->relname = get_rel_name(row->earlier);
+		earlier = view_index_on(row, row->earlier, index, utility->text);
 		if (index->idxname)
-			index->idxname = psprintf("%.50s_earlier", index->idxname);
-		run(utility);
+			earlier->idxname = view_index_of_earlier(index->idxname);
 	}
+	index = view_index_on(row, row->state, index, utility->text);
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	utility->statement->utilityStmt = (Node *) index;
+	run(utility);
+	utility->statement->utilityStmt = (Node *) earlier;
+	if (earlier)
+		run(utility);
 	SetUserIdAndSecContext(user, context);
 }
 
@@ -449,6 +525,19 @@ replace_view(Utility *utility)
 	run(utility);
 }
 
+/* A view's query is a rule of PostgreSQL's. */
+static void
+create_rule(Utility *utility)
+{
+	RuleStmt *rule = (RuleStmt *) utility->statement->utilityStmt;
+
+	if (rule->event == CMD_SELECT && continuous(rule->relation))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("\"%s\" is a continuous view", rule->relation->relname),
+						errhint("Drop it, and create it anew.")));
+	run(utility);
+}
+
 /* Statements that name the kind of object: ours is called by its other name. */
 static void
 rename_kind(Utility *utility)
@@ -459,6 +548,7 @@ rename_kind(Utility *utility)
 	{
 		RenameStmt *rename = (RenameStmt *) node;
 
+		refuse_renamed_trigger(rename);
 		if ((rename->renameType == OBJECT_MATVIEW || rename->relationType == OBJECT_MATVIEW) &&
 			rename->relation && continuous(rename->relation))
 		{
@@ -544,6 +634,8 @@ dispatch(Utility *utility)
 				drop_tables(utility);
 			else if (((DropStmt *) node)->removeType == OBJECT_TRIGGER)
 				drop_trigger(utility);
+			else if (((DropStmt *) node)->removeType == OBJECT_INDEX)
+				drop_indexes(utility);
 			else
 				run(utility);
 			break;
@@ -558,6 +650,12 @@ dispatch(Utility *utility)
 			break;
 		case T_IndexStmt:
 			create_index(utility);
+			break;
+		case T_CreateTrigStmt:
+			create_trigger(utility);
+			break;
+		case T_RuleStmt:
+			create_rule(utility);
 			break;
 		case T_ViewStmt:
 			replace_view(utility);

@@ -1,0 +1,96 @@
+-- What would make a continuous view differ from its query behind its back is refused, or followed.
+SET client_min_messages = warning;
+CREATE SCHEMA guarded;
+CREATE ROLE regress_maker NOLOGIN;
+GRANT ALL ON SCHEMA guarded TO regress_maker;
+SET search_path = guarded;
+RESET client_min_messages;
+CREATE TABLE fact (k int, x int, at timestamptz);
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT k, sum(x) AS total, max(x) AS top, count(*) AS n FROM fact GROUP BY k;
+
+-- Our triggers are known by their names.
+CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+ALTER TRIGGER telemetry_collect_insert ON fact RENAME TO mine;
+CREATE OR REPLACE TRIGGER telemetry_collect_insert AFTER INSERT ON fact FOR EACH STATEMENT EXECUTE FUNCTION other();
+CREATE OR REPLACE TRIGGER telemetry_collect_insert AFTER INSERT ON fact FOR EACH STATEMENT WHEN (false)
+	EXECUTE FUNCTION telemetry._collect_changes();
+CREATE TABLE unfollowed (k int);
+CREATE TRIGGER telemetry_collect_insert AFTER INSERT ON unfollowed FOR EACH STATEMENT EXECUTE FUNCTION other();
+CREATE TRIGGER mine AFTER INSERT ON unfollowed FOR EACH STATEMENT EXECUTE FUNCTION other();
+ALTER TRIGGER mine ON unfollowed RENAME TO yours;
+
+-- A view's query, and whose rights it is read with.
+CREATE OR REPLACE RULE "_RETURN" AS ON SELECT TO v DO INSTEAD SELECT 1 AS k, 2::bigint AS total, 3 AS top, 4::bigint AS n;
+ALTER MATERIALIZED VIEW v SET (security_invoker = true);
+ALTER VIEW v SET (security_invoker = false);
+
+-- A partitioned table itself has no rows; another table may be named so.
+CREATE TABLE parted (k int) PARTITION BY LIST (k);
+CREATE MATERIALIZED VIEW p WITH (telemetry.continuous) AS SELECT k, count(*) FROM ONLY parted GROUP BY k;
+CREATE MATERIALIZED VIEW o WITH (telemetry.continuous) AS SELECT k, count(*) FROM ONLY fact GROUP BY k;
+CREATE MATERIALIZED VIEW c WITH (telemetry.continuous) AS SELECT k || '-', count(*) FROM fact GROUP BY 1;
+
+-- A view that is dropped in the replica role is gone, and its table can be written.
+CREATE MATERIALIZED VIEW d WITH (telemetry.continuous) AS SELECT k, count(DISTINCT x) FROM fact GROUP BY k;
+SELECT view_id AS id FROM telemetry._view WHERE view = 'd'::regclass \gset
+SET session_replication_role = replica;
+DROP MATERIALIZED VIEW d;
+RESET session_replication_role;
+INSERT INTO fact VALUES (1, 1, '2026-11-01 00:00Z'), (2, 5, '2026-11-02 00:00Z');
+SELECT count(*) FROM pg_class WHERE relname LIKE 'v' || :id || '\_%' AND relnamespace = 'telemetry_state'::regnamespace;
+-- So it is where our event trigger was switched off; the next drop clears up.
+CREATE MATERIALIZED VIEW d WITH (telemetry.continuous) AS SELECT k, count(DISTINCT x) FROM fact GROUP BY k;
+SELECT view_id AS id FROM telemetry._view WHERE view = 'd'::regclass \gset
+BEGIN;
+ALTER EVENT TRIGGER telemetry_after_drop DISABLE;
+DROP MATERIALIZED VIEW d;
+ALTER EVENT TRIGGER telemetry_after_drop ENABLE ALWAYS;
+COMMIT;
+INSERT INTO fact VALUES (1, 2, '2026-11-01 00:10Z');
+SELECT count(*) > 0 AS is_left FROM pg_class WHERE relname LIKE 'v' || :id || '\_%' AND relnamespace = 'telemetry_state'::regnamespace;
+DROP TABLE unfollowed;
+SELECT count(*) FROM pg_class WHERE relname LIKE 'v' || :id || '\_%' AND relnamespace = 'telemetry_state'::regnamespace;
+SELECT * FROM v ORDER BY k;
+SELECT * FROM telemetry.verify('v');
+DROP MATERIALIZED VIEW v, o;
+DROP TABLE fact;
+
+-- An index is made with the extension's rights, but by the user's own are literals read and tablespaces chosen.
+SET allow_in_place_tablespaces = on;
+CREATE TABLESPACE regress_private LOCATION '';
+SET ROLE regress_maker;
+CREATE TABLE fact (k int, x int, at timestamptz);
+CREATE MATERIALIZED VIEW v WITH (telemetry.continuous) AS SELECT k, sum(x) AS total, max(x) AS top, count(*) AS n FROM fact GROUP BY k;
+CREATE FUNCTION look(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS
+$$ BEGIN RAISE WARNING 'I am %', current_user; RETURN true; END $$;
+CREATE DOMAIN seen AS text CHECK (guarded.look(VALUE));
+CREATE TYPE pair AS (a seen, b int);
+\set SHOW_CONTEXT never
+\set VERBOSITY terse
+CREATE INDEX ON v ((k = 1 OR '(x,1)'::pair IS NULL));
+\set VERBOSITY default
+CREATE INDEX ON v (k) TABLESPACE regress_private;
+SET default_tablespace = regress_private;
+CREATE INDEX ON v (k);
+RESET default_tablespace;
+-- It is of the columns that the view shows, by the names that it has for them.
+CREATE INDEX ON v (total);
+CREATE INDEX ON v (nothing);
+ALTER MATERIALIZED VIEW v RENAME COLUMN k TO key;
+CREATE INDEX by_top ON v (top DESC, (key + 1)) INCLUDE (key) WHERE n > 1;
+SELECT regexp_replace(indexdef, 'v\d+_', 'v_') AS by_top FROM pg_indexes WHERE indexname = 'by_top';
+CREATE MATERIALIZED VIEW s WITH (telemetry.continuous) AS
+SELECT k, min(at) AS began, count(*) AS n FROM fact GROUP BY k, telemetry.session_window(at, interval '1 hour');
+CREATE INDEX by_began ON s (began);
+SELECT indexname FROM pg_indexes WHERE indexname LIKE 'by\_%' ORDER BY 1;
+DROP INDEX by_top, by_began;
+SELECT indexname FROM pg_indexes WHERE indexname LIKE 'by\_%' ORDER BY 1;
+DROP INDEX by_top;
+DROP INDEX IF EXISTS by_top;
+INSERT INTO fact VALUES (1, 1, '2026-11-01 00:00Z'), (1, 2, '2026-11-01 00:10Z'), (2, 5, '2026-11-02 00:00Z');
+SELECT * FROM v ORDER BY key;
+RESET ROLE;
+SET client_min_messages = warning;
+DROP SCHEMA guarded CASCADE;
+DROP TABLESPACE regress_private;
+DROP ROLE regress_maker;
