@@ -307,7 +307,7 @@ telemetry_create_pipeline(PG_FUNCTION_ARGS)
 /* ---- alter ---------------------------------------------------------------------------------- */
 
 static void
-check_new_owner(const Pipeline *pipeline, Oid owner)
+check_new_owner(Oid owner)
 {
 	if (!compat_may_become(GetUserId(), owner))
 		ereport(ERROR,
@@ -392,7 +392,7 @@ telemetry_alter_pipeline(PG_FUNCTION_ARGS)
 			check_name(name);
 	}
 	if (!PG_ARGISNULL(13) && PG_GETARG_OID(13) != pipeline->owner)
-		check_new_owner(pipeline, PG_GETARG_OID(13));
+		check_new_owner(PG_GETARG_OID(13));
 
 	values[0] = Int32GetDatum(pipeline->id);
 	memset(nulls, ' ', sizeof(nulls));

@@ -302,29 +302,17 @@ compose_members(const Dimension *dimension, const char *attributes)
 		dimension->name, dimension->natural_sql);
 }
 
-/*
- * said: all that is known to have been said from that time on, the greatest text of each time.
- * new:  the versions that follow from it: where something else is said than before.
- * gone, come: versions of which there is no more, or was none, from that time.
- * moved: of these, those that only begin at another time: they keep their key.
- * What is gone keeps its row, valid for no time: something may refer to it.
- */
-static char *
-compose_write(const Ingest *ingest, const Dimension *dimension, const char *key_equality)
+/* All that is known to have been said of the members from that time on; of each time, the greatest
+ * text. */
+static void
+append_said(StringInfo sql, const Ingest *ingest, const Dimension *dimension)
 {
 	const Versions *versions = dimension->versions;
-	const char *key = quote_identifier(dimension->key_name);
 	const char *time = quote_identifier(ingest->event_time_column);
-	const char *texts =
-		each(versions, ", ", "pg_catalog.format('%s', s.a#) COLLATE pg_catalog.\"C\"");
 	int n = dimension->nkeys;
-	StringInfoData sql;
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "WITH %s, ",
-					 compose_members(dimension, each(versions, "", ", d.$ AS a#")));
 	appendStringInfo(
-		&sql,
+		sql,
 		"said AS MATERIALIZED (SELECT DISTINCT ON (s.m, s.f) s.* FROM (SELECT m, f, %s FROM old "
 		"WHERE f < e UNION ALL SELECT * FROM ROWS FROM (%s) AS s(m, f, %s) "
 		"UNION ALL SELECT o.m, x.%s, %s FROM old AS o JOIN %s AS x ON o.k %s x.%s "
@@ -335,7 +323,13 @@ compose_write(const Ingest *ingest, const Dimension *dimension, const char *key_
 		dimension->key_operator, quote_identifier(dimension->target_column), time, time,
 		n + 4 + versions->ntracked, time, each(versions, " AND ", "x.$ IS NOT NULL"),
 		each(versions, ", ", "pg_catalog.format('%s', s.a#) COLLATE pg_catalog.\"C\" DESC"));
-	appendStringInfo(&sql,
+}
+
+/* The versions that follow from it: where something else is said than before. */
+static void
+append_new(StringInfo sql, const Versions *versions)
+{
+	appendStringInfo(sql,
 					 "new AS MATERIALIZED (SELECT n.m, n.f, pg_catalog.lead(n.f, 1, 'infinity') "
 					 "OVER (PARTITION BY n.m ORDER BY n.f) AS e, %s FROM (SELECT s.*, "
 					 "pg_catalog.row_number() OVER w AS r, %s FROM said AS s "
@@ -343,7 +337,19 @@ compose_write(const Ingest *ingest, const Dimension *dimension, const char *key_
 					 each(versions, ", ", "n.a#"),
 					 each(versions, ", ", "pg_catalog.lag(s.a#) OVER w AS p#"),
 					 each(versions, " OR ", "n.p# IS NULL OR NOT n.p# ~ n.a#^"));
-	appendStringInfo(&sql,
+}
+
+/*
+ * gone, come: versions of which there is no more, or was none, from that time.
+ * moved: of these, those that only begin at another time: they keep their key.
+ */
+static void
+append_moved(StringInfo sql, const Versions *versions)
+{
+	const char *texts =
+		each(versions, ", ", "pg_catalog.format('%s', s.a#) COLLATE pg_catalog.\"C\"");
+
+	appendStringInfo(sql,
 					 "gone AS MATERIALIZED (SELECT s.*, pg_catalog.row_number() "
 					 "OVER (PARTITION BY s.m, %s ORDER BY s.f) AS r FROM old AS s "
 					 "WHERE NOT EXISTS (SELECT FROM new AS n WHERE n.m = s.m AND n.f = s.f)), "
@@ -356,8 +362,16 @@ compose_write(const Ingest *ingest, const Dimension *dimension, const char *key_
 					 each(versions, " AND ",
 						  "pg_catalog.format('%s', c.a#) COLLATE pg_catalog.\"C\" = "
 						  "pg_catalog.format('%s', g.a#) COLLATE pg_catalog.\"C\""));
+}
+
+/* What is gone keeps its row, valid for no time: something may refer to it. */
+static void
+append_update(StringInfo sql, const Dimension *dimension, const char *key_equality)
+{
+	const Versions *versions = dimension->versions;
+
 	appendStringInfo(
-		&sql,
+		sql,
 		"changed AS (SELECT o.k, n.f, n.e, %s FROM new AS n JOIN old AS o ON o.m = n.m "
 		"AND o.f = n.f WHERE o.e <> n.e OR %s UNION ALL SELECT k, f, e, %s FROM moved "
 		"UNION ALL SELECT g.k, g.f, g.f, %s FROM gone AS g WHERE g.f < g.e "
@@ -367,13 +381,37 @@ compose_write(const Ingest *ingest, const Dimension *dimension, const char *key_
 		each(versions, ", ", "n.a#"),
 		each(versions, " OR ", "(n.a# IS NOT NULL AND (o.a# ~ n.a#^) IS NOT TRUE)"),
 		each(versions, ", ", "a#"), each(versions, ", ", "g.a#"), key_equality, dimension->name,
-		each(versions, ", ", "$ = c.a#"), key, key_equality);
-	appendStringInfo(&sql,
+		each(versions, ", ", "$ = c.a#"), quote_identifier(dimension->key_name), key_equality);
+}
+
+static void
+append_insert(StringInfo sql, const Dimension *dimension)
+{
+	const Versions *versions = dimension->versions;
+
+	appendStringInfo(sql,
 					 "INSERT INTO %s (%s, valid_from, valid_to, %s) SELECT %s, c.f, c.e, %s "
 					 "FROM come AS c JOIN member AS u ON u.m = c.m WHERE NOT EXISTS "
 					 "(SELECT FROM moved AS x WHERE x.m = c.m AND x.f = c.f) ORDER BY c.m, c.f",
 					 dimension->name, natural_names(dimension), each(versions, ", ", "$"),
 					 dimension_parameters(dimension->nkeys, "u."), each(versions, ", ", "c.a#"));
+}
+
+/* One statement: from what is known and what is new, the versions as they are now. */
+static char *
+compose_write(const Ingest *ingest, const Dimension *dimension, const char *key_equality)
+{
+	const Versions *versions = dimension->versions;
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "WITH %s, ",
+					 compose_members(dimension, each(versions, "", ", d.$ AS a#")));
+	append_said(&sql, ingest, dimension);
+	append_new(&sql, versions);
+	append_moved(&sql, versions);
+	append_update(&sql, dimension, key_equality);
+	append_insert(&sql, dimension);
 	return sql.data;
 }
 

@@ -227,7 +227,7 @@ positions_to_list(KafkaConsumer *consumer, int n, const KafkaPosition *positions
 }
 
 static void
-assign_failed(KafkaConsumer *consumer, rd_kafka_resp_err_t code, const char *text)
+assign_failed(KafkaConsumer *consumer, const char *text)
 {
 	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
 					errmsg("could not assign partitions of topic \"%s\" on \"%s\": %s",
@@ -238,14 +238,12 @@ static void
 assign_check(KafkaConsumer *consumer, rd_kafka_error_t *error)
 {
 	char text[512];
-	rd_kafka_resp_err_t code;
 
 	if (error == NULL)
 		return;
-	code = rd_kafka_error_code(error);
 	strlcpy(text, rd_kafka_error_string(error), sizeof(text));
 	rd_kafka_error_destroy(error);
-	assign_failed(consumer, code, text);
+	assign_failed(consumer, text);
 }
 
 /* The partitions assigned have changed. */
@@ -267,7 +265,7 @@ kafka_consumer_assign(KafkaConsumer *consumer, int n, const KafkaPosition *posit
 
 	rd_kafka_topic_partition_list_destroy(list);
 	if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
-		assign_failed(consumer, code, rd_kafka_err2str(code));
+		assign_failed(consumer, rd_kafka_err2str(code));
 	consumer_nudge_partitions(consumer);
 }
 

@@ -510,7 +510,7 @@ log_allowed(int *suppressed)
 }
 
 static void
-log_line(KafkaHandle *handle, int level, const char *facility, const char *text)
+log_line(int level, const char *facility, const char *text)
 {
 	int suppressed;
 
@@ -554,7 +554,7 @@ handle_drain_log(KafkaHandle *handle)
 		{
 			if (level <= LOG_LEVEL_ERROR)
 				strlcpy(handle->last_log, line, sizeof(handle->last_log));
-			log_line(handle, level, source, line);
+			log_line(level, source, line);
 			pfree(line);
 		}
 	}

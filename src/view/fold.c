@@ -204,8 +204,8 @@ takes_away_safely(const KnownView *view)
 static SPIPlanPtr
 fold_plan(KnownView *view, bool plus, bool minus, bool wanted, bool gathered)
 {
-	SPIPlanPtr *kept =
-		&view->folds[(plus ? 1 : 0) + (minus ? 2 : 0) + (wanted ? 4 : 0) + (gathered ? 8 : 0)];
+	SPIPlanPtr *kept = &view->folds[(plus ? KEPT_PLUS : 0) + (minus ? KEPT_MINUS : 0) +
+									(wanted ? KEPT_WANTED : 0) + (gathered ? KEPT_GATHERED : 0)];
 
 	if (*kept == NULL)
 		*kept = spi_keep_plan(view->main ? distinct_fold(view, plus, minus, gathered)
@@ -219,8 +219,7 @@ fold_plan(KnownView *view, bool plus, bool minus, bool wanted, bool gathered)
 static bool *
 dirty_groups(KnownView *view, const PendingView *pending, bool *left, uint64 n)
 {
-	/* Places that no fold has: none takes nothing. */
-	SPIPlanPtr *kept = &view->folds[pending->apart ? 4 : 0];
+	SPIPlanPtr *kept = &view->folds[pending->apart ? KEPT_DIRTY_APART : KEPT_DIRTY];
 	bool any = false;
 
 	if (takes_away_safely(view))
@@ -303,8 +302,7 @@ upsert_values(KnownView *view, Tuplestorestate *plus, bool gathered, Tuplestores
 	if (tuplestore_tuple_count(inserted) > 0)
 	{
 		hand_over_many(INSERTED_ROWS, inserted, view->desc);
-		/* A place that no fold has: none takes nothing. */
-		execute_kept(&view->folds[0], distinct_inserted(view));
+		execute_kept(&view->folds[KEPT_INSERTED], distinct_inserted(view));
 		hand_back(INSERTED_ROWS);
 		(void) distinct_gave(view, SPI_tuptable, SPI_processed, given);
 	}
@@ -639,17 +637,6 @@ fold_of_main(List *folds, const KnownView *helper)
 	return NULL;
 }
 
-static void
-copy_rows(Tuplestorestate *from, Tuplestorestate *to, TupleDesc desc)
-{
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-
-	tuplestore_rescan(from);
-	while (tuplestore_gettupleslot(from, true, false, slot))
-		tuplestore_puttupleslot(to, slot);
-	ExecDropSingleTupleTableSlot(slot);
-}
-
 /*
  * What a helper gives is folded together with the view's own rows: not put to them, since those may
  * have to be folded once more, when a subtransaction is rolled back. A view that was emptied takes
@@ -668,10 +655,10 @@ feed(List *folds, const Fold *helper, Tuplestorestate *given)
 	{
 		main->pending->plus = tuplestore_begin_heap(false, false, work_mem);
 		if (plus)
-			copy_rows(plus, main->pending->plus, main->view->desc);
+			pending_copy_rows(plus, main->pending->plus, main->view->desc);
 		main->fed = true;
 	}
-	copy_rows(given, main->pending->plus, main->view->desc);
+	pending_copy_rows(given, main->pending->plus, main->view->desc);
 	/* A group may have several rows. */
 	main->pending->collected += 2;
 }
@@ -710,6 +697,54 @@ pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
 /* This session builds, and merges what others put into the journal. */
 static bool merges_journal;
 
+/* Of a view that is being built: its builder merges that, when it comes to it. */
+static void
+put_off(List **folds, const Fold *fold, bool or_break)
+{
+	Change change = {0};
+
+	journal_add(fold->view, fold->pending);
+	/* That the table was truncated shows at once, and so it does in the views over it. */
+	if (fold->pending->emptied && known_views(fold->view->row.view) != NIL)
+		pass_on(folds, fold, &change, or_break);
+}
+
+static void
+fold_helper(List **folds, const Fold *fold, bool or_break)
+{
+	Change change = {.given = tuplestore_begin_heap(false, false, work_mem)};
+	Step step = {.view = fold->view, .pending = fold->pending, .change = &change};
+
+	if (take_or_break(&step, or_break))
+	{
+		crash_point("helper_folded");
+		feed(*folds, fold, change.given);
+	}
+	else
+		*folds = list_delete_ptr(*folds, fold_of_main(*folds, fold->view));
+}
+
+static void
+fold_view(List **folds, const Fold *fold, bool or_break)
+{
+	Change change = {0};
+	Step step = {.view = fold->view, .pending = fold->pending};
+
+	if (known_views(fold->view->row.view) != NIL)
+	{
+		change.old = tuplestore_begin_heap(false, false, work_mem);
+		change.new = tuplestore_begin_heap(false, false, work_mem);
+		step.change = &change;
+	}
+	crash_point("fold_begins");
+	if (take_or_break(&step, or_break) && step.change)
+	{
+		crash_point("parent_folded");
+		pass_on(folds, fold, &change, or_break);
+	}
+	crash_point("fold_ended");
+}
+
 static void
 fold_all(List *pendings, bool or_break)
 {
@@ -728,44 +763,14 @@ fold_all(List *pendings, bool or_break)
 	/* Grows while it is gone through, behind where we are: views over views. */
 	for (int i = 0; i < list_length(folds); i++)
 	{
-		Fold *fold = list_nth(folds, i);
-		Change change = {0};
-		Step step = {.view = fold->view, .pending = fold->pending};
+		const Fold *fold = list_nth(folds, i);
 
 		if (fold->view->row.status == VIEW_BUILDING && !merges_journal)
-		{
-			journal_add(fold->view, fold->pending);
-			/* That the table was truncated shows at once, and so it does in the views over it. */
-			if (fold->pending->emptied && known_views(fold->view->row.view) != NIL)
-				pass_on(&folds, fold, &change, or_break);
-			continue;
-		}
-		if (fold->view->main)
-		{
-			change.given = tuplestore_begin_heap(false, false, work_mem);
-			step.change = &change;
-			if (take_or_break(&step, or_break))
-			{
-				crash_point("helper_folded");
-				feed(folds, fold, change.given);
-			}
-			else
-				folds = list_delete_ptr(folds, fold_of_main(folds, fold->view));
-			continue;
-		}
-		if (known_views(fold->view->row.view) != NIL)
-		{
-			change.old = tuplestore_begin_heap(false, false, work_mem);
-			change.new = tuplestore_begin_heap(false, false, work_mem);
-			step.change = &change;
-		}
-		crash_point("fold_begins");
-		if (take_or_break(&step, or_break) && step.change)
-		{
-			crash_point("parent_folded");
-			pass_on(&folds, fold, &change, or_break);
-		}
-		crash_point("fold_ended");
+			put_off(&folds, fold, or_break);
+		else if (fold->view->main)
+			fold_helper(&folds, fold, or_break);
+		else
+			fold_view(&folds, fold, or_break);
 	}
 }
 

@@ -18,6 +18,23 @@ typedef struct KnownColumn
 	Oid aggregate;             /* whose values a component is */
 } KnownColumn;
 
+/*
+ * Where the plans of folds are kept. One that merges has the sum of what it takes and gives, of
+ * which KEPT_PLUS or KEPT_MINUS is a part; behind those are the ones that come after it. Views of
+ * sessions have places of their own (session_fold.c).
+ */
+enum
+{
+	KEPT_PLUS = 1,
+	KEPT_MINUS = 2,
+	KEPT_WANTED = 4,   /* it gives the rows it wrote */
+	KEPT_GATHERED = 8, /* each group comes in one row */
+	KEPT_DIRTY = 16,
+	KEPT_DIRTY_APART,
+	KEPT_INSERTED,
+	KEPT_PLANS
+};
+
 typedef struct KnownView
 {
 	ViewRow row;
@@ -46,8 +63,7 @@ typedef struct KnownView
 	List *merges;            /* target entries that upsert.c merges by; NIL: not made yet */
 	bool plain_state;        /* known with the merges: merging is plain, too */
 	struct Located *located; /* where rows of the state lie; NULL: of none is known */
-	/* By what they take, 1 plus, 2 minus; and 4 if the rows are wanted, 8 if they are gathered. */
-	SPIPlanPtr folds[16];
+	SPIPlanPtr folds[KEPT_PLANS];
 } KnownView;
 
 /* List of KnownView *, in the order of folding; valid until the next call or change. */

@@ -99,14 +99,17 @@ pending_supersede(PendingView *pending, bool emptied)
 	pending->collected = 0;
 }
 
-static void
-copy_rows(Tuplestorestate *from, Tuplestorestate *to, TupleDesc desc)
+void
+pending_copy_rows(Tuplestorestate *from, Tuplestorestate *to, TupleDesc desc)
 {
 	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 
 	tuplestore_rescan(from);
 	while (tuplestore_gettupleslot(from, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
 		tuplestore_puttupleslot(to, slot);
+	}
 	ExecDropSingleTupleTableSlot(slot);
 }
 
@@ -124,7 +127,7 @@ append(PendingView *to, PendingView *from, bool minus)
 		*source = NULL;
 		return;
 	}
-	copy_rows(*source, *target, from->desc);
+	pending_copy_rows(*source, *target, from->desc);
 	drop(source);
 }
 
@@ -236,9 +239,9 @@ with_level(List *all, const PendingView *from)
 	if (from->superseded)
 		pending_supersede(to, from->emptied);
 	if (from->plus)
-		copy_rows(from->plus, pending_store(to, false), from->desc);
+		pending_copy_rows(from->plus, pending_store(to, false), from->desc);
 	if (from->minus)
-		copy_rows(from->minus, pending_store(to, true), from->desc);
+		pending_copy_rows(from->minus, pending_store(to, true), from->desc);
 	to->collected += from->collected;
 	return all;
 }

@@ -31,6 +31,9 @@ extern PendingView *pending_view(Oid view, Oid target, TupleDesc desc);
 /* The store to put partial rows into. */
 extern Tuplestorestate *pending_store(PendingView *pending, bool minus);
 
+/* Adds all rows of one store to another. */
+extern void pending_copy_rows(Tuplestorestate *from, Tuplestorestate *to, TupleDesc desc);
+
 /*
  * What came and went before does not count: the table was emptied, or else the state was computed
  * anew from the table as it is.

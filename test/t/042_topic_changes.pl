@@ -38,11 +38,8 @@ sub facts { return sql("SELECT string_agg(v, ' ' ORDER BY part, off) FROM $_[0]"
 
 sub wait_for
 {
-	my ($query, $expected, $what) = @_;
-	my $got = '';
-
-	poll_until(sub { ($got = ($node->psql('postgres', $query))[1]) eq $expected }, "$what", 60);
-	return is($got, $expected, $what);
+	my ($sql, $expected, $what) = @_;
+	return wait_for_result($node, $sql, $expected, $what, timeout => 60);
 }
 
 # What stat_ views say comes about once a second.

@@ -125,11 +125,7 @@ sub pids
 sub wait_for
 {
 	my ($sql, $expected, $what, $timeout) = @_;
-	my $got;
-	# What follows builds on it.
-	poll_until(sub { ($got = query($sql)) =~ $expected }, $what, $timeout // 40) or die "got: $got";
-	pass($what);
-	return;
+	return wait_for_result($node, $sql, $expected, $what, timeout => $timeout);
 }
 
 # Ends a process; gives the seconds that it took to go.

@@ -22,10 +22,7 @@ sub query
 sub wait_for
 {
 	my ($sql, $expected, $what) = @_;
-	my $got;
-	poll_until(sub { ($got = query($sql)) eq $expected }, $what, 40) or diag("got: $got");
-	is($got, $expected, $what);
-	return;
+	return wait_for_result($node, $sql, $expected, $what);
 }
 
 # Events of one partition, by their times of 2024-01-01.

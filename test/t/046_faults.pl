@@ -30,9 +30,7 @@ sub query { return $node->safe_psql('postgres', $_[0]) }
 sub wait_for
 {
 	my ($sql, $expected, $what) = @_;
-	my $got = '';
-	poll_until(sub { ($got = query($sql)) =~ $expected }, $what, 40) or die "got: $got\n" . query('TABLE telemetry.stat_pipeline');
-	return pass($what);
+	return wait_for_result($node, $sql, $expected, $what);
 }
 
 for my $name (qw(events hanging))

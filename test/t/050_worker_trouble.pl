@@ -53,11 +53,7 @@ sub produce_good
 sub wait_for
 {
 	my ($sql, $expected, $what, $timeout) = @_;
-	my $got;
-	poll_until(sub { ($got = query($sql)) =~ $expected }, $what, $timeout // 30)
-	  or die "got: $got\n" . query('TABLE telemetry.stat_pipeline');
-	pass($what);
-	return;
+	return wait_for_result($node, $sql, $expected, $what, timeout => $timeout // 30);
 }
 
 sub state_of

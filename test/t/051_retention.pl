@@ -15,11 +15,8 @@ sub query { my ($sql, $db) = @_; return $node->safe_psql($db // 'postgres', $sql
 
 sub wait_for
 {
-	my ($sql, $expected, $what, $db) = @_;
-	my $got = '';
-	poll_until(sub { ($got = query($sql, $db)) =~ $expected }, $what, 40) or die "got: $got";
-	pass($what);
-	return;
+	my ($sql, $expected, $what, $database) = @_;
+	return wait_for_result($node, $sql, $expected, $what, database => $database);
 }
 
 query(<<'SQL');

@@ -82,9 +82,7 @@ sub produce
 sub wait_for
 {
 	my ($sql, $expected, $what) = @_;
-	my $got = '';
-	poll_until(sub { ($got = query($sql)) =~ $expected }, $what, 40) or die "got: $got\n" . query('TABLE telemetry.stat_pipeline');
-	return pass($what);
+	return wait_for_result($node, $sql, $expected, $what);
 }
 
 sub goes_on

@@ -25,7 +25,8 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill crash json_event settled no_transaction_waits takes_less);
+our @EXPORT = qw(telemetry_node telemetry_conf create_server poll_until pg_version random_kill crash json_event settled no_transaction_waits takes_less
+  wait_for_result);
 our $root = abs_path(dirname(__FILE__) . '/../../..');
 
 # Nodes are UTF-8, whatever the caller's locale (initdb goes by it).
@@ -138,6 +139,19 @@ sub poll_until
 		sleep 0.05;
 	}
 	return $result;
+}
+
+# Passes when a query gives what is expected, a text or a pattern, within a time (timeout => seconds, default 40). Else dies, with
+# what it gave at last and how the pipelines are: what follows would build on it. database => another than postgres.
+sub wait_for_result
+{
+	my ($node, $sql, $expected, $what, %options) = @_;
+	my $ask = sub { return ($node->psql($options{database} // 'postgres', $_[0]))[1] // '' };
+	my $got = '';
+
+	poll_until(sub { $got = $ask->($sql); return ref $expected ? $got =~ $expected : $got eq $expected }, $what, $options{timeout} // 40)
+	  or die "got: $got\n" . $ask->('TABLE telemetry.stat_pipeline');
+	return pass($what);
 }
 
 # True once half a second has passed in which none of ten looks met a transaction of the processes that a condition over
