@@ -219,17 +219,16 @@ SELECT event_date, game_key, count(*) AS sessions, sum(ended_at - started_at) AS
        telemetry.quantile_agg(date_part('epoch', ended_at - started_at)) AS lengths
 FROM {internal}.session GROUP BY 1, 2;
 COMMENT ON MATERIALIZED VIEW {internal}.session_day IS 'Sessions by game and the day they began on.';
+-- A session is in each quarter of an hour that it goes on in, cut at its bounds: so that each has all it takes to know its
+-- greatest number. A day begins with one of them, as UTC or any other zone has it.
 CREATE MATERIALIZED VIEW {internal}.concurrent WITH (telemetry.continuous) AS
-SELECT game_key, n AS five_minutes, count(*) AS players
-FROM {internal}.session AS s,
-     LATERAL generate_series(ceil(date_part('epoch', s.started_at - timestamptz '1970-01-01 00:00+00') / 300)::integer,
-                             floor(date_part('epoch', s.ended_at - timestamptz '1970-01-01 00:00+00') / 300)::integer) AS n
-GROUP BY 1, 2;
-COMMENT ON MATERIALIZED VIEW {internal}.concurrent IS 'Players in a session at each full five minutes since 1970 (UTC).';
+SELECT w.window_start, s.game_key, telemetry.concurrency_agg(w.piece_start, w.piece_end) AS players
+FROM {internal}.session AS s, LATERAL telemetry.window_pieces(s.started_at, s.ended_at, '15 minutes') AS w GROUP BY 1, 2;
+COMMENT ON MATERIALIZED VIEW {internal}.concurrent IS 'Players in a session, over time, by game and quarter of an hour.';
 CREATE MATERIALIZED VIEW {internal}.concurrent_day WITH (telemetry.continuous) AS
-SELECT ((timestamp '1970-01-01' + five_minutes * interval '5 minutes') AT TIME ZONE 'UTC' AT TIME ZONE {tz})::date AS event_date, game_key, max(players) AS players
+SELECT (window_start AT TIME ZONE {tz})::date AS event_date, game_key, max(telemetry.concurrency_peak(players)) AS players
 FROM {internal}.concurrent GROUP BY 1, 2;
-COMMENT ON MATERIALIZED VIEW {internal}.concurrent_day IS 'Greatest number of a day of players in a session at a full five minutes.';
+COMMENT ON MATERIALIZED VIEW {internal}.concurrent_day IS 'Greatest number of a day of players in a session at one moment.';
 
 CREATE MATERIALIZED VIEW {internal}.money_day WITH (telemetry.continuous) AS
 SELECT event_date, currency, count(*) AS payers, sum(purchases) AS purchases, sum(revenue) AS revenue FROM {internal}.player_spending GROUP BY 1, 2;
@@ -400,8 +399,10 @@ COMMENT ON COLUMN {schema}.kpi_sessions.median_seconds IS 'Median length in seco
 COMMENT ON COLUMN {schema}.kpi_sessions.p95_seconds IS 'Length that 95 % do not exceed, in seconds: within 0.8 % of it.';
 
 CREATE VIEW {schema}.kpi_concurrent_players AS
-SELECT timestamptz '1970-01-01 00:00+00' + c.five_minutes * interval '5 minutes' AS at, c.game_key, g.game_id, c.players
-FROM {internal}.concurrent AS c JOIN {schema}.dim_game AS g USING (game_key);
+SELECT c.at, c.game_key, g.game_id, c.players
+FROM (SELECT w.window_start + n.after AS at, w.game_key, telemetry.concurrency_at(w.players, w.window_start + n.after) AS players
+      FROM {internal}.concurrent AS w CROSS JOIN (VALUES (interval '0'), ('5 minutes'), ('10 minutes')) AS n (after)) AS c
+JOIN {schema}.dim_game AS g USING (game_key) WHERE c.players > 0;
 COMMENT ON VIEW {schema}.kpi_concurrent_players IS 'Players in a session of a game at each full five minutes, first and last event included; no row: none.';
 COMMENT ON COLUMN {schema}.kpi_concurrent_players.at IS 'The moment.';
 COMMENT ON COLUMN {schema}.kpi_concurrent_players.game_key IS 'Game, a key of dim_game.';
@@ -411,11 +412,11 @@ COMMENT ON COLUMN {schema}.kpi_concurrent_players.players IS 'Players in a sessi
 CREATE VIEW {schema}.kpi_concurrent AS
 SELECT c.event_date, c.game_key, g.game_id, c.players AS peak_players
 FROM {internal}.concurrent_day AS c JOIN {schema}.dim_game AS g USING (game_key);
-COMMENT ON VIEW {schema}.kpi_concurrent IS 'Most players in a session of a game at a full five minutes of a day. kpi_concurrent_exact looks at every moment between as well.';
+COMMENT ON VIEW {schema}.kpi_concurrent IS 'Most players in a session of a game at one moment of a day, whatever moment that is, first and last event included: exact. A session over midnight counts on both days.';
 COMMENT ON COLUMN {schema}.kpi_concurrent.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_concurrent.game_key IS 'Game, a key of dim_game.';
 COMMENT ON COLUMN {schema}.kpi_concurrent.game_id IS 'Game.';
-COMMENT ON COLUMN {schema}.kpi_concurrent.peak_players IS 'The greatest of kpi_concurrent_players.players on the day.';
+COMMENT ON COLUMN {schema}.kpi_concurrent.peak_players IS 'The peak. Those of several games come at different moments: their sum is none.';
 
 CREATE VIEW {schema}.kpi_purchases AS
 SELECT p.event_date, p.game_key, g.game_id, p.region, p.device, p.currency, p.purchases, p.revenue::numeric(28,6) AS revenue
@@ -540,18 +541,7 @@ COMMENT ON COLUMN {schema}.kpi_funnel.players IS 'Players who did it after the s
 COMMENT ON COLUMN {schema}.kpi_funnel.conversion IS 'players / those of the first step, 0 to 1.';
 COMMENT ON COLUMN {schema}.kpi_funnel.from_previous IS 'players / those of the step before, 0 to 1; NULL: nobody did that.';
 
--- ---- what no continuous view can keep: computed when it is read -----------------------------------------------------
-
-CREATE VIEW {schema}.kpi_concurrent_exact AS
-SELECT (w.window_start AT TIME ZONE {tz})::date AS event_date, s.game_key, g.game_id, max(w.peak) AS peak_players
-FROM (SELECT game_key, telemetry.concurrent(started_at, ended_at, interval '15 minutes') AS windows
-      FROM {internal}.session GROUP BY 1) AS s CROSS JOIN LATERAL unnest(s.windows) AS w JOIN {schema}.dim_game AS g USING (game_key)
-GROUP BY 1, 2, 3;
-COMMENT ON VIEW {schema}.kpi_concurrent_exact IS 'Most players in a session of a game at one moment of a day, whatever moment that is, first and last event included. Computed from all sessions whenever it is read.';
-COMMENT ON COLUMN {schema}.kpi_concurrent_exact.event_date IS 'Day in time zone {tz_text}.';
-COMMENT ON COLUMN {schema}.kpi_concurrent_exact.game_key IS 'Game, a key of dim_game.';
-COMMENT ON COLUMN {schema}.kpi_concurrent_exact.game_id IS 'Game.';
-COMMENT ON COLUMN {schema}.kpi_concurrent_exact.peak_players IS 'The peak; 0: a day between sessions.';
+-- ---- of steps and days that are told when it is asked ---------------------------------------------------------------
 
 CREATE FUNCTION {schema}.funnel(steps text[], within interval, from_date date, to_date date,
     OUT step integer, OUT action text, OUT players bigint, OUT conversion numeric, OUT from_previous numeric) RETURNS SETOF record

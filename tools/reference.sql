@@ -14,7 +14,7 @@ INSERT INTO subject (title, names, about) VALUES
     ('Sums by key', '^sums|^sum_by$', '[sums.md](sums.md)'),
     ('Quantiles', '^quantile', '[quantiles.md](quantiles.md)'),
     ('Funnels', '^funnel', '[funnels.md](funnels.md), [kpis.md](kpis.md#funnels)'),
-    ('Sessions and concurrency', 'session|concurrent|^at$|^unnest$', '[sessions.md](sessions.md), [kpis.md](kpis.md)'),
+    ('Sessions and concurrency', 'session|concurren|^at$|^unnest$|^window_pieces$', '[sessions.md](sessions.md), [kpis.md](kpis.md)'),
     ('Windows', '^hop$|^cumulate$', '[windows.md](windows.md)'),
     ('Exact sums and moments', '^float8_|^exact_', '[numbers.md](numbers.md)'),
     ('Continuous views', '^(build|verify|suspend|resume|finalized_until|is_final|continuous_view|short_key|first|last|telemetry_state|telemetry_after_drop)$', '[views.md](views.md)'),

@@ -20,7 +20,7 @@ SELECT to_char(date_trunc('week', cohort_date), 'YYYY-MM-DD') AS "week from", su
        round(100 * sum(retained) FILTER (WHERE day_number = 30) / sum(cohort_players) FILTER (WHERE day_number = 30), 1) AS d30
 FROM game.kpi_retention GROUP BY 1 ORDER BY 1;
 
-\echo 'Sessions (kpi_sessions), and the most players at a full five minutes (kpi_concurrent), the last week:'
+\echo 'Sessions (kpi_sessions), and the most players at one moment (kpi_concurrent), the last week:'
 SELECT event_date, game_id, sessions, round(sessions_per_player, 2) AS per_player, round(average_seconds / 60, 1) AS average_minutes,
        round(median_seconds::numeric / 60, 1) AS median_minutes, peak_players
 FROM game.kpi_sessions JOIN game.kpi_concurrent USING (event_date, game_id)

@@ -592,6 +592,8 @@ final_of(ViewShape *shape, Aggref *aggref)
 			return final_of_sketch(shape, aggref, "funnel", "funnel_base", "funnel_aside");
 		if (strcmp(name, "sum_by") == 0 || strcmp(name, "sums_union_agg") == 0)
 			return final_of_float_state(shape, aggref, "sums");
+		if (strcmp(name, "concurrency_agg") == 0 || strcmp(name, "concurrency_union_agg") == 0)
+			return final_of_float_state(shape, aggref, "concurrency");
 		if (strcmp(name, "sessions_agg") == 0 || strcmp(name, "sessions_union_agg") == 0)
 			return final_of_sessions(shape, aggref);
 		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
@@ -637,8 +639,8 @@ hint_for(const Aggref *aggref)
 			   "in a continuous view without GROUP BY and aggregate where you read it.";
 	return "It can keep count, sum, avg, min, max, bool_and, bool_or, the bit_ aggregates, "
 		   "variance, stddev and the regression family, telemetry.first, last, "
-		   "approx_count_distinct and the hll, quantile, sessions, funnel and sums aggregates, and "
-		   "aggregates whose combine function is their transition function.";
+		   "approx_count_distinct and the hll, quantile, sessions, funnel, sums and concurrency "
+		   "aggregates, and aggregates whose combine function is their transition function.";
 }
 
 void

@@ -53,6 +53,8 @@ static const ComponentKind kinds[] = {
 	 FUNNEL_WHOLE},
 	{"sums", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})", "telemetry.sums_union_agg({a})",
 	 "OPERATOR(telemetry.-) {a}", NULL},
+	{"concurrency", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
+	 "telemetry.concurrency_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},
 	{"sessions", "COALESCE({a} OPERATOR(telemetry.||) {b}, {a}, {b})",
 	 "telemetry.sessions_union_agg({a})", NULL, NULL},
 	{"first",

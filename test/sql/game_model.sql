@@ -142,13 +142,13 @@ UNION ALL SELECT * FROM differ('SELECT event_date, game_id, abs(median_seconds -
     'SELECT DISTINCT (s AT TIME ZONE ''Europe/Berlin'')::date, game_id, true, true FROM session')
 UNION ALL SELECT * FROM differ('SELECT at, game_id, players FROM gm.kpi_concurrent_players',
     'SELECT t, game_id, c FROM five_minutes')
+-- the most at once is had at a start, or at a day's begin
 UNION ALL SELECT * FROM differ('SELECT event_date, game_id, peak_players FROM gm.kpi_concurrent',
-    'SELECT (t AT TIME ZONE ''Europe/Berlin'')::date, game_id, max(c) FROM five_minutes GROUP BY 1, 2')
--- the most at once is had at a start, or at the day's begin
-UNION ALL SELECT * FROM differ('SELECT event_date, game_id, peak_players FROM gm.kpi_concurrent_exact WHERE peak_players > 0',
     'SELECT (t AT TIME ZONE ''Europe/Berlin'')::date, game_id, max(c) FROM (SELECT t, g.game_id,
         (SELECT count(*) FROM session x WHERE x.game_id = g.game_id AND t BETWEEN x.s AND x.e) AS c
-     FROM (SELECT game_id, s AS t FROM session UNION SELECT game_id, (date_trunc(''day'', e, ''Europe/Berlin'')) FROM session) g) p WHERE c > 0 GROUP BY 1, 2');
+     FROM (SELECT game_id, s AS t FROM session
+           UNION SELECT game_id, day AT TIME ZONE ''Europe/Berlin'' FROM session, generate_series(date_trunc(''day'', s AT TIME ZONE ''Europe/Berlin''), e AT TIME ZONE ''Europe/Berlin'', ''1 day'') day) g) p
+     WHERE c > 0 GROUP BY 1, 2');
 SELECT * FROM differ('SELECT event_date, game_id, region, device, currency, purchases, revenue FROM gm.kpi_purchases',
     'SELECT d, game_id, region, device, currency, count(*), sum(amount) FROM raw WHERE action = ''purchase'' GROUP BY 1, 2, 3, 4, 5')
 UNION ALL SELECT * FROM differ('SELECT event_date, currency, dau, payers, purchases, revenue, conversion, arpdau, arppu FROM gm.kpi_monetization',

@@ -3,6 +3,7 @@
  * input function, big for the one that receives:
  *
  *   h hll   f float8_sum   m float8_moments   q quantile_sketch   s sessions   n funnel
+ *   c concurrency
  *   b hll_from_storage(bytea)
  *
  * A value that was taken must come back the same through its text and through its bytes, and
@@ -36,7 +37,8 @@ static FuzzType types[] = {{.letter = 'h', .name = "hll"},
 						   {.letter = 'm', .name = "float8_moments"},
 						   {.letter = 'q', .name = "quantile_sketch"},
 						   {.letter = 's', .name = "sessions"},
-						   {.letter = 'n', .name = "funnel"}};
+						   {.letter = 'n', .name = "funnel"},
+						   {.letter = 'c', .name = "concurrency"}};
 static FmgrInfo from_storage;
 
 /* ---- looking up ------------------------------------------------------------------------------ */

@@ -1,0 +1,288 @@
+/*
+ * telemetry.concurrency as bytes, as text and on the wire.
+ *
+ * A stored value is format and version, then of each step the time since the one before and the
+ * change, both as varints; equal values have equal bytes (the functions of telemetry.hll compare
+ * them), and these are sent, too. The text depends on no setting:
+ *
+ *     {2026-01-01 10:00:00+00, 2; 2026-01-01 10:45:00.000001+00, -1; ...}
+ *
+ * of each step its moment, and how many more go on from then on.
+ */
+#include "type/concurrency_type.h"
+
+#include "common/int.h"
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "libpq/pqformat.h"
+#include "sketch/varint.h"
+#include "type/text.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define ST_SORT          sort_steps
+#define ST_ELEMENT_TYPE  ConcurrencyStep
+#define ST_COMPARE(a, b) (((a)->time > (b)->time) - ((a)->time < (b)->time))
+#define ST_SCOPE         static
+#define ST_DEFINE
+#include "lib/sort_template.h"
+
+PG_FUNCTION_INFO_V1(telemetry_concurrency_in);
+PG_FUNCTION_INFO_V1(telemetry_concurrency_out);
+PG_FUNCTION_INFO_V1(telemetry_concurrency_recv);
+PG_FUNCTION_INFO_V1(telemetry_concurrency_send);
+
+enum
+{
+	FORMAT = 'C',
+	VERSION = 1,
+	HEADER = 2,
+	FIRST_ROOM = 16
+};
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+void
+concurrency_init(Concurrency *concurrency, MemoryContext context, size_t room)
+{
+	room = Max(room, FIRST_ROOM);
+	*concurrency = (Concurrency){.context = context, .room = room};
+	concurrency->steps = MemoryContextAllocHuge(context, room * sizeof(ConcurrencyStep));
+}
+
+void
+concurrency_append(Concurrency *concurrency, ConcurrencyStep step)
+{
+	ConcurrencyStep *last = &concurrency->steps[concurrency->count];
+
+	if (concurrency->count == 0 || last[-1].time != step.time)
+	{
+		*last = step;
+		concurrency->count++;
+	}
+	else if (pg_add_s64_overflow(last[-1].change, step.change, &last[-1].change))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						errmsg("more intervals begin or end at one moment than bigint counts")));
+	else if (last[-1].change == 0)
+		concurrency->count--;
+	concurrency->sorted = concurrency->count;
+}
+
+void
+concurrency_settle(Concurrency *concurrency)
+{
+	size_t count = concurrency->count;
+
+	if (concurrency->sorted == count)
+		return;
+	sort_steps(concurrency->steps, count);
+	concurrency->count = 0;
+	/* Never ahead of what is read. */
+	for (size_t i = 0; i < count; i++)
+		concurrency_append(concurrency, concurrency->steps[i]);
+}
+
+void
+concurrency_add(Concurrency *concurrency, int64 time, int64 change)
+{
+	/* What cancels needs no room. */
+	if (concurrency->count == concurrency->room && concurrency->count >= 2 * concurrency->sorted)
+		concurrency_settle(concurrency);
+	if (concurrency->count == concurrency->room)
+	{
+		concurrency->room *= 2;
+		concurrency->steps =
+			repalloc_huge(concurrency->steps, concurrency->room * sizeof(ConcurrencyStep));
+	}
+	concurrency->steps[concurrency->count++] = (ConcurrencyStep){time, change};
+}
+
+/* ---- values ---------------------------------------------------------------------------------- */
+
+Datum
+concurrency_datum(const Concurrency *concurrency)
+{
+	size_t size = VARHDRSZ + HEADER;
+	uint64 before = 0;
+	struct varlena *value;
+	uint8 *out;
+
+	for (size_t i = 0; i < concurrency->count; i++)
+	{
+		const ConcurrencyStep *step = &concurrency->steps[i];
+
+		size += varint_size(i == 0 ? varint_zigzag(step->time) : (uint64) step->time - before) +
+				varint_size(varint_zigzag(step->change));
+		before = (uint64) step->time;
+	}
+	if (size > MaxAllocSize)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("%zu steps are too many for a value of type telemetry.concurrency",
+							   concurrency->count),
+						errhint("Make a value for each of several keys or windows of time.")));
+	value = palloc(size);
+	SET_VARSIZE(value, size);
+	out = (uint8 *) VARDATA(value);
+	*out++ = FORMAT;
+	*out++ = VERSION;
+	for (size_t i = 0; i < concurrency->count; i++)
+	{
+		const ConcurrencyStep *step = &concurrency->steps[i];
+
+		out = varint_write(out, i == 0 ? varint_zigzag(step->time) : (uint64) step->time - before);
+		out = varint_write(out, varint_zigzag(step->change));
+		before = (uint64) step->time;
+	}
+	return PointerGetDatum(value);
+}
+
+const char *
+concurrency_unpack(const uint8 *bytes, size_t size, Concurrency *concurrency)
+{
+	const uint8 *at = bytes + HEADER;
+	const uint8 *end = bytes + size;
+
+	if (size < HEADER || bytes[0] != FORMAT || bytes[1] != VERSION)
+		return "format or version is not known";
+	/* Each takes two bytes or more. */
+	concurrency_init(concurrency, CurrentMemoryContext, (size - HEADER) / 2);
+	while (at < end)
+	{
+		ConcurrencyStep *step = &concurrency->steps[concurrency->count];
+		uint64 time, change;
+
+		at = varint_read(at, end, &time);
+		if (at != NULL)
+			at = varint_read(at, end, &change);
+		if (at == NULL)
+			return "a number does not end, or is longer than need be";
+		if (concurrency->count == 0)
+			step->time = varint_unzigzag(time);
+		else if (time == 0 || time > (uint64) PG_INT64_MAX - (uint64) step[-1].time)
+			return "steps are not in order";
+		else
+			step->time = (int64) ((uint64) step[-1].time + time);
+		step->change = varint_unzigzag(change);
+		if (step->change == 0)
+			return "a step changes nothing";
+		if (!IS_VALID_TIMESTAMP(step->time) && !TIMESTAMP_IS_NOBEGIN(step->time))
+			return "a moment is out of range";
+		concurrency->count++;
+	}
+	concurrency->sorted = concurrency->count;
+	return NULL;
+}
+
+void
+concurrency_from_datum(Datum datum, Concurrency *concurrency)
+{
+	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
+	const char *error = concurrency_unpack((const uint8 *) VARDATA_ANY(value),
+										   VARSIZE_ANY_EXHDR(value), concurrency);
+
+	if (error != NULL)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("value of type telemetry.concurrency is damaged"),
+						errdetail("The bytes do not fit: %s.", error)));
+	if ((Pointer) value != DatumGetPointer(datum))
+		pfree(value);
+}
+
+/* ---- text ------------------------------------------------------------------------------------ */
+
+Datum
+telemetry_concurrency_out(PG_FUNCTION_ARGS)
+{
+	StringInfoData out;
+	Concurrency concurrency;
+
+	concurrency_from_datum(PG_GETARG_DATUM(0), &concurrency);
+	initStringInfo(&out);
+	appendStringInfoChar(&out, '{');
+	for (size_t i = 0; i < concurrency.count; i++)
+	{
+		if (i > 0)
+			appendStringInfoString(&out, "; ");
+		text_append_time(&out, concurrency.steps[i].time);
+		appendStringInfo(&out, ", " INT64_FORMAT, concurrency.steps[i].change);
+	}
+	appendStringInfoChar(&out, '}');
+	PG_RETURN_CSTRING(out.data);
+}
+
+static void
+pg_attribute_noreturn() bad_text(const char *text, const char *detail)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+					errmsg("invalid input syntax for type telemetry.concurrency: \"%s\"",
+						   text_to_cstring(cstring_to_text_with_len(text, Min(strlen(text), 200)))),
+					errdetail("The text does not fit: %s.", detail),
+					errhint("Write {moment, how many more go on from then on; ...}, such as "
+							"{2026-01-01 10:00:00+00, 1; 2026-01-01 10:45:00+00, -1}.")));
+}
+
+Datum
+telemetry_concurrency_in(PG_FUNCTION_ARGS)
+{
+	const char *whole = PG_GETARG_CSTRING(0);
+	char *text = pstrdup(whole), *moment, *change;
+	Concurrency concurrency;
+	char separator = ';';
+
+	text += strspn(text, " ");
+	if (*text++ != '{')
+		bad_text(whole, "it does not begin with {");
+	concurrency_init(&concurrency, CurrentMemoryContext, 0);
+	if (text[strspn(text, " ")] == '}')
+		separator = text_cut(&text, "}", &moment);
+	while (separator == ';')
+	{
+		int64 time;
+
+		if (text_cut(&text, ",;}", &moment) != ',')
+			bad_text(whole, "a step is a moment and a number, with a comma between them");
+		separator = text_cut(&text, ",;}", &change);
+		time = text_read_time(moment);
+		if (TIMESTAMP_IS_NOEND(time))
+			bad_text(whole, "nothing changes at infinity");
+		concurrency_add(&concurrency, time,
+						DatumGetInt64(DirectFunctionCall1(int8in, CStringGetDatum(change))));
+	}
+	if (separator != '}' || text[strspn(text, " ")] != '\0')
+		bad_text(whole, "it does not end with }");
+	concurrency_settle(&concurrency);
+	return concurrency_datum(&concurrency);
+}
+
+/* ---- wire ------------------------------------------------------------------------------------ */
+
+Datum
+telemetry_concurrency_recv(PG_FUNCTION_ARGS)
+{
+	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
+	int size = message->len - message->cursor;
+	struct varlena *value = palloc(VARHDRSZ + size);
+	Concurrency concurrency;
+	const char *error;
+
+	SET_VARSIZE(value, VARHDRSZ + size);
+	pq_copymsgbytes(message, VARDATA(value), size);
+	error = concurrency_unpack((const uint8 *) VARDATA(value), size, &concurrency);
+	if (error != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+						errmsg("invalid binary format of type telemetry.concurrency"),
+						errdetail("The bytes do not fit: %s.", error)));
+	PG_RETURN_POINTER(value);
+}
+
+Datum
+telemetry_concurrency_send(PG_FUNCTION_ARGS)
+{
+	struct varlena *value = PG_GETARG_VARLENA_PP(0);
+	StringInfoData message;
+
+	pq_begintypsend(&message);
+	pq_sendbytes(&message, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
+	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
+}
