@@ -22,6 +22,7 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/wait_event.h"
 #include "worker/ingest_worker.h"
@@ -375,25 +376,32 @@ collect(void)
 }
 
 /*
- * Where no batch comes, none finds out that the server's options were changed: so a worker that is
- * not connected looks for itself.
+ * Where no batch comes, none finds out that the source reads another topic now, asks other brokers,
+ * or is gone: so a worker that is told of a change, or is not connected, looks for itself. What
+ * else was altered has time until there are rows; locks are not waited for here.
  */
 static void
-follow_server(void)
+follow_definitions(void)
 {
 	OwnerScope scope;
 	const Source *source;
 	bool other;
 
-	if (worker.slot->state != WORKER_CONNECTING)
+	process_begin(); /* hears what others have committed */
+	if (worker.slot->state != WORKER_CONNECTING && !ingest_was_altered(worker.ingest))
+	{
+		process_commit();
 		return;
-	process_begin();
+	}
 	/* Rights and mapping are the owner's; a source that is gone pauses the pipeline. */
 	owner_begin(&scope, worker.pipeline->owner);
 	source = source_open(worker.pipeline->source, worker.pipeline->owner, CurrentMemoryContext);
 	other =
 		strcmp(worker.fingerprint, ingest_worker_fingerprint(source, CurrentMemoryContext)) != 0;
 	owner_end(&scope);
+	/* So does a target. */
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(worker.pipeline->target)))
+		ingest_worker_open(&worker);
 	process_commit();
 	if (other)
 		ingest_worker_leave(&worker);
@@ -412,7 +420,7 @@ chores(void)
 	const char *error;
 
 	worker.next_chores = now + CHORES_MS * INT64CONST(1000);
-	follow_server();
+	follow_definitions();
 	if (now >= worker.next_discovery)
 	{
 		worker.next_discovery = now + DISCOVERY_MS * INT64CONST(1000);

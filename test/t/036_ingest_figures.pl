@@ -1,4 +1,5 @@
-# Figures by partition, the message at which a pipeline pauses, and what no pipeline may write to.
+# Figures by partition, the message at which a pipeline pauses, what no pipeline may write to, and
+# changes that a worker hears of while it has nothing to do.
 use strict;
 use warnings FATAL => 'all';
 
@@ -8,7 +9,7 @@ use TelemetryTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'bad:1', 'plain:1', 'leaf:1' ]);
+my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'bad:1', 'plain:1', 'leaf:1', 'old:1', 'new:1' ]);
 my $node = telemetry_node('main', extension => 1, conf => "fsync = off\nautovacuum = off\n");
 create_server($node, 'kafka', $mock);
 
@@ -99,6 +100,22 @@ $mock->produce('plain', [ 0, '', '{"id": 2}' ]);
 wait_for("SELECT state, reason FROM telemetry.stat_pipeline WHERE pipeline = 'plain'", qr/^paused\|public.plain .* is unlogged/, 'made unlogged it pauses the pipeline');
 $node->safe_psql('postgres', "ALTER TABLE plain SET LOGGED; SELECT telemetry.resume_pipeline('plain')");
 wait_for('SELECT count(*), sum(id) FROM plain', qr/^2\|3$/, 'which goes on once it is logged again');
+
+# ---- a worker without messages hears of what it reads from and writes to
+$node->safe_psql('postgres', <<'SQL');
+CREATE FOREIGN TABLE moved_topic (id int) SERVER kafka OPTIONS (topic 'old');
+CREATE FOREIGN TABLE gone_topic (id int) SERVER kafka OPTIONS (topic 'old');
+CREATE TABLE moved (id int);
+CREATE TABLE gone (id int);
+SELECT telemetry.create_pipeline(t, t || '_topic', t) FROM unnest('{moved,gone}'::text[]) t;
+SQL
+wait_for("SELECT bool_and(state = 'running' AND lag = 0) FROM telemetry.stat_pipeline WHERE pipeline IN ('moved', 'gone')", qr/^t$/, 'two workers wait for messages');
+$mock->produce('new', [ 0, '', '{"id": 7}' ]);
+$node->safe_psql('postgres', "ALTER FOREIGN TABLE moved_topic OPTIONS (SET topic 'new'); DROP TABLE gone");
+wait_for('SELECT id FROM moved', qr/^7$/, 'one reads the other topic, though none came from the old one');
+wait_for("SELECT state, reason FROM telemetry.stat_pipeline WHERE pipeline = 'gone'", qr/^paused\|the target table .* does not exist any more$/, 'the other pauses, since its target is gone');
+$node->safe_psql('postgres', 'DROP FOREIGN TABLE moved_topic');
+wait_for("SELECT state, reason FROM telemetry.stat_pipeline WHERE pipeline = 'moved'", qr/^paused\|the source .* does not exist any more$/, 'so does one whose source is dropped');
 
 # ---- a partition that is a topic takes what belongs to it
 $node->safe_psql('postgres', <<'SQL');
