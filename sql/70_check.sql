@@ -22,6 +22,14 @@ WITH RECURSIVE pipelines AS (
     SELECT view, view, target FROM dead_views
     UNION ALL
     SELECT c.view, d.view, d.target FROM chain c JOIN dead_views d ON d.view = c.target
+), needed (workers, processes) AS (
+    -- Beside ingest workers: the launcher, a supervisor, maintenance, and PostgreSQL's own launcher of logical replication.
+    SELECT n, n + 3 + (current_setting('max_logical_replication_workers')::integer > 0)::integer
+    FROM (SELECT coalesce(sum(workers), 0) AS n FROM pipelines WHERE state NOT IN ('paused', 'not activated')) w
+), enough (command) AS (
+    SELECT format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server',
+                  greatest(processes, current_setting('max_worker_processes')::integer) + current_setting('max_parallel_workers')::integer)
+    FROM needed
 ), findings (rank, subject, what, command) AS (
     -- The server.
     SELECT 1, 'server', 'telemetry is not in shared_preload_libraries: no pipeline runs, and continuous views cannot be made',
@@ -33,16 +41,15 @@ WITH RECURSIVE pipelines AS (
            'ALTER SYSTEM SET telemetry.enabled = on; SELECT pg_reload_conf();'
     WHERE NOT coalesce(current_setting('telemetry.enabled', true)::boolean, true)
     UNION ALL
-    SELECT 2, 'server', format('max_worker_processes is %s; %s ingest workers, the launcher, a supervisor, maintenance and parallel queries share them',
-                               current_setting('max_worker_processes'), n),
-           format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server', n + 3 + current_setting('max_parallel_workers')::integer)
-    FROM (SELECT coalesce(sum(workers), 0) AS n FROM pipelines WHERE state NOT IN ('paused', 'not activated')) w
-    WHERE n > 0 AND current_setting('max_worker_processes')::integer < n + 3
+    SELECT 2, 'server', format('max_worker_processes is %s; %s ingest workers, the launcher, a supervisor, maintenance, logical replication and parallel queries share them',
+                               current_setting('max_worker_processes'), workers), command
+    FROM needed, enough
+    WHERE workers > 0 AND current_setting('max_worker_processes')::integer < processes
     UNION ALL
-    SELECT 2, 'server', format('telemetry.max_workers is %s; pipelines ask for %s workers', current_setting('telemetry.max_workers', true), n),
-           format('ALTER SYSTEM SET telemetry.max_workers = %s; -- and max_worker_processes with it; then restart the server', n)
-    FROM (SELECT coalesce(sum(workers), 0) AS n FROM pipelines WHERE state NOT IN ('paused', 'not activated')) w
-    WHERE current_setting('telemetry.max_workers', true)::integer < n
+    SELECT 2, 'server', format('telemetry.max_workers is %s; pipelines ask for %s workers', current_setting('telemetry.max_workers', true), workers),
+           format('ALTER SYSTEM SET telemetry.max_workers = %s; -- and max_worker_processes with it; then restart the server', workers)
+    FROM needed
+    WHERE current_setting('telemetry.max_workers', true)::integer < workers
     UNION ALL
     SELECT 1, 'pipeline ' || quote_ident(pipeline), format('its %s was dropped', dropped),
            format('SELECT telemetry.drop_pipeline(%L); -- and create it anew, from telemetry.stat_partition.committed_offset on if its rows are still there', pipeline)
@@ -57,13 +64,12 @@ WITH RECURSIVE pipelines AS (
                 WHEN 'waiting for a worker' THEN 'has no worker: all of telemetry.max_workers or max_worker_processes are taken'
                 ELSE format('%s: %s', state, error) END,
            CASE state
-                WHEN 'waiting for a worker' THEN format('ALTER SYSTEM SET max_worker_processes = %s; ALTER SYSTEM SET telemetry.max_workers = %s; -- then restart the server',
-                                                        current_setting('max_worker_processes')::integer + workers,
-                                                        current_setting('telemetry.max_workers', true)::integer + workers)
+                WHEN 'waiting for a worker' THEN format('ALTER SYSTEM SET telemetry.max_workers = %s; %s',
+                                                        current_setting('telemetry.max_workers', true)::integer + workers, (SELECT command FROM enough))
                 WHEN 'connecting' THEN format('ALTER SERVER %I OPTIONS (SET bootstrap_servers ''HOST:PORT''); -- or mend the broker: it goes on by itself',
                                               (SELECT f.srvname FROM pg_foreign_table t JOIN pg_foreign_server f ON f.oid = t.ftserver WHERE t.ftrelid = source))
                 WHEN 'retrying' THEN format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: the batch is kept, and tried again', pipeline)
-                WHEN 'failed' THEN format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: it is started again', pipeline)
+                WHEN 'failed' THEN CASE WHEN error LIKE 'no slot for a background worker %' THEN (SELECT command FROM enough) ELSE format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: it is started again', pipeline) END
                 ELSE format('SELECT telemetry.resume_pipeline(%L);', pipeline) END
     FROM pipelines
     WHERE dropped IS NULL AND state IN ('paused', 'not activated', 'waiting for a worker') OR (state IN ('connecting', 'retrying', 'failed') AND error IS NOT NULL)

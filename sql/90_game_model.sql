@@ -545,7 +545,7 @@ COMMENT ON COLUMN {schema}.kpi_funnel.from_previous IS 'players / those of the s
 
 CREATE FUNCTION {schema}.funnel(steps text[], within interval, from_date date, to_date date,
     OUT step integer, OUT action text, OUT players bigint, OUT conversion numeric, OUT from_previous numeric) RETURNS SETOF record
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $funnel$
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS {quote}
     WITH player AS (
         SELECT telemetry.funnel_steps(telemetry.funnel_agg(s.nr::integer, f.event_time), within) AS reached
         FROM {schema}.fact_player_events AS f JOIN unnest(steps) WITH ORDINALITY AS s (action, nr) ON s.action = f.action
@@ -558,7 +558,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $funnel$
     SELECT n, steps[n], c.players, (c.players::numeric / nullif(first_value(c.players) OVER (ORDER BY n), 0))::numeric(9,6),
            (c.players::numeric / nullif(coalesce(lag(c.players) OVER (ORDER BY n), c.players), 0))::numeric(9,6)
     FROM counted AS c ORDER BY n
-$funnel$;
+{quote};
 COMMENT ON FUNCTION {schema}.funnel(text[], interval, date, date) IS 'How many players do the first step on a day from from_date to to_date, and each next one later, all within that time from the first; each player once. conversion: players / those of the first step; from_previous: / those of the step before; NULL: of nobody. Read from the facts of these days, once. Up to 64 steps; a day of within has 24 hours, months are an error (22023). Example: SELECT * FROM {schema_text}.funnel(ARRAY[''login'', ''purchase''], ''1 day'', ''2026-11-01'', ''2026-11-30'')';
 
 SELECT telemetry.create_pipeline({pipeline}, source => {topic_table}, target => {fact_table},
@@ -571,7 +571,7 @@ CREATE FUNCTION telemetry.create_game_model(
     time_zone text DEFAULT 'UTC', fields jsonb DEFAULT '{}', session_gap interval DEFAULT '30 minutes',
     churn_days integer DEFAULT 14, exact boolean DEFAULT false, pipeline text DEFAULT NULL, paused boolean DEFAULT false, script_only boolean DEFAULT false,
     funnel_steps text[] DEFAULT '{login,match_start,purchase}', funnel_within interval DEFAULT '1 day')
-RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+RETURNS text LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on SET intervalstyle = postgres AS $$
 DECLARE
     known CONSTANT jsonb := '{"player": "player_id", "game": "game_id", "action": "action", "time": "timestamp", "amount": "amount",
         "currency": "currency", "region": "region", "device": "device", "level": "level"}';
@@ -587,6 +587,9 @@ BEGIN
     IF server IS NULL OR topic IS NULL OR schema IS NULL OR time_zone IS NULL OR fields IS NULL OR session_gap IS NULL
         OR churn_days IS NULL OR exact IS NULL OR paused IS NULL OR script_only IS NULL OR funnel_steps IS NULL OR funnel_within IS NULL THEN
         RAISE null_value_not_allowed USING MESSAGE = 'only the pipeline''s name may be NULL';
+    END IF;
+    IF schema IN ('', 'telemetry') THEN
+        RAISE invalid_schema_name USING MESSAGE = format('the schema of a model cannot be "%s"', schema), HINT = 'Name one of its own, for example game.';
     END IF;
     IF octet_length(partitions) > 63 THEN
         RAISE name_too_long USING MESSAGE = format('schema name "%s" is too long', schema), HINT = 'With "_partitions" behind it, it must fit into 63 bytes.';
@@ -625,6 +628,8 @@ BEGIN
         'churn', churn_days::text, 'paused', paused::text, 'pipeline', quote_literal(coalesce(pipeline, schema || '_player_events')),
         'segment_users', CASE WHEN exact THEN 'count(DISTINCT player_key)' ELSE 'telemetry.approx_count_distinct(player_key)' END,
         'segment_kind', CASE WHEN exact THEN 'exact' ELSE 'sketched: exact for few, within about 1 % for many' END,
+        -- Longer than what it quotes, if that could end it.
+        'quote', '$funnel' || CASE WHEN strpos(schema, '$funnel') > 0 THEN repeat('_', length(schema)) ELSE '' END || '$',
         'funnel_steps', quote_literal(funnel_steps) || '::text[]', 'funnel_later', quote_literal(funnel_steps[2:]) || '::text[]',
         'funnel_conditions', (SELECT string_agg(CASE WHEN s.nr = 1 THEN 'n = 0 AND ' ELSE '' END || 'f.action = ' || quote_literal(s.action), ', ' ORDER BY s.nr)
                               FROM unnest(funnel_steps) WITH ORDINALITY AS s (action, nr)),

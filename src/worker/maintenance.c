@@ -36,6 +36,7 @@ maintenance_start(int database)
 {
 	static BackgroundWorkerHandle *handle;
 	static Moment next_start;
+	static bool said = false;
 	BackgroundWorker process = {
 		.bgw_name = "telemetry maintenance",
 		.bgw_type = "telemetry maintenance",
@@ -56,6 +57,12 @@ maintenance_start(int database)
 	next_start = now + START_AGAIN_MS * INT64CONST(1000);
 	memcpy(process.bgw_extra, &MyDatabaseId, sizeof(Oid));
 	handle = process_start(&process);
+	if (handle == NULL && !said)
+		ereport(WARNING, (errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+						  errmsg("could not start telemetry's maintenance: a retention waits"),
+						  errdetail("No slot for a background worker is free."),
+						  errhint("Raise max_worker_processes; it is tried again every second.")));
+	said = handle == NULL;
 	return handle != NULL;
 }
 

@@ -31,6 +31,8 @@
 #define IDLE_TICK_MS 10000
 #define REGROUP_MS   100 /* while workers of another number leave */
 
+#define NO_SLOT "no slot for a background worker is free: raise max_worker_processes"
+
 PGDLLEXPORT void telemetry_supervisor_main(Datum arg) pg_attribute_noreturn();
 
 static DatabaseSlot *own_slot;
@@ -106,6 +108,31 @@ set_error(WorkerSlot *slot, const char *error)
 	LWLockRelease(worker_shared->lock);
 }
 
+/* Whatever keeps a worker that was started from its first batch is something else. */
+static void
+forget_no_slot(WorkerSlot *slot)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	if (strcmp(slot->error, NO_SLOT) == 0)
+	{
+		slot->error[0] = '\0';
+		slot->error_at = 0;
+	}
+	LWLockRelease(worker_shared->lock);
+}
+
+/* Notes that there is no room for a worker, and says it once. */
+static void
+report_no_slot(WorkerSlot *slot, const char *name)
+{
+	if (strcmp(slot->error, NO_SLOT) != 0)
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED), errmsg("could not start %s", name),
+				 errdetail("No slot for a background worker is free."),
+				 errhint("Raise max_worker_processes; it is tried again every few seconds.")));
+	set_error(slot, NO_SLOT);
+}
+
 static void
 set_state(WorkerSlot *slot, WorkerState state)
 {
@@ -134,8 +161,10 @@ start_worker(int index, const Pipeline *pipeline)
 	{
 		set_state(slot, WORKER_FAILED);
 		slot->next_start = clock_after(LIMIT_MS);
-		set_error(slot, "no slot for a background worker is free: raise max_worker_processes");
+		report_no_slot(slot, process.bgw_name);
 	}
+	else
+		forget_no_slot(slot);
 }
 
 /* The slot of one slice; a free one is taken where there is none. -1: all are in use. */

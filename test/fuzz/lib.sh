@@ -25,13 +25,14 @@ fuzz_length()
 }
 
 # Runs a libFuzzer program: name, seconds, program, its arguments. It begins with the corpus that is kept; what it
-# finds on the way goes to build/fuzz/NAME/corpus, and an input that fails to build/fuzz/NAME.
+# finds on the way goes to build/fuzz/NAME/corpus, and an input that fails to build/fuzz/NAME. An input hangs after two minutes,
+# by the wall clock: on a busy machine a process may get nothing for tens of seconds.
 fuzz_run()
 {
 	local name=$1 out=$root/build/fuzz/$1 began=$SECONDS status=0 inputs length
 	length=$(fuzz_length "$2")
 	mkdir -p "$out/corpus"
-	"${@:3}" "$length" -timeout=10 -print_final_stats=1 -verbosity=0 -artifact_prefix="$out/" "$out/corpus" \
+	"${@:3}" "$length" -timeout=120 -print_final_stats=1 -verbosity=0 -artifact_prefix="$out/" "$out/corpus" \
 		"$root/test/fuzz/corpus/$name" >"$out/log" 2>&1 || status=$?
 	tail -n 60 "$out/log" | cut -c 1-300
 	inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out/log")

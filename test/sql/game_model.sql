@@ -10,6 +10,10 @@ SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', fields => '[1]
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', fields => '{"gamer": "uid"}');
 SELECT telemetry.create_game_model('model_kafka', 'events', NULL);
 SELECT telemetry.create_game_model('model_kafka', 'events', repeat('g', 60));
+SELECT telemetry.create_game_model('model_kafka', 'events', '');
+SELECT telemetry.create_game_model('model_kafka', 'events', 'telemetry');
+-- a name that looks like what quotes the body of the model's function
+SELECT count(*) FROM regexp_matches(telemetry.create_game_model('model_kafka', 'events', 'g$funnel$', script_only => true), '\$funnel_{9}\$', 'g');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', session_gap => '23 hours');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', session_gap => '0');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', funnel_steps => '{}');

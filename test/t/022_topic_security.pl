@@ -17,7 +17,9 @@ my $wrong = 'wr0ng-secret-value';
 my $kafka = TelemetryTest::Kafka->new(
 	version => '3.9.1',
 	listeners => [ 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL' ],
-	users => { alice => $password });
+	users => { alice => $password },
+	# Who has logged in so, on this listener, is logged out again.
+	properties => { 'listener.name.sasl_ssl.scram-sha-256.connections.max.reauth.ms' => 2000 });
 my $node = telemetry_node('main', extension => 1, conf => "log_statement = 'none'\nlog_min_messages = debug1\nlog_error_verbosity = verbose\n");
 my $tls = $kafka->dir . '/tls';
 
@@ -123,6 +125,44 @@ like(say('SET SESSION AUTHORIZATION other; SELECT * FROM owned'), qr/ERROR/, 'a 
 like(say(q{SET SESSION AUTHORIZATION other; CREATE FOREIGN TABLE mine (n int) SERVER plain OPTIONS (topic 'events')}), qr/permission denied/, 'a table needs USAGE on the server');
 like(say(q{SET SESSION AUTHORIZATION other; CREATE SERVER mine FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers 'a:1')}), qr/permission denied for foreign-data wrapper/, 'a server needs USAGE on the wrapper');
 is(sql(q{SET SESSION AUTHORIZATION reader; SELECT count(*) FROM pg_user_mappings WHERE array_to_string(umoptions, ',') LIKE '%secret%'}), '0', 'mappings are not shown');
+
+# ---- a login that expires while its connection stands: the broker closes that, the worker logs in again; as long as the
+# password is another one, it says so
+
+sub wait_for
+{
+	my ($query, $wanted, $what) = @_;
+	my $got = '';
+	poll_until(sub { ($got = sql($query)) =~ $wanted }, $what, 60) or die "got: $got\n" . sql('TABLE telemetry.stat_pipeline');
+	return pass($what);
+}
+
+# Connections of the worker that the broker has ended, by the client's debugging.
+sub expired { my @times = slurp_file($node->logfile) =~ /Kafka client: .*Disconnected \(after \d+ms in state UP\)/g; return scalar @times }
+
+my $status = q(SELECT state || ': ' || coalesce(error, '') FROM telemetry.stat_pipeline);
+my $produced = 0;
+$kafka->create_topic('logins', 1);
+make('expiring', 'SASL_SSL', { security_protocol => 'sasl_ssl', ssl_ca_pem => $ca, sasl_mechanism => 'SCRAM-SHA-256', debug => 'broker,security', 'reconnect.backoff.max.ms' => 500 }, {});
+sql("CREATE USER MAPPING FOR CURRENT_USER SERVER expiring OPTIONS (sasl_username 'alice', sasl_password '$password')");
+sql(q{ALTER FOREIGN TABLE expiring OPTIONS (SET topic 'logins'); CREATE TABLE logins (n int); SELECT telemetry.create_pipeline('logins', 'expiring', 'logins')});
+my $ended = expired();
+for my $turn (1 .. 2)
+{
+	$kafka->produce('logins', '{"n": ' . $produced++ . '}');
+	wait_for('SELECT count(*), count(DISTINCT n) FROM logins', qr/^$produced\|$produced$/, "a login that is $turn");
+	ok(poll_until(sub { expired() > $ended }, 'the broker to end it', 40), 'expires, and the broker ends its connection');
+	$ended = expired();
+}
+$kafka->produce('logins', '{"n": ' . $produced++ . '}');
+wait_for('SELECT count(*), count(DISTINCT n) FROM logins', qr/^$produced\|$produced$/, 'the worker has logged in again, and goes on');
+sql("ALTER USER MAPPING FOR CURRENT_USER SERVER expiring OPTIONS (SET sasl_password '$wrong')");
+$kafka->produce('logins', '{"n": ' . $produced++ . '}');
+wait_for($status, qr/^connecting: .*uthentication/, 'a password that is not valid any more is told');
+sql("ALTER USER MAPPING FOR CURRENT_USER SERVER expiring OPTIONS (SET sasl_password '$password')");
+wait_for('SELECT count(*), count(DISTINCT n) FROM logins', qr/^$produced\|$produced$/, 'with the right one it goes on');
+wait_for($status, qr/^running: $/, 'and says so');
+sql(q{SELECT telemetry.drop_pipeline('logins')});
 
 # ---- secrets -------------------------------------------------------------------------------------
 

@@ -177,6 +177,19 @@ $node->safe_psql('postgres', q(SELECT telemetry.alter_pipeline('a', workers => 2
 $node->safe_psql('postgres', q(SELECT telemetry.resume_pipeline('a')));
 is_exact('a', 'two workers instead of four');
 
+# ---- a database that goes while its workers start
+for my $n (0 .. 5)
+{
+	$node->safe_psql('postgres', 'CREATE DATABASE short_lived');
+	$node->safe_psql('short_lived', 'CREATE EXTENSION telemetry');
+	create_target('short_lived', 'c');
+	$node->safe_psql('short_lived', q(SELECT telemetry.create_pipeline('c', 'c_topic', 'c', workers => 2)));
+	sleep $n * 0.015;
+	my $dropped = query(q(SELECT oid FROM pg_database WHERE datname = 'short_lived'));
+	$node->safe_psql('postgres', 'DROP DATABASE short_lived');
+	is(query("SELECT count(*) FROM pg_stat_activity WHERE datid = $dropped"), 0, 'nothing of a database that went at once runs');
+}
+
 # ---- telemetry.max_workers is used up
 $node->append_conf('postgresql.conf', "max_worker_processes = 32\ntelemetry.max_workers = 3\n");
 $node->restart;

@@ -82,6 +82,10 @@ my $holder = $node->background_psql('postgres');
 $holder->query_safe('BEGIN; LOCK TABLE locked IN ACCESS EXCLUSIVE MODE');
 produce_good('locked', 10);
 my $locked_at = time;
+# No transaction that is older than this is to be left when its time is over.
+my $waits = q(SELECT count(*) FROM pg_locks WHERE relation = 'locked'::regclass AND NOT granted);
+wait_for($waits, qr/^1$/, 'a batch waits for it');
+my $then = query('SELECT pg_current_xact_id()::xid');
 
 # ---- a full disk: raised by a trigger that counts by a sequence, since a retry takes all else back
 create('crowded');
@@ -206,6 +210,9 @@ is(query(q(TABLE large_sum)), '201|200000001', 'and in the view');
 # ---- the lock, again
 sleep 0.1 while time < $locked_at + 10.5;
 wait_for(state_of('locked'), qr/^retrying: canceling statement due to lock timeout/, 'a lock on the target is said after lock_timeout');
+wait_for($waits, qr/^1$/, 'the next try waits');
+wait_for("SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'telemetry%' AND (age(backend_xmin) > age('$then'::xid) OR age(backend_xid) > age('$then'::xid))",
+	qr/^0$/, 'and holds vacuum back since then only, not since the lock');
 $holder->query_safe('COMMIT');
 $holder->quit;
 is_exact('locked', 'after the lock');

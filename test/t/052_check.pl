@@ -141,7 +141,20 @@ finds('disabled workers', qr/^error\|server\|telemetry.enabled is off.*\|ALTER S
 });
 poll_until(sub { query('SELECT state FROM telemetry.stat_pipeline') eq 'running' }, 'it runs again');
 
-# max_worker_processes: the launcher takes one, the supervisor another; nothing is left.
+# max_worker_processes: PostgreSQL's own launcher takes one, ours another, the supervisor a third, maintenance one at times.
+for my $limit ([ 0, 'launcher', 'has no worker: all of .* are taken' ], [ 3, 'worker', 'failed: no slot for a background worker is free.*' ])
+{
+	query("ALTER SYSTEM SET max_worker_processes = $limit->[0]");
+	$node->restart;
+	finds("no room for the $limit->[1]", qr/^error\|pipeline p\|$limit->[2]\|ALTER SYSTEM SET /m, sub {
+		query($_) for split /;/, query(q{SELECT split_part(command, ' --', 1) FROM telemetry.check() WHERE subject = 'pipeline p'});
+		$node->restart;
+		ok(poll_until(sub { query(q{SELECT state, error FROM telemetry.stat_pipeline}) eq 'running|' }, 'to run', 40), 'what it says makes room at once, and leaves no error');
+	}, 1);
+}
+like(slurp_file($node->logfile), qr/could not start telemetry ingest p \d.*No slot.*Raise max_worker_processes/s, 'the log says it, too');
+query('ALTER SYSTEM RESET max_worker_processes; ALTER SYSTEM RESET telemetry.max_workers');
+# And nothing for the supervisor.
 $node->append_conf('postgresql.conf', 'max_worker_processes = 2');
 $node->restart;
 finds('too few processes', qr/^warning\|server\|max_worker_processes is 2; 2 ingest workers.*\|ALTER SYSTEM SET max_worker_processes = \d+;/m, sub {

@@ -3,6 +3,7 @@
 #   - the server lives, and no sanitizer says anything in its log;
 #   - no error is an internal one (class XX): what a user says wrongly has an errcode of its own;
 #   - no statement hangs;
+#   - a game's model is made of what it was told, and nothing else is made with it;
 #   - a value of telemetry.sums that is taken, as text or bytes, comes back, and goes away again;
 #   - afterwards the pipelines still can be read, and stand within their topic.
 use strict;
@@ -207,7 +208,31 @@ sub sums_received
 	return "\\copy received FROM '$path' (FORMAT binary)\nSELECT $sums_hold FROM received;\nDELETE FROM received";
 }
 
+# A game's model, of names that would like to be statements: its script alone, or made and thrown away. Nothing but the model may
+# come of it, and a field has the path that it was given.
+my @breakouts = map { my $start = $_; map { $start . $_ } '', '; CREATE TABLE public.canary (); --' } '$funnel$', '$funnel_$', '$script$', '$$', "'", '"', "\\'", "\\\\'", '{schema}',
+  "*/", "\n", ')', "');", '");';
+sub breakout { return maybe(0.4) ? pick('game', 'g', 'a.b', 'x') . pick(@breakouts) : word() }
+sub model
+{
+	my $made = maybe(0.1);
+	my ($server, $topic, $schema) = ($made ? ('here', 'fuzz') : maybe(0.7) ? ('here', 'fuzz') : (breakout(), breakout()), maybe(0.3) ? 'game' : breakout());
+	my $path = maybe(0.5) ? 'player_id' : maybe(0.7) ? '"' . breakout() =~ s/(["\\])/\\$1/gr . '"' : breakout();
+	my $string = sub { my ($text) = @_; $text =~ s/(["\\])/\\$1/g; $text =~ s/([\x00-\x1f])/sprintf '\\u%04x', ord $1/ge; return "\"$text\"" };
+	my $fields = $made || maybe(0.7) ? '{"player": ' . $string->($path) . (maybe(0.3) ? ', "amount": ' . $string->(pick('price', 'a.b', '"c d"', breakout())) : '') . '}' : json(0);
+	my $call = 'telemetry.create_game_model(' . join(', ', map { "$_->[0] => $_->[1]" } [ server => quote($server) ], [ topic => quote($topic) ], [ schema => quote($schema) ],
+		[ fields => quote($fields) . '::jsonb' ], [ paused => 'true' ],
+		grep { maybe($made ? 0.1 : 0.3) } [ time_zone => quote(pick('UTC', 'Europe/Berlin', 'America/St_Johns', breakout())) ], [ session_gap => interval() ],
+		[ churn_days => integer() ], [ exact => boolean() ], [ pipeline => quote(breakout()) ], [ funnel_within => interval() ],
+		[ funnel_steps => 'ARRAY[' . join(', ', map { quote(breakout()) } 1 .. int rand 4) . ']::text[]' ]);
+	return "SELECT length($call, script_only => true))" unless $made;
+	return 'BEGIN;' . (maybe(0.2) ? "\nSET LOCAL standard_conforming_strings = off;" : '') . "\nSELECT $call);\nSELECT 'MODEL DIFFERS' WHERE to_regclass('public.canary') IS NOT NULL"
+	  . ' OR 1 <> (SELECT count(*) FROM pg_attribute WHERE attname = ' . "'player_id' AND attrelid = format('%I.player_events_topic', " . quote("${schema}_internal") . ')::regclass'
+	  . ' AND attfdwoptions = ARRAY[' . quote("path=$path") . "]::text[]);\nROLLBACK";
+}
+
 my @statements = (
+	[ 1, \&model ],
 	[ 5, sub { "SELECT $sums_hold FROM (SELECT " . quote(sums_text()) . '::telemetry.sums) v(s)' } ], [ 5, \&sums_received ],
 	[ 6, sub { 'SELECT * FROM telemetry.seek_pipeline(' . pipeline() . ', offsets => ' . quote(json(maybe(0.8) ? -9 : 0)) . '::jsonb, allow_duplicates => ' . boolean() . ')' } ],
 	[ 4, sub { 'SELECT * FROM telemetry.seek_pipeline(' . pipeline() . ', ' . quote(pick(@times, word())) . ', allow_duplicates => ' . boolean() . ')' } ],
@@ -311,6 +336,8 @@ while ($statements ? $total < $statements : time < $end)
 	  . " WHERE NOT EXISTS (SELECT FROM telemetry.pipeline p WHERE p.name = unnest.name);\n" =~ s/unnest\.name/name.name/r;
 	$script .= "SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline WHERE name NOT IN ('running', 'paused', 'other') AND random() < 0.3;\n";
 	my $said = psql($script);
+	fail("the script of a game's model is none; see $out/said") if $said =~ /ERROR:  42601: .*\n(?:.*\n){0,3}?DETAIL:  This is from the script/;
+	fail("a game's model is not what was asked for; see $out/said") if $said =~ /^MODEL DIFFERS/m;
 	fail("a value of telemetry.sums is not what it was; see $out/said") if $said =~ /^SUMS DIFFER/m;
 	while ($said =~ /ERROR:  ([0-9A-Z]{5}): (.*)/g)
 	{

@@ -367,7 +367,13 @@ initStringInfo(StringInfo string)
 static void
 shim_append(StringInfo string, const void *data, int length)
 {
-	string->data = repalloc(string->data, string->len + length + 1);
+	/* As the server's does: room for as much again, or a message is copied for each of its bytes.
+	 */
+	if (string->len + length >= string->maxlen)
+	{
+		string->maxlen = 2 * (string->len + length + 1);
+		string->data = repalloc(string->data, string->maxlen);
+	}
 	memcpy(string->data + string->len, data, length);
 	string->len += length;
 	string->data[string->len] = '\0';
