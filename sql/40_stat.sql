@@ -45,7 +45,8 @@ SELECT p.name AS pipeline, o.partition, o.next_offset AS committed_offset,
 FROM telemetry.partition_offset o
 JOIN telemetry._pipeline p USING (pipeline_id)
 LEFT JOIN telemetry._partitions() s USING (pipeline_id, partition)
-WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE');
+WHERE (p.partitions IS NULL OR o.partition OPERATOR(pg_catalog.=) ANY (p.partitions))
+AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE'));
 COMMENT ON VIEW telemetry.stat_partition IS
 'One row per partition that a pipeline reads. lag: messages to the last stable offset, NULL while the broker has not told; lag_seconds: age of the last stored message while there is lag; open_transactions: offsets past the last stable one. Counters count each message once since the pipeline was created, as what it is now (telemetry.retry_dead_letters() moves it from dead); late: stored with an event time before the pipeline''s watermark. '
 'Example: SELECT partition, lag, watermark FROM telemetry.stat_partition WHERE pipeline = ''player_events''';
@@ -66,7 +67,7 @@ SELECT p.name AS pipeline, p.owner, p.source, p.target,
             END AS reason,
        p.workers AS workers_wanted, coalesce(w.running, 0) AS workers_running,
        w.path, w.path_reason, w.dimensions, o.lag, o.lag_seconds,
-       o.stored, o.duplicates, o.suppressed, o.skipped, o.dead, o.late,
+       c.stored, c.duplicates, c.suppressed, c.skipped, c.dead, c.late,
        (SELECT count(*) FROM telemetry._dead_letter l WHERE l.pipeline_id = p.pipeline_id) AS dead_letters,
        (SELECT l.failed_at FROM telemetry._dead_letter l WHERE l.pipeline_id = p.pipeline_id ORDER BY l.dead_letter_id DESC LIMIT 1) AS last_dead_letter_at,
        m.watermark, o.partitions, o.paused_partitions, w.last_commit_at, w.blocked_by, w.error, w.error_at
@@ -75,11 +76,14 @@ CROSS JOIN (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.cu
 LEFT JOIN telemetry.activation a USING (pipeline_id)
 LEFT JOIN telemetry.pipeline_watermark m USING (pipeline_id)
 LEFT JOIN LATERAL (
-    SELECT CASE WHEN count(*) = count(s.lag) THEN sum(s.lag)::bigint END AS lag, max(s.lag_seconds) AS lag_seconds, sum(s.stored)::bigint AS stored,
-           sum(s.duplicates)::bigint AS duplicates, sum(s.suppressed)::bigint AS suppressed,
-           sum(s.skipped)::bigint AS skipped, sum(s.dead)::bigint AS dead, sum(s.late)::bigint AS late,
+    SELECT CASE WHEN count(*) = count(s.lag) THEN sum(s.lag)::bigint END AS lag, max(s.lag_seconds) AS lag_seconds,
            count(*)::integer AS partitions, count(s.pause_reason)::integer AS paused_partitions
     FROM telemetry.stat_partition s WHERE s.pipeline = p.name) o ON true
+-- Those that it does not read any more count, too.
+LEFT JOIN LATERAL (
+    SELECT sum(r.stored)::bigint AS stored, sum(r.duplicates)::bigint AS duplicates, sum(r.suppressed)::bigint AS suppressed,
+           sum(r.skipped)::bigint AS skipped, sum(r.dead)::bigint AS dead, sum(r.late)::bigint AS late
+    FROM telemetry.partition_offset r WHERE r.pipeline_id = p.pipeline_id) c ON true
 LEFT JOIN LATERAL (
     SELECT count(*)::integer AS workers, count(v.pid)::integer AS running,
            max(v.path) AS path, max(v.path_reason) AS path_reason, max(v.dimensions) AS dimensions, max(v.last_commit_at) AS last_commit_at,

@@ -11,7 +11,7 @@ LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
 WITH RECURSIVE pipelines AS (
     SELECT s.*, p.event_time_column, p.create_partitions, p.paused_at, p.workers,
-           -- A worker that has nothing to write does not look; a paused one cannot be resumed.
+           -- A pipeline that pauses for that cannot be resumed.
            CASE WHEN NOT EXISTS (SELECT FROM pg_class WHERE oid = s.source) THEN 'source'
                 WHEN NOT EXISTS (SELECT FROM pg_class WHERE oid = s.target) THEN 'target' END AS dropped
     FROM telemetry.stat_pipeline s JOIN telemetry.pipeline p ON p.name = s.pipeline
@@ -77,6 +77,13 @@ WITH RECURSIVE pipelines AS (
     SELECT 1, format('pipeline %I, partition %s', pipeline, partition), format('not read: %s', pause_reason),
            format('SELECT telemetry.resume_pipeline(%L); -- after what the reason asks for', pipeline)
     FROM telemetry.stat_partition WHERE pause_reason IS NOT NULL
+    UNION ALL
+    SELECT 2, 'pipeline ' || quote_ident(p.pipeline),
+           format('is to read partitions that its topic does not have: %s', string_agg(n::text, ', ' ORDER BY n)),
+           format('SELECT partition FROM telemetry.stat_partition WHERE pipeline = %L; -- those are there: telemetry.alter_pipeline(%L, partitions => ...)', p.pipeline, p.pipeline)
+    FROM pipelines p JOIN telemetry.pipeline q ON q.name = p.pipeline CROSS JOIN unnest(q.partitions) n
+    WHERE p.state = 'running' AND NOT EXISTS (SELECT FROM telemetry.stat_partition s WHERE s.pipeline = p.pipeline AND s.partition = n)
+    GROUP BY p.pipeline
     UNION ALL
     SELECT 2, 'pipeline ' || quote_ident(pipeline),
            format('lags %s messages and %s seconds behind', lag, round(lag_seconds)),

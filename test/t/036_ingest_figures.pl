@@ -64,6 +64,14 @@ $node->safe_psql('postgres', 'ALTER TABLE ignoring DROP CONSTRAINT ignoring_id_c
 is(query("SELECT stored, dead FROM telemetry.retry_dead_letters('ignoring')"), '1|0', 'a dead letter is tried again');
 is(query(figures('ignoring')), "0|99|1|0|0|0\n1|11|51|0|0|1", 'and found to be a duplicate, of its partition');
 
+# ---- partitions that are left to others: nothing waits in them for this pipeline, what it has stored of them stays
+$node->safe_psql('postgres', "SELECT telemetry.alter_pipeline('suppressing', partitions => '{1}')");
+wait_for("SELECT state, lag, partitions, stored, suppressed FROM telemetry.stat_pipeline WHERE pipeline = 'suppressing'", qr/^running\|0\|1\|100\|61$/, 'a pipeline has the lag of the partitions that it reads, and all its counters');
+is(query("SELECT string_agg(partition::text, ' ') FROM telemetry.stat_partition WHERE pipeline = 'suppressing'"), '1', 'stat_partition has those that it reads');
+
+$node->safe_psql('postgres', "SELECT telemetry.alter_pipeline('suppressing', partitions => '{1,5,7}')");
+wait_for("SELECT what FROM telemetry.check() WHERE subject = 'pipeline suppressing' AND what LIKE '% topic %'", qr/^is to read partitions that its topic does not have: 5, 7$/, 'check() names partitions that are not there');
+
 # ---- dead_letter_limit is exact, wherever batches begin and end
 $node->safe_psql('postgres', <<'SQL');
 CREATE FOREIGN TABLE bad_topic (id int, o bigint OPTIONS (metadata 'offset')) SERVER kafka OPTIONS (topic 'bad');
