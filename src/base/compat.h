@@ -332,4 +332,14 @@ compat_grouped_expr(Query *query, TargetEntry *entry)
 #define compat_executor_run(query) ExecutorRun(query, ForwardScanDirection, 0, true)
 #endif
 
+/* 17 lets the expression of a generated column be changed, which computes its values anew. */
+#if PG_VERSION_NUM >= 170000
+#define compat_sets_expression(command) ((command)->subtype == AT_SetExpression)
+#else
+#define compat_sets_expression(command) false
+#endif
+
+/* 18 has columns that are generated when they are read. */
+#define COMPAT_GENERATED_VIRTUAL 'v'
+
 #endif

@@ -24,6 +24,7 @@
 #include "utils/regproc.h"
 #include "utils/typcache.h"
 #include "view/place.h"
+#include "view/renamed.h"
 #include "view/shape.h"
 
 int
@@ -115,6 +116,25 @@ is_concatenation(Oid function)
 	return function == F_ANYTEXTCAT || function == F_TEXTANYCAT;
 }
 
+/* From PostgreSQL 18 on: no row has its value, and so none that a trigger hands over. */
+static bool
+is_virtual(const ViewShape *shape, const Var *var)
+{
+	const RangeTblEntry *rte;
+
+	if (var->varlevelsup > 0 || var->varattno <= 0)
+		return false;
+	rte = rt_fetch(var->varno, shape->query->rtable);
+	if (rte->rtekind == RTE_JOIN)
+	{
+		const Node *below = list_nth(rte->joinaliasvars, var->varattno - 1);
+
+		return below && IsA(below, Var) && is_virtual(shape, (const Var *) below);
+	}
+	return rte->rtekind == RTE_RELATION && rte->relid == shape->target &&
+		   get_attgenerated(rte->relid, var->varattno) == COMPAT_GENERATED_VIRTUAL;
+}
+
 static bool
 refuse_unstable(Node *node, void *context)
 {
@@ -128,6 +148,10 @@ refuse_unstable(Node *node, void *context)
 			   "Leave it to the query that reads the view.", ((SQLValueFunction *) node)->location);
 	if (IsA(node, GroupingFunc))
 		refuse(shape, "GROUPING()", "Leave it out.", ((GroupingFunc *) node)->location);
+	if (IsA(node, Var) && is_virtual(shape, (const Var *) node))
+		refuse(shape, "virtual generated columns of the table it follows",
+			   "Write their expression in the view, or make them STORED.",
+			   ((Var *) node)->location);
 	if (IsA(node, Var) && ((Var *) node)->varlevelsup == 0 && ((Var *) node)->varattno <= 0)
 		refuse(shape, "whole-row references or system columns", "Name the columns.",
 			   ((Var *) node)->location);
@@ -408,8 +432,19 @@ row_hash(const ViewShape *shape)
 	foreach (cell, shape->columns)
 	{
 		const StateColumn *column = lfirst(cell);
+		Expr *value = renamed_by_number(copyObject(column->partial));
 
-		row->args = lappend(row->args, copyObject(column->partial));
+		if (value == NULL)
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot keep rows with values of type %s",
+						format_type_be(column->type)),
+				 errdetail("In it are names of objects, which may change; rows are found again by "
+						   "what they show."),
+				 errhint("Select its fields or elements, or their OIDs."),
+				 shape_position(shape, exprLocation((Node *) column->partial))));
+		row->args = lappend(row->args, value);
 		row->colnames = lappend(row->colnames, makeString(pstrdup(column->name)));
 	}
 	row->row_typeid = RECORDOID;

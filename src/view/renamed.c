@@ -4,6 +4,8 @@
 #include "access/tupdesc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
+#include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -79,4 +81,70 @@ renamed_matters(Oid partial, Oid type)
 
 	table_close(relation, AccessShareLock);
 	return matters;
+}
+
+static const Oid names[] = {REGPROCOID,       REGPROCEDUREOID, REGOPEROID,     REGOPERATOROID,
+							REGCLASSOID,      REGCOLLATIONOID, REGTYPEOID,     REGCONFIGOID,
+							REGDICTIONARYOID, REGROLEOID,      REGNAMESPACEOID};
+
+static bool
+is_name(Oid type)
+{
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (names[i] == type)
+			return true;
+	return false;
+}
+
+Expr *
+renamed_by_number(Expr *value)
+{
+	Oid type = getBaseType(exprType((Node *) value));
+	Oid element = get_element_type(type);
+	Oid number = is_name(type)                                          ? OIDOID
+				 : OidIsValid(element) && is_name(getBaseType(element)) ? OIDARRAYOID
+																		: InvalidOid;
+
+	if (OidIsValid(number))
+		return (Expr *) coerce_to_target_type(NULL, (Node *) value, exprType((Node *) value),
+											  number, -1, COERCION_EXPLICIT, COERCE_EXPLICIT_CALL,
+											  -1);
+	for (size_t i = 0; i < lengthof(names); i++)
+		if (holds(type, names[i]))
+			return NULL;
+	return value;
+}
+
+typedef struct Reads
+{
+	const Query *query;
+	Oid table;
+	AttrNumber column;
+} Reads;
+
+static bool
+reads(Node *node, void *context)
+{
+	const Reads *wanted = context;
+	const Var *var = (const Var *) node;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, Var) && var->varlevelsup == 0 && var->varattno == wanted->column &&
+		rt_fetch(var->varno, wanted->query->rtable)->rtekind == RTE_RELATION &&
+		rt_fetch(var->varno, wanted->query->rtable)->relid == wanted->table)
+		return true;
+	return expression_tree_walker(node, reads, context);
+}
+
+bool
+renamed_reads(Oid partial, Oid table, const char *column)
+{
+	Relation relation = table_open(partial, AccessShareLock);
+	Query *query = get_view_query(relation);
+	Reads wanted = {.query = query, .table = table, .column = get_attnum(table, column)};
+	bool found = query_tree_walker(query, reads, &wanted, 0);
+
+	table_close(relation, AccessShareLock);
+	return found;
 }

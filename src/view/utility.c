@@ -317,6 +317,33 @@ note_losses(const AlterTableStmt *alter, Oid relation)
 		triggers_mend(relation);
 }
 
+/* PostgreSQL does not ask the views that read the column, as it does when its type changes. */
+static void
+refuse_expression(const AlterTableStmt *alter, Oid relation)
+{
+	ListCell *cell;
+	ListCell *one;
+
+	foreach (cell, alter->cmds)
+	{
+		AlterTableCmd *command = lfirst(cell);
+
+		if (!compat_sets_expression(command))
+			continue;
+		foreach (one, known_views(root_of(relation)))
+		{
+			const KnownView *view = lfirst(one);
+
+			if (renamed_reads(view->row.partial, view->row.target, command->name))
+				ereport(ERROR,
+						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						 errmsg("cannot change the expression of column \"%s\"", command->name),
+						 errdetail("Continuous view %s reads it.", view->name),
+						 errhint("Drop the view, and create it anew afterwards.")));
+		}
+	}
+}
+
 static void
 alter_followed(Utility *utility, Oid relation)
 {
@@ -325,6 +352,7 @@ alter_followed(Utility *utility, Oid relation)
 	Oid detached = InvalidOid;
 	ListCell *cell;
 
+	refuse_expression(alter, relation);
 	foreach (cell, alter->cmds)
 	{
 		AlterTableCmd *command = lfirst(cell);
@@ -420,6 +448,7 @@ alter_table(Utility *utility)
 		foreach (cell, alter->cmds)
 			if (disables_triggers(lfirst(cell)))
 				suspend_guard(relation);
+		refuse_expression(alter, relation);
 		run(utility);
 		note_losses(alter, relation);
 	}

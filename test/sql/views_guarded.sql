@@ -94,3 +94,46 @@ SET client_min_messages = warning;
 DROP SCHEMA guarded CASCADE;
 DROP TABLESPACE regress_private;
 DROP ROLE regress_maker;
+
+-- Rows are found again by what they show: by an object's number, not by the name that it has at the time.
+CREATE SCHEMA guarded;
+SET search_path = guarded;
+RESET client_min_messages;
+CREATE TABLE object (o regclass, a regtype[], n int);
+CREATE TYPE named AS (o regclass, n int);
+CREATE MATERIALIZED VIEW shown WITH (telemetry.continuous) AS SELECT o, a, n FROM object WHERE n > 0;
+CREATE MATERIALIZED VIEW refused WITH (telemetry.continuous) AS SELECT ROW(o, n)::named AS pair FROM object;
+CREATE TABLE before (k int);
+CREATE TYPE type_before AS (k int);
+INSERT INTO object VALUES ('before', '{type_before}', 1), ('before', '{type_before}', 1), ('before', NULL, 2), ('object', '{int}', 3);
+ALTER TABLE before RENAME TO after;
+ALTER TYPE type_before RENAME TO type_after;
+DELETE FROM object WHERE n = 1;
+UPDATE object SET n = n + 10;
+SELECT * FROM shown ORDER BY n;
+DROP TABLE after;
+DELETE FROM object WHERE n = 12;
+SELECT * FROM shown;
+SELECT * FROM telemetry.verify('shown');
+
+-- Later versions of PostgreSQL change what a column shows without a change of rows that anybody would be told of.
+CREATE FUNCTION from_version(version int, statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('server_version_num')::int / 10000 < version THEN RETURN 'refused'; END IF;
+	EXECUTE statement;
+	RETURN 'done';
+EXCEPTION WHEN feature_not_supported THEN RETURN 'refused';
+END $$;
+CREATE TABLE generated (k int, twice int GENERATED ALWAYS AS (k * 2) STORED, thrice int GENERATED ALWAYS AS (k * 3) STORED);
+CREATE MATERIALIZED VIEW of_generated WITH (telemetry.continuous) AS SELECT k, sum(twice) AS s FROM generated GROUP BY k;
+INSERT INTO generated VALUES (1), (2);
+SELECT from_version(17, 'ALTER TABLE generated ALTER COLUMN twice SET EXPRESSION AS (k * 20)');
+SELECT from_version(17, 'ALTER TABLE generated ALTER COLUMN thrice SET EXPRESSION AS (k * 30)') =
+	CASE WHEN current_setting('server_version_num')::int >= 170000 THEN 'done' ELSE 'refused' END AS allowed;
+SELECT from_version(18, 'CREATE TABLE virtual (k int, twice int GENERATED ALWAYS AS (k * 2) VIRTUAL)') =
+	CASE WHEN current_setting('server_version_num')::int >= 180000 THEN 'done' ELSE 'refused' END AS made;
+SELECT from_version(18, 'CREATE MATERIALIZED VIEW of_virtual WITH (telemetry.continuous) AS SELECT twice, count(*) FROM virtual GROUP BY 1');
+SELECT * FROM of_generated ORDER BY k;
+SELECT * FROM telemetry.verify('of_generated');
+SET client_min_messages = warning;
+DROP SCHEMA guarded CASCADE;
