@@ -312,13 +312,15 @@ COMMENT ON COLUMN {schema}.kpi_segments.active_users IS 'Players with such an ev
 COMMENT ON COLUMN {schema}.kpi_segments.events IS 'Events, exact.';
 
 CREATE VIEW {schema}.kpi_active_users AS
-SELECT d.event_date, coalesce(a.players, 0)::bigint AS dau,
-       coalesce(sum(w.players) OVER (ORDER BY d.event_date), 0)::bigint AS wau, coalesce(sum(m.players) OVER (ORDER BY d.event_date), 0)::bigint AS mau,
-       (coalesce(a.players, 0)::numeric / nullif(sum(m.players) OVER (ORDER BY d.event_date), 0))::numeric(9,6) AS stickiness
-FROM {schema}.dim_date AS d LEFT JOIN {internal}.day AS a USING (event_date)
-LEFT JOIN {internal}.week_step AS w USING (event_date) LEFT JOIN {internal}.month_step AS m USING (event_date)
-WHERE d.event_date BETWEEN (SELECT min(event_date) FROM {internal}.day) AND (SELECT max(event_date) FROM {internal}.day);
-COMMENT ON VIEW {schema}.kpi_active_users IS 'Active users of all games together, exactly: one row per day from the first to the newest with an event.';
+SELECT s.event_date, coalesce(a.players, 0)::bigint AS dau, s.wau, s.mau, (coalesce(a.players, 0)::numeric / nullif(s.mau, 0))::numeric(9,6) AS stickiness
+FROM (SELECT event_date, d.date_key IS NOT NULL AS is_known, coalesce(sum(w.players) OVER (ORDER BY event_date), 0)::bigint AS wau,
+             coalesce(sum(m.players) OVER (ORDER BY event_date), 0)::bigint AS mau
+      FROM (SELECT * FROM {schema}.dim_date
+            WHERE event_date BETWEEN (SELECT min(event_date) FROM {internal}.day) AND (SELECT max(event_date) FROM {internal}.day)) AS d
+      -- a step down may be on a day of which dim_date knows nothing
+      FULL JOIN {internal}.week_step AS w USING (event_date) FULL JOIN {internal}.month_step AS m USING (event_date)) AS s
+LEFT JOIN {internal}.day AS a USING (event_date) WHERE s.is_known;
+COMMENT ON VIEW {schema}.kpi_active_users IS 'Active users of all games together, exactly: one row per day of dim_date from the first to the newest with an event.';
 COMMENT ON COLUMN {schema}.kpi_active_users.event_date IS 'Day in time zone {tz_text}.';
 COMMENT ON COLUMN {schema}.kpi_active_users.dau IS 'Players with an event on the day.';
 COMMENT ON COLUMN {schema}.kpi_active_users.wau IS 'Players with an event on the day or the 6 before.';
@@ -576,6 +578,7 @@ DECLARE
     known CONSTANT jsonb := '{"player": "player_id", "game": "game_id", "action": "action", "time": "timestamp", "amount": "amount",
         "currency": "currency", "region": "region", "device": "device", "level": "level"}';
     internal CONSTANT text := schema || '_internal';
+    feed CONSTANT text := coalesce(pipeline, schema || '_player_events');
     partitions CONSTANT text := schema || '_partitions';
     piece jsonb;
     unknown text;
@@ -584,9 +587,12 @@ DECLARE
     detail text;
     hint text;
 BEGIN
-    IF server IS NULL OR topic IS NULL OR schema IS NULL OR time_zone IS NULL OR fields IS NULL OR session_gap IS NULL
-        OR churn_days IS NULL OR exact IS NULL OR paused IS NULL OR script_only IS NULL OR funnel_steps IS NULL OR funnel_within IS NULL THEN
-        RAISE null_value_not_allowed USING MESSAGE = 'only the pipeline''s name may be NULL';
+    SELECT string_agg(a.name, ', ' ORDER BY a.nr) INTO unknown
+    FROM unnest(ARRAY['server', 'topic', 'schema', 'time_zone', 'fields', 'session_gap', 'churn_days', 'exact', 'paused', 'script_only', 'funnel_steps', 'funnel_within'],
+        ARRAY[server, topic, schema, time_zone, fields::text, session_gap::text, churn_days::text, exact::text, paused::text, script_only::text, funnel_steps::text, funnel_within::text])
+        WITH ORDINALITY AS a (name, value, nr) WHERE a.value IS NULL;
+    IF unknown IS NOT NULL THEN
+        RAISE null_value_not_allowed USING MESSAGE = format('NULL is given for %s', unknown), HINT = 'Only pipeline may be NULL; leave out what is to be as it comes.';
     END IF;
     IF schema IN ('', 'telemetry') THEN
         RAISE invalid_schema_name USING MESSAGE = format('the schema of a model cannot be "%s"', schema), HINT = 'Name one of its own, for example game.';
@@ -594,18 +600,23 @@ BEGIN
     IF octet_length(partitions) > 63 THEN
         RAISE name_too_long USING MESSAGE = format('schema name "%s" is too long', schema), HINT = 'With "_partitions" behind it, it must fit into 63 bytes.';
     END IF;
-    IF NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = time_zone) THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('time zone "%s" is not known', time_zone), HINT = 'pg_timezone_names has all names.';
+    IF octet_length(feed) > 63 AND pipeline IS NULL THEN
+        RAISE name_too_long USING MESSAGE = format('the pipeline''s name "%s" would be too long', feed),
+            HINT = 'It may have 63 bytes: give another with pipeline => ''...'', or a shorter name of the schema.';
     END IF;
-    IF churn_days < 1 THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('churn_days is %s, which must be 1 or more', churn_days);
+    IF NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE z.name = time_zone) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('time zone "%s" is not known', time_zone),
+            HINT = coalesce((SELECT format('It is written "%s".', z.name) FROM pg_timezone_names AS z WHERE lower(z.name) = lower(time_zone) ORDER BY 1 LIMIT 1), 'pg_timezone_names has all names.');
+    END IF;
+    IF churn_days NOT BETWEEN 1 AND 36500 THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('churn_days is %s, which must be 1 to 36500', churn_days);
     END IF;
     IF session_gap NOT BETWEEN interval '1 microsecond' AND interval '22 hours' THEN
         RAISE invalid_parameter_value USING MESSAGE = format('session_gap is %s, which must be more than 0 and at most 22 hours', session_gap),
             DETAIL = 'Which days a player was there on is read from his sessions, where no pause may be as long as a day, which has 23 hours when the clock is put forward.';
     END IF;
     IF cardinality(funnel_steps) NOT BETWEEN 1 AND 64 OR array_ndims(funnel_steps) <> 1 OR array_position(funnel_steps, NULL) IS NOT NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = 'funnel_steps must be a list of 1 to 64 actions', HINT = 'For example funnel_steps => ''{login,purchase}''.';
+        RAISE invalid_parameter_value USING MESSAGE = format('funnel_steps is %s, which must be a list of 1 to 64 actions, none of them NULL', left(funnel_steps::text, 200)), HINT = 'For example funnel_steps => ''{login,purchase}''.';
     END IF;
     IF funnel_within NOT BETWEEN interval '0' AND interval '31 days' OR extract(year FROM funnel_within) <> 0 OR extract(month FROM funnel_within) <> 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('funnel_within is %s, which must be 0 to 31 days, and no months', funnel_within),
@@ -625,7 +636,7 @@ BEGIN
         'schema', quote_ident(schema), 'internal', quote_ident(internal), 'partitions', quote_ident(partitions),
         'schema_text', replace(quote_ident(schema), '''', ''''''), 'internal_text', replace(quote_ident(internal), '''', ''''''), 'partitions_text', quote_literal(quote_ident(partitions)), 'server', quote_ident(server),
         'topic', quote_literal(topic), 'tz', quote_literal(time_zone), 'tz_text', replace(time_zone, '''', ''''''), 'gap', quote_literal(session_gap), 'gap_text', session_gap::text,
-        'churn', churn_days::text, 'paused', paused::text, 'pipeline', quote_literal(coalesce(pipeline, schema || '_player_events')),
+        'churn', churn_days::text, 'paused', paused::text, 'pipeline', quote_literal(feed),
         'segment_users', CASE WHEN exact THEN 'count(DISTINCT player_key)' ELSE 'telemetry.approx_count_distinct(player_key)' END,
         'segment_kind', CASE WHEN exact THEN 'exact' ELSE 'sketched: exact for few, within about 1 % for many' END,
         -- Longer than what it quotes, if that could end it.
@@ -642,6 +653,14 @@ BEGIN
     IF script_only THEN
         RETURN script;
     END IF;
+    IF NOT EXISTS (SELECT FROM pg_foreign_server AS s WHERE s.srvname = server) THEN
+        RAISE undefined_object USING MESSAGE = format('server "%s" does not exist', server),
+            HINT = format('CREATE SERVER %I FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers ''localhost:9092'') makes one; what is a server already is in pg_foreign_server.', server);
+    END IF;
+    IF EXISTS (SELECT FROM telemetry.pipeline AS p WHERE p.name = feed) AND to_regclass(quote_ident(schema) || '.fact_player_events') IS NULL THEN
+        RAISE duplicate_object USING MESSAGE = format('pipeline "%s" already exists', feed), DETAIL = 'A pipeline stays when its tables are dropped, as by DROP SCHEMA.',
+            HINT = format('pipeline => ''...'' gives this one another name. If nobody needs the old one, SELECT telemetry.drop_pipeline(%L) removes it.', feed);
+    END IF;
     BEGIN
         EXECUTE script;
     EXCEPTION WHEN others THEN
@@ -651,9 +670,10 @@ BEGIN
             DETAIL = CASE WHEN detail <> '' THEN detail ELSE format('This is from the script that makes the star schema in %I; nothing was made.', schema) END,
             HINT = CASE WHEN hint <> '' THEN hint
                 WHEN SQLSTATE IN ('42P06', '42P07', '42710') THEN 'Name another schema, or drop what is there.'
+                WHEN SQLSTATE = '42501' THEN 'Who makes a model needs CREATE on the database, or on the three schemas where they are there, and USAGE on the server.'
                 ELSE 'script_only => true returns the script, to be read or run piece by piece.' END;
     END;
-    RETURN format('The star schema is in schema %I (its helpers in %I, partitions in %I), fed by pipeline "%s".', schema, internal, partitions, coalesce(pipeline, schema || '_player_events'));
+    RETURN format('The star schema is in schema %I (its helpers in %I, partitions in %I), fed by pipeline "%s".', schema, internal, partitions, feed);
 END $$;
 COMMENT ON FUNCTION telemetry.create_game_model(text, text, text, text, jsonb, interval, integer, boolean, text, boolean, boolean, text[], interval) IS
 'Makes a star schema of a game with its KPIs, fed from a topic by a pipeline, as objects of the caller, and says where; script_only: makes nothing, and returns the script that would. '

@@ -9,6 +9,25 @@ SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', churn_days => 
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', fields => '[1]');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', fields => '{"gamer": "uid"}');
 SELECT telemetry.create_game_model('model_kafka', 'events', NULL);
+SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', time_zone => NULL, exact => NULL);
+SELECT telemetry.create_game_model('model_kafka', 'events', repeat('g', 50));
+SELECT telemetry.create_game_model('no_kafka', 'events', 'gm');
+SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', time_zone => 'europe/berlin');
+SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', churn_days => 36501);
+-- names that try to get out of quotes
+SELECT telemetry.create_game_model('model_kafka', 'events', 'g"m''s {schema} $funnel$ \', fields => '{"player": "\"it''s\".\"{x}\""}', funnel_steps => '{"it''s","{a}"}', paused => true);
+SELECT step, action, players FROM "g""m's {schema} $funnel$ \".funnel('{"it''s"}', '1 day', '2026-01-01', '2026-01-02');
+-- clocks that stand at their first day, or run far ahead: days of which dim_date knows nothing lie between
+INSERT INTO "g""m's {schema} $funnel$ \".dim_player (player_id) VALUES ('p');
+INSERT INTO "g""m's {schema} $funnel$ \".dim_date (event_date) VALUES ('1970-01-01'), ('2100-12-31');
+CREATE TABLE "g""m's {schema} $funnel$ \_partitions".rest PARTITION OF "g""m's {schema} $funnel$ \".fact_player_events DEFAULT;
+INSERT INTO "g""m's {schema} $funnel$ \".fact_player_events (event_date, event_time, player_key, game_key, date_key, action)
+SELECT d, d + timetz '12:00+00', player_key, -1, to_char(d, 'YYYYMMDD')::int, 'login' FROM "g""m's {schema} $funnel$ \".dim_player, unnest('{1970-01-01,2026-01-01,2026-01-09,2100-12-31}'::date[]) d WHERE player_id = 'p';
+SELECT event_date, dau, wau, mau FROM "g""m's {schema} $funnel$ \".kpi_active_users WHERE dau > 0;
+-- what stays when a schema is dropped
+DROP SCHEMA "g""m's {schema} $funnel$ \", "g""m's {schema} $funnel$ \_internal", "g""m's {schema} $funnel$ \_partitions" CASCADE;
+SELECT telemetry.create_game_model('model_kafka', 'events', 'g"m''s {schema} $funnel$ \', paused => true);
+SELECT telemetry.drop_pipeline('g"m''s {schema} $funnel$ \_player_events');
 SELECT telemetry.create_game_model('model_kafka', 'events', repeat('g', 60));
 SELECT telemetry.create_game_model('model_kafka', 'events', '');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'telemetry');
