@@ -310,9 +310,11 @@ begin_files(SessionSort *sort)
 static void
 turn_to_files(SessionSort *sort)
 {
+	MemoryContext before = MemoryContextSwitchTo(sort->memory);
 	int i;
 
 	begin_files(sort);
+	MemoryContextSwitchTo(before);
 	for (i = 0; i < sort->n_runs; i++)
 	{
 		feed_files(sort, (char *) sort->runs[i].row,
@@ -540,7 +542,7 @@ build_tree(SessionSort *sort)
 {
 	int i, node;
 
-	sort->tree = palloc(sizeof(int) * Max(sort->n_runs, 1));
+	sort->tree = MemoryContextAlloc(sort->memory, sizeof(int) * Max(sort->n_runs, 1));
 	for (i = 0; i < sort->n_runs; i++)
 	{
 		look_at_row(sort, &sort->runs[i], (char *) sort->runs[i].row);

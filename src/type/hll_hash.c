@@ -6,6 +6,9 @@
  * of their bytes), so that sketches of both can be merged; every other type goes through its own
  * extended hash function, which is what PostgreSQL itself relies on for hash partitioning. Its bits
  * are mixed once more, since some types combine hashes in ways that leave patterns.
+ *
+ * That of an enum hashes OIDs, which another database, and this one after a restore, has not: enums
+ * are hashed by their labels, and so are those in arrays and rows.
  */
 #include "postgres.h"
 
@@ -13,14 +16,17 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_enum.h"
 #include "catalog/pg_type.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 #include "utils/typcache.h"
 #include "utils/uuid.h"
 
 #include "type/hll_type.h"
+#include "type/holds.h"
 
 typedef enum HashWay
 {
@@ -32,7 +38,9 @@ typedef enum HashWay
 	HASH_PADDED,  /* character(n): trailing blanks do not count */
 	HASH_NAME,
 	HASH_UUID,
-	HASH_ENUM, /* its label: OIDs differ from one database to the next */
+	HASH_ENUM,  /* its label */
+	HASH_ARRAY, /* of what holds enums */
+	HASH_ROW,   /* that holds enums, or may do so */
 	HASH_EXTENDED
 } HashWay;
 
@@ -44,7 +52,11 @@ struct HllHasher
 	HashWay way;
 	Oid type;
 	Oid collation;
-	FmgrInfo function; /* HASH_EXTENDED */
+	FmgrInfo function; /* HASH_EXTENDED, and of a row without enums */
+	MemoryContext context;
+	HllHasher *parts; /* of an array's elements, of a row's columns; NULL: of a row without enums */
+	TupleDesc row;    /* what parts are for */
+	MemoryContext of_row;
 	Oid enum_oids[ENUM_CACHE];
 	uint64 enum_hashes[ENUM_CACHE];
 };
@@ -60,6 +72,23 @@ is_bytewise(Oid collation)
 				 errhint("Use the COLLATE clause to set the collation explicitly.")));
 	return collation == DEFAULT_COLLATION_OID || collation == C_COLLATION_OID ||
 		   get_collation_isdeterministic(collation);
+}
+
+static HashWay
+way_of_enums(Oid type)
+{
+	if (get_typtype(type) == TYPTYPE_ENUM)
+		return HASH_ENUM;
+	if (OidIsValid(get_element_type(type)))
+		return HASH_ARRAY;
+	if (get_typtype(type) == TYPTYPE_COMPOSITE)
+		return HASH_ROW;
+	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					errmsg("values of type %s cannot be counted", format_type_be(type)),
+					errdetail("They are hashed by the numbers of an enum's values, which are "
+							  "others in another database, and after a restore."),
+					errhint("Count an array or a row of what they are made of, such as "
+							"ARRAY[lower(x), upper(x)].")));
 }
 
 static HashWay
@@ -93,34 +122,46 @@ way_of(Oid type, Oid collation)
 			return HASH_NAME;
 		case UUIDOID:
 			return HASH_UUID;
+		case RECORDOID:
+			return HASH_ROW;
 		default:
-			return get_typtype(type) == TYPTYPE_ENUM ? HASH_ENUM : HASH_EXTENDED;
+			return type_holds(type, InvalidOid) ? way_of_enums(type) : HASH_EXTENDED;
 	}
 }
 
-static void
-hasher_init(HllHasher *hasher, Oid type, Oid collation, MemoryContext context)
+static Oid
+extended_function(Oid type)
 {
 	Oid function;
 
-	hasher->type = getBaseType(type);
-	hasher->collation = collation;
-	hasher->way = way_of(hasher->type, collation);
-	if (hasher->way != HASH_EXTENDED)
-		return;
 	/* An anonymous record looks up what its columns have, which the type cache cannot know. */
-	if (hasher->type == RECORDOID)
-		function = F_HASH_RECORD_EXTENDED;
-	else
-		function =
-			lookup_type_cache(hasher->type, TYPECACHE_HASH_EXTENDED_PROC)->hash_extended_proc;
+	if (type == RECORDOID)
+		return F_HASH_RECORD_EXTENDED;
+	function = lookup_type_cache(type, TYPECACHE_HASH_EXTENDED_PROC)->hash_extended_proc;
 	if (!OidIsValid(function))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("could not identify an extended hash function for type %s",
-						format_type_be(hasher->type)),
+						format_type_be(type)),
 				 errhint("Count the values of a cast to a type that has one, such as text.")));
-	fmgr_info_cxt(function, &hasher->function, context);
+	return function;
+}
+
+/* All types that it will meet have hashes: a row's, only where its columns are known. */
+static void
+hasher_init(HllHasher *hasher, Oid type, Oid collation, MemoryContext context)
+{
+	hasher->type = getBaseType(type);
+	hasher->collation = collation;
+	hasher->context = context;
+	hasher->way = way_of(hasher->type, collation);
+	if (hasher->way == HASH_EXTENDED || hasher->way == HASH_ROW)
+		fmgr_info_cxt(extended_function(hasher->type), &hasher->function, context);
+	if (hasher->way == HASH_ARRAY)
+	{
+		hasher->parts = MemoryContextAllocZero(context, sizeof(HllHasher));
+		hasher_init(hasher->parts, get_element_type(hasher->type), collation, context);
+	}
 }
 
 void
@@ -189,6 +230,100 @@ hash_varlena(Datum value, bool padded)
 	return hash;
 }
 
+static uint64
+hash_extended(HllHasher *hasher, Datum value)
+{
+	return hll_hash_mix(DatumGetUInt64(
+		FunctionCall2Coll(&hasher->function, hasher->collation, value, Int64GetDatum(0))));
+}
+
+/* Parts are put together as arrays and records do it. */
+static uint64
+and_part(uint64 hash, HllHasher *hasher, Datum value, bool isnull)
+{
+	return hash * 31 + (isnull ? 0 : hll_hasher_hash(hasher, value));
+}
+
+static uint64
+hash_of_array(HllHasher *hasher, Datum value)
+{
+	ArrayType *array = DatumGetArrayTypeP(value);
+	Datum *values;
+	bool *isnull;
+	int16 length;
+	bool by_value;
+	char align;
+	uint64 hash = 1;
+	int n;
+
+	get_typlenbyvalalign(ARR_ELEMTYPE(array), &length, &by_value, &align);
+	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align, &values, &isnull, &n);
+	for (int i = 0; i < n; i++)
+		hash = and_part(hash, hasher->parts, values[i], isnull[i]);
+	pfree(values);
+	pfree(isnull);
+	if ((Pointer) array != DatumGetPointer(value))
+		pfree(array);
+	return hll_hash_mix(hash);
+}
+
+/* Records of one expression nearly always are of one type. */
+static void
+know_row(HllHasher *hasher, Oid type, int32 typmod)
+{
+	MemoryContext before;
+
+	if (hasher->row && hasher->row->tdtypeid == type && hasher->row->tdtypmod == typmod)
+		return;
+	if (hasher->of_row)
+		MemoryContextDelete(hasher->of_row);
+	hasher->row = NULL;
+	hasher->parts = NULL;
+	hasher->of_row =
+		AllocSetContextCreate(hasher->context, "telemetry columns to hash", ALLOCSET_SMALL_SIZES);
+	before = MemoryContextSwitchTo(hasher->of_row);
+	hasher->row = lookup_rowtype_tupdesc_copy(type, typmod);
+	if (row_holds(hasher->row, InvalidOid))
+	{
+		hasher->parts = palloc0(sizeof(HllHasher) * hasher->row->natts);
+		for (int i = 0; i < hasher->row->natts; i++)
+		{
+			Form_pg_attribute column = TupleDescAttr(hasher->row, i);
+
+			if (!column->attisdropped)
+				hasher_init(&hasher->parts[i], column->atttypid, get_typcollation(column->atttypid),
+							hasher->of_row);
+		}
+	}
+	MemoryContextSwitchTo(before);
+}
+
+static uint64
+hash_of_row(HllHasher *hasher, Datum value)
+{
+	HeapTupleHeader row = DatumGetHeapTupleHeader(value);
+	HeapTupleData tuple = {.t_len = HeapTupleHeaderGetDatumLength(row), .t_data = row};
+	Datum *values;
+	bool *isnull;
+	uint64 hash = 0;
+
+	know_row(hasher, HeapTupleHeaderGetTypeId(row), HeapTupleHeaderGetTypMod(row));
+	if (hasher->parts == NULL)
+		return hash_extended(hasher, PointerGetDatum(row));
+	values = palloc(sizeof(Datum) * hasher->row->natts);
+	isnull = palloc(sizeof(bool) * hasher->row->natts);
+	heap_deform_tuple(&tuple, hasher->row, values, isnull);
+	/* Dropped columns are none: after a restore they are not there. */
+	for (int i = 0; i < hasher->row->natts; i++)
+		if (!TupleDescAttr(hasher->row, i)->attisdropped)
+			hash = and_part(hash, &hasher->parts[i], values[i], isnull[i]);
+	pfree(values);
+	pfree(isnull);
+	if ((Pointer) row != DatumGetPointer(value))
+		pfree(row);
+	return hll_hash_mix(hash);
+}
+
 uint64
 hll_hasher_hash(HllHasher *hasher, Datum value)
 {
@@ -213,9 +348,12 @@ hll_hasher_hash(HllHasher *hasher, Datum value)
 			return hll_hash_bytes(DatumGetUUIDP(value)->data, UUID_LEN);
 		case HASH_ENUM:
 			return hash_enum(hasher, DatumGetObjectId(value));
+		case HASH_ARRAY:
+			return hash_of_array(hasher, value);
+		case HASH_ROW:
+			return hash_of_row(hasher, value);
 		case HASH_EXTENDED:
 			break;
 	}
-	return hll_hash_mix(DatumGetUInt64(
-		FunctionCall2Coll(&hasher->function, hasher->collation, value, Int64GetDatum(0))));
+	return hash_extended(hasher, value);
 }

@@ -117,9 +117,15 @@ read_day(const char *whole, const JsonbValue *value)
 }
 
 static int64
-read_count(const JsonbValue *value)
+read_count(const char *whole, const JsonbValue *value)
 {
-	return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
+	Datum number = NumericGetDatum(value->val.numeric);
+	int64 count = DatumGetInt64(DirectFunctionCall1(numeric_int8, number));
+
+	if (!DatumGetBool(
+			DirectFunctionCall2(numeric_eq, number, NumericGetDatum(int64_to_numeric(count)))))
+		bad_text(whole, "a number of rows is not whole");
+	return count;
 }
 
 static void
@@ -157,7 +163,7 @@ read_field(const char *whole, const JsonbValue *name, const JsonbValue *value, S
 	for (size_t i = 0; i < lengthof(counts); i++)
 		if (strcmp(field, counts[i].name) == 0 && value->type == jbvNumeric)
 		{
-			*counts[i].count = read_count(value);
+			*counts[i].count = read_count(whole, value);
 			return;
 		}
 	bad_text(whole, "an entry has day and key, which are texts, and rows, nulls, total, nan, "

@@ -238,9 +238,9 @@ sums_total(SumsEntry *entry)
 	if (text)
 		return DatumGetNumeric(DirectFunctionCall3(
 			numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	if (entry->rows == entry->nulls)
-		return NULL;
-	return sums_finite(entry) ? entry->total : zero();
+	if (!is_zero(sums_finite(entry)))
+		return entry->total;
+	return entry->rows == entry->nulls ? NULL : zero();
 }
 
 /* ---- entries --------------------------------------------------------------------------------- */

@@ -61,7 +61,8 @@ extern void sums_settle(Sums *sums);
 /* An amount comes to an entry; NULL is none. Allocates in the current context. */
 extern void sums_amount(SumsEntry *entry, Numeric amount);
 
-/* What the amounts come to; NULL: no row has one. */
+/* What the amounts come to; NULL: no row has one. Of a difference, the difference of the amounts,
+ * though as many rows went as came. */
 extern Numeric sums_total(SumsEntry *entry);
 
 /* What those come to that are numbers; NULL: zero. */

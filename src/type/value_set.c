@@ -166,9 +166,14 @@ elements(ArrayType *array, const TypeCacheEntry *type, int *count)
 	Datum *values;
 	bool *isnull;
 
-	if (ARR_NDIM(array) > 1 || ARR_HASNULL(array))
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("a set of values is no array of one dimension without NULL")));
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+						errmsg("array of %d dimensions is no set of values", ARR_NDIM(array)),
+						errdetail("A set has one, and none if it is empty.")));
+	if (array_contains_nulls(array))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+						errmsg("array with a NULL in it is no set of values"),
+						errhint("Leave it out: array_remove(values, NULL).")));
 	deconstruct_array(array, ARR_ELEMTYPE(array), type->typlen, type->typbyval, type->typalign,
 					  &values, &isnull, count);
 	return values;

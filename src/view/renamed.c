@@ -1,15 +1,14 @@
 #include "view/renamed.h"
 
 #include "access/table.h"
-#include "access/tupdesc.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
+#include "type/holds.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/typcache.h"
 
 typedef struct Search
 {
@@ -17,37 +16,29 @@ typedef struct Search
 	bool in_text; /* within what is made text of */
 } Search;
 
-static bool holds(Oid type, Oid wanted);
-
 static bool
-row_holds(Oid type, Oid wanted)
+counts(Oid function)
 {
-	TupleDesc desc = lookup_rowtype_tupdesc(type, -1);
-	bool found = false;
+	const char *name = get_func_name(function);
 
-	for (int i = 0; i < desc->natts && !found; i++)
-		found = !TupleDescAttr(desc, i)->attisdropped &&
-				holds(TupleDescAttr(desc, i)->atttypid, wanted);
-	ReleaseTupleDesc(desc);
-	return found;
+	return name && (strncmp(name, "hll_", 4) == 0 || strcmp(name, "approx_count_distinct") == 0);
 }
 
+/* Sketches count values of enums by their names (type/hll_hash.c). */
 static bool
-holds(Oid type, Oid wanted)
+counts_names(Node *node, Oid type)
 {
-	Oid element;
+	ListCell *cell;
 
-	type = getBaseType(type);
-	if (type == wanted)
-		return true;
-	element = get_element_type(type);
-	if (OidIsValid(element))
-		return holds(element, wanted);
-	if (type_is_range(type))
-		return holds(get_range_subtype(type), wanted);
-	if (type_is_multirange(type))
-		return holds(get_multirange_range(type), wanted);
-	return get_typtype(type) == TYPTYPE_COMPOSITE && row_holds(type, wanted);
+	if (IsA(node, FuncExpr) && counts(((FuncExpr *) node)->funcid))
+		foreach (cell, ((FuncExpr *) node)->args)
+			if (type_holds(exprType(lfirst(cell)), type))
+				return true;
+	if (IsA(node, Aggref) && counts(((Aggref *) node)->aggfnoid))
+		foreach (cell, ((Aggref *) node)->aggargtypes)
+			if (type_holds(lfirst_oid(cell), type))
+				return true;
+	return false;
 }
 
 static bool
@@ -65,9 +56,11 @@ makes_text(Node *node, void *context)
 
 		return makes_text((Node *) ((CoerceViaIO *) node)->arg, &within);
 	}
+	if (counts_names(node, search->type))
+		return true;
 	/* Whatever else gives values is made of these. */
 	if (search->in_text && (IsA(node, Var) || IsA(node, Const) || IsA(node, FuncExpr)) &&
-		holds(exprType(node), search->type))
+		type_holds(exprType(node), search->type))
 		return true;
 	return expression_tree_walker(node, makes_text, context);
 }
@@ -110,7 +103,7 @@ renamed_by_number(Expr *value)
 											  number, -1, COERCION_EXPLICIT, COERCE_EXPLICIT_CALL,
 											  -1);
 	for (size_t i = 0; i < lengthof(names); i++)
-		if (holds(type, names[i]))
+		if (type_holds(type, names[i]))
 			return NULL;
 	return value;
 }

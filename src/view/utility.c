@@ -606,7 +606,8 @@ rename_kind(Utility *utility)
 	run(utility);
 }
 
-/* Views that keep texts of the type's values look for them by the new name in vain. */
+/* Views that keep texts of the type's values look for them by the new name in vain; sketches count
+ * the new name besides the old. */
 static void
 alter_enum(Utility *utility)
 {
@@ -624,7 +625,7 @@ alter_enum(Utility *utility)
 
 		/* One that follows a view is stale with it. */
 		if (renamed_matters(row->partial, type))
-			mark_stale(row->target, row, "a value that it keeps as text was renamed", true);
+			mark_stale(row->target, row, "a value that it keeps by its name was renamed", true);
 	}
 }
 

@@ -47,7 +47,30 @@ CREATE DOMAIN hll_player AS text CHECK (VALUE <> '');
 CREATE TYPE hll_action AS ENUM ('login', 'purchase');
 SELECT hll_hash('ann'::hll_player) = hll_hash('ann'::text) AS domain, hll_hash('login'::hll_action) = hll_hash('login'::text) AS enum;
 SELECT approx_count_distinct(v) AS enums FROM (VALUES ('login'::hll_action), ('purchase'), ('login')) t(v);
-DROP DOMAIN hll_player;
+-- So are enums in arrays and rows: those of another type, with other OIDs, hash the same.
+CREATE TYPE hll_other AS ENUM ('never', 'purchase', 'login');
+CREATE DOMAIN hll_chosen AS hll_action;
+CREATE TABLE hll_done (gone int, who text, what hll_action, list hll_action[]);
+ALTER TABLE hll_done DROP COLUMN gone;
+CREATE TYPE hll_pair AS (who text, what hll_other, list hll_other[]);
+SELECT hll_hash('{login,NULL,purchase}'::hll_action[]) = hll_hash('{login,NULL,purchase}'::hll_other[]) AS arrays,
+	hll_hash('{login}'::hll_action[]) = hll_hash('{login}'::hll_chosen[]) AS domains,
+	hll_hash('{login,purchase}'::hll_action[]) = hll_hash('{purchase,login}'::hll_other[]) AS turned,
+	hll_hash(ROW('ann'::text, 'login'::hll_action)) = hll_hash(ROW('ann'::text, 'login'::hll_other)) AS rows,
+	hll_hash('(ann,login,{purchase})'::hll_done) = hll_hash('(ann,login,{purchase})'::hll_pair) AS types,
+	hll_hash(ARRAY['(ann,login,{purchase})'::hll_done]) = hll_hash(ARRAY['(ann,login,{purchase})'::hll_pair]) AS nested,
+	hll_hash(ROW('(ann,,)'::hll_done, 1)) = hll_hash(ROW('(ann,,)'::hll_pair, 1)) AS of_rows;
+SELECT v, hll_hash(v::hll_action[]) FROM (VALUES ('{}'), ('{login}'), ('{login,purchase}'), ('{NULL}')) t(v);
+SELECT hll_hash(ROW('ann'::text, 'login'::hll_action)), hll_hash(ROW('ann'::text, 1)), hll_hash('(ann,login,{purchase})'::hll_done);
+SELECT approx_count_distinct(ROW(i % 3, CASE WHEN i % 2 = 0 THEN 'login'::hll_action END)) AS six, approx_count_distinct(ARRAY[i % 3 = 0, NULL]) AS two FROM generate_series(1, 60) AS i;
+-- One expression, rows of several types.
+SELECT count(DISTINCT hll_hash(v)) AS four, count(*) AS eight FROM (SELECT CASE WHEN i % 2 = 0 THEN ROW('ann'::text, 'login'::hll_action, i % 4) ELSE ROW(i % 4, 'login'::text, true) END AS v FROM generate_series(1, 8) AS i) t;
+CREATE TYPE hll_actions AS RANGE (subtype = hll_action);
+SELECT hll_hash('[login,purchase]'::hll_actions);
+SELECT approx_count_distinct(v) FROM (VALUES (ARRAY['[login,purchase]'::hll_actions])) t(v);
+DROP TABLE hll_done;
+DROP TYPE hll_pair, hll_actions, hll_other;
+DROP DOMAIN hll_player, hll_chosen;
 DROP TYPE hll_action;
 
 -- Long values, compressed and out of line.

@@ -114,6 +114,15 @@ SELECT k, (SELECT count(*) FROM (SELECT 1 FROM event WHERE i4 < 3 GROUP BY c, se
 SET work_mem = '64kB';
 SELECT k, (SELECT sum(n + k) FROM (SELECT count(*) AS n FROM event WHERE i4 > k GROUP BY c, session_window(at, '1 hour')) x) FROM generate_series(0, 2) AS k;
 RESET work_mem;
+-- Each time leaves no memory behind: by both plans about the same.
+CREATE FUNCTION bytes_of_rescans() RETURNS bigint LANGUAGE sql AS $$
+	SELECT max((SELECT sum(used_bytes) FROM pg_backend_memory_contexts WHERE name = 'ExecutorState' AND n = 20000)) + 0 * sum(sessions) FROM (
+		SELECT n, (SELECT count(*) FROM (SELECT 1 FROM (VALUES (1, timestamp '2026-01-01')) AS e(k, at) WHERE k <= n
+			GROUP BY k, session_window(at, '1 hour')) x) AS sessions FROM generate_series(1, 20000) AS n OFFSET 0) y $$;
+SET enable_sort = off;
+SELECT bytes_of_rescans() AS bytes \gset
+SET enable_sort = on;
+SELECT bytes_of_rescans() - :bytes < 100000 AS no_more;
 -- Cursors, there and back; a plan that is kept; a limit that ends early.
 BEGIN;
 DECLARE s SCROLL CURSOR FOR SELECT c, count(*) FROM event WHERE i4 = 8 GROUP BY c, session_window(at, '2 hours') ORDER BY 2, c;

@@ -102,6 +102,7 @@ SELECT telemetry._values_union('{1,3}'::int[], '{2,3,4}'), telemetry._values_uni
        telemetry._values_union('{1,2}'::int[], '{2}');
 SELECT telemetry._values_union_agg(v) FROM (VALUES ('{1,3}'::int[]), (NULL), ('{2,3}')) AS v (v);
 SELECT telemetry._values_union('{1,NULL}'::int[], '{2}');
+SELECT telemetry._values_union('{1}'::int[], '{{1,2}}');
 SELECT telemetry._values_agg(v) FROM (VALUES ('1'::json)) AS v (v);
 
 DROP TABLE ev, many, source, wrong, kept CASCADE;

@@ -19,6 +19,9 @@ SELECT u.* FROM t, unnest(t.s) AS u;
 SELECT sums_between('[{"day": "2026-01-01", "rows": 1, "total": 1}, {"day": "2026-01-02", "key": "x", "rows": 1, "total": 2}, {"day": "2026-01-03", "rows": 1, "total": 4}, {"rows": 1, "total": 8}]', '2026-01-02', d)
 FROM (VALUES (date '2026-01-01'), ('2026-01-02'), ('infinity')) v(d);
 SELECT a + b, b + a, a - b, -b, (a + b) - b = a AS same, a - a FROM (VALUES ('[{"key": "x", "rows": 1, "total": 1.5}]'::sums, '[{"key": "x", "rows": 2, "nulls": 1, "total": 1.50}, {"rows": 1, "infinity": 1}]'::sums)) v(a, b);
+-- How two differ, where as many rows went as came: by the amounts; without any, by nothing that is known.
+SELECT d, sums_total(d), sums_total(d, 'x') AS x, sums_total(d, 'y') AS y, sums_total(d, 'z') AS z, u.* FROM
+	(SELECT sum_by(k, a) FILTER (WHERE w = 2) - sum_by(k, a) FILTER (WHERE w = 1) AS d FROM (VALUES (2, 'x', 5), (1, 'x', 3), (2, 'y', 4), (1, 'y', 4), (2, 'z', NULL)) v(w, k, a)) t, unnest(t.d) AS u;
 -- The order of values is that of their bytes; equal ones are equal.
 SELECT count(DISTINCT s), count(*) FROM (SELECT s FROM t UNION ALL SELECT s + '[]' FROM t) u;
 SELECT s FROM t ORDER BY s LIMIT 2;
@@ -35,6 +38,7 @@ SELECT '[1]'::sums;
 SELECT '[[]]'::sums;
 SELECT '[{"key": 1}]'::sums;
 SELECT '[{"rows": "1"}]'::sums;
+SELECT '[{"rows": 1.5}]'::sums;
 SELECT '[{"rows": 9223372036854775808}]'::sums;
 SELECT '[{"rows": 9223372036854775807}, {"rows": 1}]'::sums;
 SELECT -'[{"rows": -9223372036854775808}]'::sums;

@@ -35,6 +35,10 @@ CREATE MATERIALIZED VIEW rows WITH (telemetry.continuous) AS SELECT id, moods FR
 CREATE MATERIALIZED VIEW others WITH (telemetry.continuous) AS SELECT id FROM felt;
 CREATE MATERIALIZED VIEW groups WITH (telemetry.continuous) AS SELECT mood, count(*), count(DISTINCT moods) AS several FROM felt GROUP BY mood;
 CREATE MATERIALIZED VIEW over WITH (telemetry.continuous) AS SELECT moods, count(*) FROM rows GROUP BY moods;
+-- So has a sketch, which would count both names.
+CREATE MATERIALIZED VIEW sketched WITH (telemetry.continuous) AS SELECT id, telemetry.approx_count_distinct(mood) AS n FROM felt GROUP BY id;
+CREATE MATERIALIZED VIEW sketches WITH (telemetry.continuous) AS SELECT id, telemetry.hll_hash_agg(telemetry.hll_hash(moods)) AS n FROM felt GROUP BY id;
+CREATE MATERIALIZED VIEW numbers WITH (telemetry.continuous) AS SELECT mood, telemetry.approx_count_distinct(id) AS n FROM felt GROUP BY mood;
 INSERT INTO felt VALUES (1, 'sad', '{sad}'), (2, 'glad', '{sad}'), (3, 'sad', '{glad}');
 ALTER TYPE mood ADD VALUE 'wild' BEFORE 'sad';
 ALTER TYPE mood RENAME VALUE 'sad' TO 'blue';
@@ -42,9 +46,13 @@ SELECT view, status, status_reason FROM telemetry.continuous_view WHERE target I
 DELETE FROM felt WHERE id = 1;
 REFRESH MATERIALIZED VIEW rows;
 REFRESH MATERIALIZED VIEW over;
+REFRESH MATERIALIZED VIEW sketched;
+REFRESH MATERIALIZED VIEW sketches;
+INSERT INTO felt VALUES (3, 'blue', '{blue}'), (3, 'glad', '{blue}');
 DELETE FROM felt WHERE id = 2;
 SELECT * FROM rows;
-SELECT v, verified.* FROM unnest(ARRAY['rows', 'others', 'groups', 'over']::regclass[]) AS v, telemetry.verify(v) AS verified;
+SELECT * FROM sketched;
+SELECT v, verified.* FROM unnest(ARRAY['rows', 'others', 'groups', 'over', 'sketched', 'sketches', 'numbers']::regclass[]) AS v, telemetry.verify(v) AS verified;
 
 -- The schema of a type that a view keeps gets another name, after the session's first fold.
 CREATE SCHEMA feelings;
