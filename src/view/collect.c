@@ -10,6 +10,7 @@
 #include "executor/executor.h"
 #include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
+#include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
@@ -188,22 +189,30 @@ plan_query(Query *query)
 	return plan;
 }
 
+/* But for what the rewriter puts there for the view whose query it is. */
+static bool
+reads_relations(const Query *query, Oid view)
+{
+	ListCell *cell;
+
+	foreach (cell, query->rtable)
+	{
+		const RangeTblEntry *rte = lfirst(cell);
+
+		if (rte->rtekind == RTE_RELATION && rte->relid != view)
+			return true;
+	}
+	return query->hasSubLinks;
+}
+
 static PlannedStmt *
 make_plan(KnownView *view)
 {
 	Query *query = query_over(view->row.partial, view->row.target);
-	ListCell *cell;
 
 	if (view->earlier)
 		session_bin(query);
-	view->looks_up = false;
-	foreach (cell, query->rtable)
-	{
-		RangeTblEntry *rte = lfirst(cell);
-
-		if (rte->rtekind == RTE_RELATION && rte->relid != view->row.partial)
-			view->looks_up = true;
-	}
+	view->looks_up = reads_relations(query, view->row.partial);
 	view->plain = plain_query(view, query);
 	return plan_query(query);
 }
@@ -224,6 +233,49 @@ plan_of(KnownView *view)
 	view->plan = copyObject(plan);
 	MemoryContextSwitchTo(old);
 	return view->plan;
+}
+
+/* The columns that show the keys as they are, if each of them is shown. */
+static Bitmapset *
+public_keys(const KnownView *view, const Query *query)
+{
+	Bitmapset *columns = NULL;
+	Bitmapset *keys = NULL;
+	ListCell *cell;
+
+	foreach (cell, query->targetList)
+	{
+		const TargetEntry *entry = lfirst(cell);
+		const Var *var = (const Var *) entry->expr;
+
+		if (!IsA(var, Var) || var->varattno < 1 || var->varattno > view->row.nkeys ||
+			rt_fetch(var->varno, query->rtable)->rtekind != RTE_NAMEDTUPLESTORE)
+			continue;
+		columns = bms_add_member(columns, entry->resno);
+		keys = bms_add_member(keys, var->varattno);
+	}
+	return bms_num_members(keys) == view->row.nkeys ? columns : NULL;
+}
+
+/* Of what users read of the view, over rows of its state. It is kept as plan_of()'s. */
+static PlannedStmt *
+public_plan_of(KnownView *view)
+{
+	PlannedStmt *plan;
+	MemoryContext old;
+	Query *query;
+
+	if (view->public_plan)
+		return view->public_plan;
+	query = query_over(view->row.view, view->row.source);
+	if (reads_relations(query, view->row.view))
+		return plan_query(query);
+	plan = plan_query(query);
+	old = MemoryContextSwitchTo(view->context);
+	view->public_keys = public_keys(view, query);
+	view->public_plan = copyObject(plan);
+	MemoryContextSwitchTo(old);
+	return view->public_plan;
 }
 
 static void
@@ -393,7 +445,7 @@ collect_public(KnownView *view, Tuplestorestate *state_rows, Tuplestorestate *st
 	SetTuplestoreDestReceiverParams(receiver, store, context, true, NULL, NULL);
 	PushActiveSnapshot(GetTransactionSnapshot());
 	delta = named_rows(DELTA_ROWS, state_rows, view->row.source, NULL);
-	run(plan_query(query_over(view->row.view, view->row.source)), &delta, receiver);
+	run(public_plan_of(view), &delta, receiver);
 	PopActiveSnapshot();
 	owner_end(&scope);
 	MemoryContextSwitchTo(old);

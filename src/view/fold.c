@@ -598,16 +598,12 @@ public_rows(KnownView *view, Tuplestorestate *state_rows)
 
 /* A child is given nothing by triggers: what the change of the view it follows gives is all. */
 static void
-give(List **folds, KnownView *child, const PendingView *from, const Change *change, bool or_break)
+give(List **folds, KnownView *child, const PendingView *from, const ChangedRows *rows,
+	 bool or_break)
 {
 	Fold *fold = fold_of(folds, child, NULL);
 	Step step = {.view = child, .pending = fold->pending};
-	Change changed = *change;
-	Change *rows = &changed;
-	int64 nold = change->old ? tuplestore_tuple_count(change->old) : 0;
 
-	if (nold > 0 && change->new)
-		unchanged_leave_out(child, change->old, change->new, &rows->old, &rows->new);
 	/* It gets all rows that are there, and what a partition that went left it is among them. */
 	if (from->emptied)
 		pending_supersede(fold->pending, true);
@@ -668,7 +664,9 @@ static void
 pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
 {
 	KnownView *view = fold->view;
-	Change rows = {0};
+	ChangedRows rows = {0};
+	ChangedRows *changed = NULL;
+	List *children = NIL;
 	ListCell *cell;
 
 	if (fold->pending->emptied)
@@ -688,8 +686,13 @@ pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
 		KnownView *child = lfirst(cell);
 
 		if (build_follows(child) && collect_allowed(child))
-			give(folds, child, fold->pending, &rows, or_break);
+			children = lappend(children, child);
 	}
+	if (rows.old && rows.new &&tuplestore_tuple_count(rows.old) > 0)
+		changed = unchanged_leave_out(view, children, &rows);
+	foreach (cell, children)
+		give(folds, lfirst(cell), fold->pending,
+			 changed ? &changed[foreach_current_index(cell)] : &rows, or_break);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */

@@ -53,10 +53,12 @@ typedef struct KnownView
 	bool invertible;        /* every component can be taken away */
 	TupleDesc desc;         /* of a row of the state table */
 	MemoryContext context;
-	PlannedStmt *plan;   /* of the delta query; NULL: not made, or to be made each time */
-	bool looks_up;       /* reads other tables beside the delta, so its plan is not kept */
-	bool plain;          /* known with the plan: its query is plain, see plain.h */
-	struct KeptRun *run; /* of the plan, see kept_run.h; NULL: none */
+	PlannedStmt *plan;        /* of the delta query; NULL: not made, or to be made each time */
+	PlannedStmt *public_plan; /* of what users read, over rows of the state; NULL: as above */
+	Bitmapset *public_keys; /* known with it: where users read the keys, from 1 on; NULL: not all */
+	bool looks_up;          /* reads other tables beside the delta, so its plan is not kept */
+	bool plain;             /* known with the plan: its query is plain, see plain.h */
+	struct KeptRun *run;    /* of the plan, see kept_run.h; NULL: none */
 	Bitmapset *reads;    /* columns of what it follows, from 1 on; NULL: not known yet, or none */
 	struct ViewSet *set; /* those that are collected together with it; NULL: none */
 	bool set_known;

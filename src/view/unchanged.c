@@ -214,34 +214,178 @@ keep_changed(image_hash *images, Tuplestorestate *rows, TupleTableSlot *slot,
 	}
 }
 
-void
-unchanged_leave_out(KnownView *child, Tuplestorestate *old, Tuplestorestate *new,
-					Tuplestorestate **changed_old, Tuplestorestate **changed_new)
+/* Of rows as they were and as they are, in any order: those that differ in what the child reads. */
+static ChangedRows
+leave_out_equal(const KnownView *child, ChangedRows rows, TupleDesc desc)
 {
-	MemoryContext context;
-	MemoryContext outside;
-	Relation target = table_open(child->row.target, AccessShareLock);
-	TupleTableSlot *slot;
-	image_hash *images;
+	ChangedRows changed = {.old = tuplestore_begin_heap(false, false, work_mem),
+						   .new = tuplestore_begin_heap(false, false, work_mem)};
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "telemetry rows without a change", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext outside = MemoryContextSwitchTo(context);
+	TupleTableSlot *slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	image_hash *images = image_create(context, tuplestore_tuple_count(rows.old), NULL);
 
-	if (child->reads == NULL)
-	{
-		outside = MemoryContextSwitchTo(child->context);
-		child->reads = columns_read(child, RelationGetDescr(target)->natts);
-		MemoryContextSwitchTo(outside);
-	}
-	*changed_old = tuplestore_begin_heap(false, false, work_mem);
-	*changed_new = tuplestore_begin_heap(false, false, work_mem);
-	context = AllocSetContextCreate(CurrentMemoryContext, "telemetry rows without a change",
-									ALLOCSET_DEFAULT_SIZES);
-	outside = MemoryContextSwitchTo(context);
-	slot = MakeSingleTupleTableSlot(RelationGetDescr(target), &TTSOpsMinimalTuple);
-	images = image_create(context, tuplestore_tuple_count(old), NULL);
-	count_old(images, old, slot, child->reads);
+	count_old(images, rows.old, slot, child->reads);
 	MemoryContextSwitchTo(outside);
-	keep_changed(images, new, slot, child->reads, false, *changed_new);
-	keep_changed(images, old, slot, child->reads, true, *changed_old);
+	keep_changed(images, rows.new, slot, child->reads, false, changed.new);
+	keep_changed(images, rows.old, slot, child->reads, true, changed.old);
 	ExecDropSingleTupleTableSlot(slot);
 	MemoryContextDelete(context);
+	return changed;
+}
+
+/* ---- rows in step ---------------------------------------------------------------------------- */
+
+/*
+ * A fold goes through groups by their keys, and tells of each what it was and what it is: mostly
+ * the next of the old rows is of the next new one's group. The two are compared once, for all views
+ * over it. What is not met in step, in whatever order it is, is looked up by the above.
+ */
+typedef struct InStep
+{
+	TupleDesc desc;
+	const Bitmapset *keys;
+	TupleTableSlot *old;
+	TupleTableSlot *new;
+	int8 *differs; /* of each column of the two at hand; -1: not compared yet */
+	List *children;
+	ChangedRows *rows; /* of each child */
+} InStep;
+
+static bool
+same_column(InStep *step, int column)
+{
+	Form_pg_attribute attribute = TupleDescAttr(step->desc, column - 1);
+	bool isnull = step->old->tts_isnull[column - 1];
+
+	if (isnull || step->new->tts_isnull[column - 1])
+		return isnull == step->new->tts_isnull[column - 1];
+	return datum_image_eq(step->old->tts_values[column - 1], step->new->tts_values[column - 1],
+						  attribute->attbyval, attribute->attlen);
+}
+
+static bool
+same_group(InStep *step)
+{
+	int column = -1;
+
+	if (TupIsNull(step->old))
+		return false;
+	while ((column = bms_next_member(step->keys, column)) >= 0)
+		if (!same_column(step, column))
+			return false;
+	return true;
+}
+
+static bool
+same_for(InStep *step, const KnownView *child)
+{
+	int column = -1;
+
+	while ((column = bms_next_member(child->reads, column)) >= 0)
+	{
+		int8 *differs = &step->differs[column - 1];
+
+		if (*differs < 0)
+			*differs = !same_column(step, column);
+		if (*differs)
+			return false;
+	}
+	return true;
+}
+
+static bool
+next(Tuplestorestate *rows, TupleTableSlot *slot)
+{
+	if (!tuplestore_gettupleslot(rows, true, false, slot))
+		return false;
+	slot_getallattrs(slot);
+	return true;
+}
+
+/* The row at hand goes to the children that it is another for. */
+static void
+tell(InStep *step, bool old, bool new)
+{
+	memset(step->differs, -1, step->desc->natts);
+	for (int i = 0; i < list_length(step->children); i++)
+	{
+		if (old && new &&same_for(step, list_nth(step->children, i)))
+			continue;
+		if (old)
+			tuplestore_puttupleslot(step->rows[i].old, step->old);
+		if (new)
+			tuplestore_puttupleslot(step->rows[i].new, step->new);
+	}
+}
+
+static void
+go_in_step(InStep *step, Tuplestorestate *old, Tuplestorestate *new)
+{
+	bool more;
+
+	step->old = MakeSingleTupleTableSlot(step->desc, &TTSOpsMinimalTuple);
+	step->new = MakeSingleTupleTableSlot(step->desc, &TTSOpsMinimalTuple);
+	step->differs = palloc(step->desc->natts);
+	tuplestore_rescan(old);
+	tuplestore_rescan(new);
+	more = next(old, step->old);
+	while (next(new, step->new))
+	{
+		bool both = more && same_group(step);
+
+		CHECK_FOR_INTERRUPTS();
+		tell(step, both, true);
+		if (both)
+			more = next(old, step->old);
+	}
+	for (; more; more = next(old, step->old))
+		tell(step, true, false);
+	ExecDropSingleTupleTableSlot(step->old);
+	ExecDropSingleTupleTableSlot(step->new);
+	pfree(step->differs);
+}
+
+static void
+know_columns(KnownView *child, int natts)
+{
+	MemoryContext old = MemoryContextSwitchTo(child->context);
+
+	if (child->reads == NULL)
+		child->reads = columns_read(child, natts);
+	MemoryContextSwitchTo(old);
+}
+
+ChangedRows *
+unchanged_leave_out(const KnownView *view, List *children, const ChangedRows *all)
+{
+	Relation target = table_open(view->row.view, AccessShareLock);
+	InStep step = {.desc = RelationGetDescr(target), .keys = view->public_keys};
+	ListCell *cell;
+
+	step.children = children;
+	step.rows = palloc(sizeof(ChangedRows) * Max(list_length(children), 1));
+	foreach (cell, children)
+	{
+		ChangedRows *rows = &step.rows[foreach_current_index(cell)];
+
+		know_columns(lfirst(cell), step.desc->natts);
+		*rows = *all;
+		if (step.keys == NULL)
+			continue;
+		rows->old = tuplestore_begin_heap(false, false, work_mem);
+		rows->new = tuplestore_begin_heap(false, false, work_mem);
+	}
+	if (step.keys)
+		go_in_step(&step, all->old, all->new);
+	foreach (cell, children)
+	{
+		ChangedRows *rows = &step.rows[foreach_current_index(cell)];
+
+		if (tuplestore_tuple_count(rows->old) > 0 && tuplestore_tuple_count(rows->new) > 0)
+			*rows = leave_out_equal(lfirst(cell), *rows, step.desc);
+	}
 	table_close(target, NoLock);
+	return step.rows;
 }

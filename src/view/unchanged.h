@@ -9,11 +9,18 @@
 #include "utils/tuplestore.h"
 #include "view/known.h"
 
+/* Rows of a view as they were and as they are. */
+typedef struct ChangedRows
+{
+	Tuplestorestate *old;
+	Tuplestorestate *new;
+} ChangedRows;
+
 /*
- * Of the rows of the view that child follows, as they were and as they are: those that differ in
- * what the child reads, in stores of the caller's memory.
+ * Of all rows of a view that changed, for each of the views over it: those that differ in what it
+ * reads. Of stores of the caller's memory.
  */
-extern void unchanged_leave_out(KnownView *child, Tuplestorestate *old, Tuplestorestate *new,
-								Tuplestorestate **changed_old, Tuplestorestate **changed_new);
+extern ChangedRows *unchanged_leave_out(const KnownView *view, List *children,
+										const ChangedRows *all);
 
 #endif
