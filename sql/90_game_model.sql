@@ -248,9 +248,10 @@ COMMENT ON MATERIALIZED VIEW {internal}.money IS 'Purchases of all time by curre
 CREATE MATERIALIZED VIEW {internal}.player_funnel WITH (telemetry.continuous) AS
 SELECT f.player_key, f.event_date + n AS event_date,
        telemetry.funnel_steps(telemetry.funnel_agg(f.event_time, {funnel_conditions}), interval {funnel_within}) AS steps
-FROM {schema}.fact_player_events AS f,
-     LATERAL generate_series(CASE WHEN f.action = ANY ({funnel_later}) THEN ((f.event_time AT TIME ZONE 'UTC' - interval {funnel_within}) AT TIME ZONE 'UTC' AT TIME ZONE {tz})::date - f.event_date ELSE 0 END, 0) AS n
-WHERE f.action = ANY ({funnel_steps}) GROUP BY 1, 2;
+FROM {schema}.fact_player_events AS f CROSS JOIN unnest({funnel_days}) AS n
+WHERE f.action = ANY ({funnel_steps})
+  AND (n = 0 OR f.action = ANY ({funnel_later}) AND n >= ((f.event_time AT TIME ZONE 'UTC' - interval {funnel_within}) AT TIME ZONE 'UTC' AT TIME ZONE {tz})::date - f.event_date)
+GROUP BY 1, 2;
 COMMENT ON MATERIALIZED VIEW {internal}.player_funnel IS 'How many steps of the funnel a player gets through that he begins on a day: a row for each player and day, 0: he begins none.';
 CREATE MATERIALIZED VIEW {internal}.funnel_day WITH (telemetry.continuous) AS
 SELECT event_date, steps, count(*) AS players FROM {internal}.player_funnel WHERE steps > 0 GROUP BY 1, 2;
@@ -644,6 +645,9 @@ BEGIN
         'funnel_steps', quote_literal(funnel_steps) || '::text[]', 'funnel_later', quote_literal(funnel_steps[2:]) || '::text[]',
         'funnel_conditions', (SELECT string_agg(CASE WHEN s.nr = 1 THEN 'n = 0 AND ' ELSE '' END || 'f.action = ' || quote_literal(s.action), ', ' ORDER BY s.nr)
                               FROM unnest(funnel_steps) WITH ORDINALITY AS s (action, nr)),
+        -- Clocks that are put forward, and dates that a zone leaves out, make it one day more, or two.
+        'funnel_days', (SELECT quote_literal(array_agg(-d ORDER BY d)) || '::integer[]'
+                        FROM generate_series(0, ceil(extract(epoch FROM funnel_within) / 86400)::integer + CASE WHEN funnel_within <= interval '1 day' THEN 1 ELSE 2 END) AS d),
         'funnel_within', quote_literal(funnel_within), 'funnel_within_text', funnel_within::text,
         'topic_table', quote_literal(quote_ident(internal) || '.player_events_topic'),
         'fact_table', quote_literal(quote_ident(schema) || '.fact_player_events'));
