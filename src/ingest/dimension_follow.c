@@ -7,7 +7,8 @@
  * the table: the time is advanced also where the value stays.
  *
  * It is done in the batch's own transaction, behind the rows: an event that is not stored changes
- * nothing. Members are updated in the order of their keys, so that two batches never wait for each
+ * nothing. Members are updated in the order of their keys (row by row, by dimension_write.c, where
+ * that will do), so that two batches never wait for each
  * other in a circle; what changed while one waited is looked at again, by PostgreSQL's own recheck.
  */
 #include "postgres.h"
@@ -16,7 +17,7 @@
 #include "catalog/pg_type.h"
 #include "base/spi.h"
 #include "executor/spi.h"
-#include "ingest/dimension.h"
+#include "ingest/dimension_follow.h"
 #include "ingest/internal.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -24,16 +25,6 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
-
-/* What a set of events says of one dimension's members. */
-typedef struct Following
-{
-	const Dimension *dimension;
-	const IngestRow *rows;
-	int nmembers;
-	Datum *keys;
-	int *newest; /* rows, by member and attribute; -1: none has a value */
-} Following;
 
 /* ---- statements ------------------------------------------------------------------------------ */
 
@@ -151,6 +142,15 @@ make_arguments(const Following *following, Oid *types, Datum *arrays)
 
 /* ---- what a set of events says --------------------------------------------------------------- */
 
+bool
+dimension_value_is_greater(FollowedColumn *column, Datum value, Datum other)
+{
+	if (datumIsEqual(value, other, column->value.byval, column->value.length))
+		return false;
+	return strcmp(OutputFunctionCall(&column->output, value),
+				  OutputFunctionCall(&column->output, other)) > 0;
+}
+
 /* Whether the second row's value comes after the first one's. */
 static bool
 comes_after(FollowedColumn *column, const IngestRow *before, const IngestRow *row)
@@ -159,11 +159,7 @@ comes_after(FollowedColumn *column, const IngestRow *before, const IngestRow *ro
 
 	if (row->event_time != before->event_time)
 		return row->event_time > before->event_time;
-	if (datumIsEqual(row->values[source], before->values[source], column->value.byval,
-					 column->value.length))
-		return false;
-	return strcmp(OutputFunctionCall(&column->output, row->values[source]),
-				  OutputFunctionCall(&column->output, before->values[source])) > 0;
+	return dimension_value_is_greater(column, row->values[source], before->values[source]);
 }
 
 /* The place of a row's member among those met so far; -1: the row has none that is updated. */
@@ -247,6 +243,8 @@ follow_one(const Ingest *ingest, Dimension *dimension, const IngestRow *rows, in
 
 	look_through(&following, ingest, dimension, n, update);
 	if (following.nmembers == 0)
+		return;
+	if (update && dimension_write(&following))
 		return;
 	make_arguments(&following, types, values);
 	spi_connect();

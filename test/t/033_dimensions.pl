@@ -211,6 +211,35 @@ is(sql($guards), '2|1', 'the last one has gone: so has the guard');
 	sql('DROP TRIGGER telemetry_dimension_guard ON follow_large.player; DROP TRIGGER telemetry_dimension_guard_replica ON follow_large.player');
 }
 
+# Where nothing but rows and indexes is concerned, members are updated without a statement. It comes to the same, and what
+# somebody else changes meanwhile stays, and is what events are compared with.
+{
+	sql(<<SQL);
+CREATE SCHEMA follow_rows;
+CREATE TABLE follow_rows.player (player_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note int DEFAULT 0, player_id text NOT NULL UNIQUE, region text, region_at timestamptz, level int, level_at timestamptz);
+CREATE TABLE follow_rows.fact (id bigint, player_key bigint REFERENCES follow_rows.player, player_id text, region text, level int, event_time timestamptz);
+CREATE FOREIGN TABLE follow_rows.topic (id bigint, player_id text, region text, level int, event_time timestamptz) SERVER kafka OPTIONS (topic 'there');
+INSERT INTO follow_rows.player (player_id) SELECT 'q' || n FROM generate_series(0, 59) n;
+SELECT telemetry.create_pipeline('follow_rows', 'follow_rows.topic', 'follow_rows.fact', event_time_column => 'event_time', batch_rows => 90, paused => true);
+SQL
+	my $writing = $node->background_psql('postgres', on_error_die => 1);
+	$writing->query_safe("BEGIN; UPDATE follow_rows.player SET note = note + 1; UPDATE follow_rows.player SET region = 'held', region_at = '2027-01-01' WHERE player_id < 'q3'");
+	sql("SELECT telemetry.resume_pipeline('follow_rows')");
+	poll_until(sub { sql("SELECT count(*) FROM telemetry.stat_worker w JOIN pg_stat_activity a USING (pid) WHERE w.pipeline = 'follow_rows' AND a.wait_event_type = 'Lock'") > 0 }, 'the batch waits for the members');
+	$writing->query_safe('COMMIT');
+	$writing->quit;
+	settled($node, 'follow_rows', scalar(@events));
+	is(sql("SELECT count(*) FILTER (WHERE note = 1), count(*) FILTER (WHERE player_id < 'q3' AND region = 'held' AND region_at = '2027-01-01') = count(*) FILTER (WHERE player_id < 'q3') FROM follow_rows.player"), '60|t', 'what was changed while a batch waited for it stays');
+	for my $a (qw(region level))
+	{
+		is(sql("SELECT count(*) FROM (SELECT player_key, $a, ${a}_at FROM follow_rows.player WHERE $a IS NOT NULL AND $a\::text <> 'held'
+			EXCEPT SELECT * FROM (SELECT DISTINCT ON (player_key) player_key, $a, coalesce(event_time, '-infinity') FROM follow_rows.fact WHERE $a IS NOT NULL
+				ORDER BY player_key, coalesce(event_time, '-infinity') DESC, format('%s', $a) COLLATE \"C\" DESC) q) x"), 0, "... and $a is the newest");
+		is(sql("SELECT count($a) FROM follow_rows.player"), 60, '... of each');
+	}
+	sql("SELECT telemetry.drop_pipeline('follow_rows')");
+}
+
 # ---- a key whose own functions raise errors -------------------------------------------------------
 # Its hash function for one value, its comparison of another with any: their events are bad, and no others.
 sql(<<'SQL');
