@@ -220,6 +220,15 @@ null_of_domain(Form_pg_attribute column)
 							COERCE_IMPLICIT_CAST, -1, false);
 }
 
+/* Whether a trigger may give a column its value: those of constraints and of views come after. */
+static bool
+may_be_filled(Relation target)
+{
+	const TriggerDesc *triggers = target->trigdesc;
+
+	return triggers && (triggers->trig_insert_before_row || triggers->trig_insert_instead_row);
+}
+
 static void
 map_absent(Ingest *ingest, Relation target, Form_pg_attribute to, TargetColumn *column,
 		   StringInfo misfits)
@@ -245,7 +254,7 @@ map_absent(Ingest *ingest, Relation target, Form_pg_attribute to, TargetColumn *
 		column->kind = TARGET_DEFAULT;
 		column->expression = (Expr *) expression;
 	}
-	else if (to->attnotnull && target->trigdesc == NULL)
+	else if (to->attnotnull && !may_be_filled(target))
 		target_misfit(
 			misfits,
 			"column \"%s\" of the target is NOT NULL, has no default, and the source has no "

@@ -109,6 +109,17 @@ wait_for("SELECT state, reason FROM telemetry.stat_pipeline WHERE pipeline = 'pl
 $node->safe_psql('postgres', "ALTER TABLE plain SET LOGGED; SELECT telemetry.resume_pipeline('plain')");
 wait_for('SELECT count(*), sum(id) FROM plain', qr/^2\|3$/, 'which goes on once it is logged again');
 
+# ---- what nothing fills: a constraint's trigger, or a view's, comes too late for that
+$node->safe_psql('postgres', <<'SQL');
+CREATE TABLE unfilled (id int UNIQUE DEFERRABLE, must int NOT NULL);
+CREATE TABLE filled (id int, must int NOT NULL);
+CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.must := 9; RETURN NEW; END $$;
+CREATE TRIGGER fill BEFORE INSERT ON filled FOR EACH ROW EXECUTE FUNCTION fill();
+SELECT telemetry.create_pipeline('filled', 'plain_topic', 'filled');
+SQL
+like(refused("SELECT telemetry.create_pipeline('refused', 'plain_topic', 'unfilled')"), qr/column "must" of the target is NOT NULL, has no default/, 'a column that nobody gives a value is refused, whatever triggers there are');
+wait_for('SELECT count(*), sum(must) FROM filled', qr/^2\|18$/, 'one that a BEFORE trigger fills is not');
+
 # ---- a worker without messages hears of what it reads from and writes to
 $node->safe_psql('postgres', <<'SQL');
 CREATE FOREIGN TABLE moved_topic (id int) SERVER kafka OPTIONS (topic 'old');
