@@ -8,6 +8,8 @@
  *   byte 3  cutoff: HLL_NATIVE, or storage v1's cutoff byte of the set this came from
  *   then    tokens and sparse registers: hll_rice.c; hashes: 8 bytes each, big-endian, ascending as
  *           signed numbers (as in storage v1); dense registers: hll_dense.c
+ *
+ * What is loose has a format of its own in byte 0, and the other three behind all: hll_loose.c.
  */
 #include "sketch/hll_internal.h"
 
@@ -23,18 +25,24 @@ hll_view(const void *bytes, size_t length, HllView *view)
 {
 	const uint8_t *head = bytes;
 	const char *error = NULL;
+	bool loose;
 
 	if (length < HLL_HEADER)
 		return "shorter than a header";
-	if (head[0] != HLL_FORMAT)
+	loose = head[0] == HLL_FORMAT_LOOSE;
+	if (!loose && head[0] != HLL_FORMAT)
 		return "unknown format or version";
+	view->payload = head + (loose ? HLL_LOOSE_HEAD : HLL_HEADER);
+	view->length = length - HLL_HEADER;
+	if (loose)
+		head += view->length;
 	view->kind = head[1];
 	view->precision = head[2] & 31;
 	view->width = (uint8_t) ((head[2] >> 5) + 1);
 	view->cutoff = head[3];
-	view->payload = head + HLL_HEADER;
-	view->length = length - HLL_HEADER;
 	view->count = 0;
+	if (loose != hll_is_loose(view))
+		return "unknown kind";
 	if (view->precision > HLL_MAX_PRECISION)
 		return "precision out of range";
 	if (view->cutoff & HLL_NATIVE && view->cutoff != HLL_NATIVE)

@@ -14,6 +14,10 @@
 #define HLL_HEADER 4
 #define HLL_FORMAT 0xF1
 
+/* Of what is loose: so much of its header is before it, the rest behind. */
+#define HLL_LOOSE_HEAD   1
+#define HLL_FORMAT_LOOSE 0xE1
+
 /* Dense registers come in blocks of 64; smaller sketches have zero registers as padding. */
 #define HLL_BLOCK 64
 

@@ -1,10 +1,13 @@
 /*
  * What a set gains, in the order of time: newest first, so that what is added leaves all bytes as
  * they were that are there. Such bytes stand beside a set that stays as it is, are read as any
- * others, and are never what packing gives. Behind the header of that set's parameters:
+ * others, and are never what packing gives. Behind the byte of their format:
  *
  *   beside tokens     tokens, 4 bytes each
  *   beside registers  those that rose, 3 bytes each: 18 bits of index, 6 of value
+ *
+ * and behind them the rest of a header, of that set's parameters: an update logs a row from the
+ * first byte that changed to the last, and those would lie between the row's counts and what came.
  */
 #include "sketch/hll_internal.h"
 
@@ -179,13 +182,12 @@ hll_loose_write(HllState *base, const HllView *loose, HllState *added, uint8_t *
 				const SketchMemory *memory)
 {
 	int kind = kind_beside(base);
-	uint8_t *end = out + HLL_HEADER;
+	const uint8_t rest[] = {(uint8_t) kind, (uint8_t) ((base->width - 1) << 5 | base->precision),
+							base->cutoff};
+	uint8_t *end = out + HLL_LOOSE_HEAD;
 	const char *error = NULL;
 
-	out[0] = HLL_FORMAT;
-	out[1] = (uint8_t) kind;
-	out[2] = (uint8_t) ((base->width - 1) << 5 | base->precision);
-	out[3] = base->cutoff;
+	out[0] = HLL_FORMAT_LOOSE;
 	/* Tokens and what came to them may be registers by now; then the rest counts if it raises one.
 	 */
 	if (loose != NULL)
@@ -202,5 +204,7 @@ hll_loose_write(HllState *base, const HllView *loose, HllState *added, uint8_t *
 		memcpy(end, loose->payload, loose->length);
 		end += loose->length;
 	}
+	memcpy(end, rest, sizeof(rest));
+	end += sizeof(rest);
 	return (size_t) (end - out);
 }

@@ -29,6 +29,9 @@
 /* Smallest packed sketch: format, version, bits. */
 #define QUANTILE_HEADER 3
 
+/* Before what is loose: its format; the rest of the header is behind it. */
+#define QUANTILE_LOOSE_HEAD 1
+
 /*
  * Numbers of buckets are in the order of values: 0 is zero, then by magnitude, negative ones below;
  * infinities have buckets of their own, and NaN, which SQL sorts last, the last one.

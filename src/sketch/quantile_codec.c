@@ -17,7 +17,7 @@
 
 #define FORMAT  'Q'
 #define VERSION 1
-#define LOOSE   2 /* in the place of the version: what came to another, newest first */
+#define LOOSE   'q' /* in the place of the format: what came to another, newest first */
 #define MOST    (INT64_C(1) << 62)
 
 static const char name[] = "quantile_sketch/1;bits=";
@@ -116,42 +116,54 @@ quantile_writer_end(QuantileWriter *writer)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/*
+ * Of what is loose, version and bits stand at the end: an update logs a row from the first byte
+ * that changed to the last, and they would lie between the row's counts and what came.
+ */
+static const uint8_t *
+version_of(const uint8_t *in, size_t size, bool loose)
+{
+	return loose ? in + size - (QUANTILE_HEADER - QUANTILE_LOOSE_HEAD) : in + 1;
+}
+
 static const char *
-open_version(QuantileReader *reader, const void *bytes, size_t size, uint8_t version)
+open_either(QuantileReader *reader, const void *bytes, size_t size, bool loose)
 {
 	const uint8_t *in = bytes;
+	const uint8_t *version;
 
 	if (size < QUANTILE_HEADER)
 		return "it is shorter than a header";
-	if (in[0] != FORMAT || in[1] != version)
+	version = version_of(in, size, loose);
+	if (in[0] != (loose ? LOOSE : FORMAT) || version[0] != VERSION)
 		return "its format or version is unknown";
-	if (in[2] > QUANTILE_MOST_BITS)
+	if (version[1] > QUANTILE_MOST_BITS)
 		return "it has too many bits";
-	reader->next = in + QUANTILE_HEADER;
-	reader->end = in + size;
-	reader->bits = in[2];
+	reader->next = in + (loose ? QUANTILE_LOOSE_HEAD : QUANTILE_HEADER);
+	reader->end = loose ? version : in + size;
+	reader->bits = version[1];
 	reader->number = 0;
 	reader->begun = false;
-	reader->loose = version == LOOSE;
+	reader->loose = loose;
 	return NULL;
 }
 
 const char *
 quantile_open(QuantileReader *reader, const void *bytes, size_t size)
 {
-	return open_version(reader, bytes, size, VERSION);
+	return open_either(reader, bytes, size, false);
 }
 
 bool
 quantile_is_loose(const void *bytes, size_t size)
 {
-	return size >= QUANTILE_HEADER && ((const uint8_t *) bytes)[1] == LOOSE;
+	return size >= QUANTILE_HEADER && *(const uint8_t *) bytes == LOOSE;
 }
 
 const char *
 quantile_open_any(QuantileReader *reader, const void *bytes, size_t size)
 {
-	return open_version(reader, bytes, size, quantile_is_loose(bytes, size) ? LOOSE : VERSION);
+	return open_either(reader, bytes, size, quantile_is_loose(bytes, size));
 }
 
 bool
@@ -248,27 +260,29 @@ size_t
 quantile_loose_write(const void *loose, size_t loose_size, const void *added, size_t added_size,
 					 uint8_t *out)
 {
-	const uint8_t *old = loose;
-	uint8_t *end = out + QUANTILE_HEADER;
+	uint8_t *end = out + QUANTILE_LOOSE_HEAD;
+	QuantileReader old;
 	QuantileReader reader;
 	QuantileBucket bucket;
 
-	if (quantile_open(&reader, added, added_size) != NULL ||
-		(old != NULL && (!quantile_is_loose(old, loose_size) || old[2] != reader.bits)))
+	if (quantile_open(&reader, added, added_size) != NULL)
 		return 0;
-	out[0] = FORMAT;
-	out[1] = LOOSE;
-	out[2] = (uint8_t) reader.bits;
+	if (loose != NULL &&
+		(open_either(&old, loose, loose_size, true) != NULL || old.bits != reader.bits))
+		return 0;
+	out[0] = LOOSE;
 	while (quantile_next(&reader, &bucket))
 	{
 		end = put_varint(end, zigzag(bucket.number));
 		end = put_varint(end, zigzag(bucket.count));
 	}
-	if (old != NULL)
+	if (loose != NULL)
 	{
-		memcpy(end, old + QUANTILE_HEADER, loose_size - QUANTILE_HEADER);
-		end += loose_size - QUANTILE_HEADER;
+		memcpy(end, old.next, (size_t) (old.end - old.next));
+		end += old.end - old.next;
 	}
+	*end++ = VERSION;
+	*end++ = (uint8_t) reader.bits;
 	return (size_t) (end - out);
 }
 

@@ -167,9 +167,22 @@ telemetry_quantile_base(PG_FUNCTION_ARGS)
 	return aside_together(fcinfo, all, lengthof(all), sum);
 }
 
-/* So many bytes are logged again, gathered, for as many that came: values that are the same may
- * come again and again, and are to be aside once. */
-#define GATHER_EACH 128
+/*
+ * Values that are the same may come again and again, and are to be aside once. So what is aside is
+ * gathered, which logs all of it again, at this size, at twice that, and so on: each byte once or
+ * twice, not once for each time that so many came.
+ */
+#define GATHER_FROM 128
+
+static bool
+is_to_be_gathered(Size before, Size size)
+{
+	Size next = GATHER_FROM;
+
+	while (next <= before)
+		next *= 2;
+	return size >= next;
+}
 
 static Datum
 gathered(FunctionCallInfo fcinfo, Datum loose)
@@ -213,7 +226,7 @@ added_in_front(FunctionCallInfo fcinfo, Datum *all)
 		return false;
 	SET_VARSIZE(result, VARHDRSZ + size);
 	*all = PointerGetDatum(result);
-	if (size / GATHER_EACH > old / GATHER_EACH)
+	if (is_to_be_gathered(old, size))
 		*all = gathered(fcinfo, *all);
 	return true;
 }

@@ -404,10 +404,11 @@ add_keys(ViewShape *shape)
 }
 
 /* The number of all rows of a group: at zero the group is gone. */
-static void
+static StateColumn *
 add_count(ViewShape *shape)
 {
 	Aggref *count = makeNode(Aggref);
+	StateColumn *column;
 
 	count->aggfnoid = F_COUNT_;
 	count->aggtype = INT8OID;
@@ -416,7 +417,9 @@ add_count(ViewShape *shape)
 	count->aggno = -1;
 	count->aggtransno = -1;
 	count->location = -1;
-	add_column(shape, "_count", (Expr *) count)->kind = component_kind("count");
+	column = add_column(shape, "_count", (Expr *) count);
+	column->kind = component_kind("count");
+	return column;
 }
 
 /* md5(ROW(all columns)::text): settings that the text depends on are pinned where it is computed.
@@ -479,9 +482,13 @@ add_rows(ViewShape *shape)
 	add_column(shape, "_hash", row_hash(shape))->kind = component_kind("row_hash");
 }
 
-/* Sketches, and what is aside, behind all that changes with every row: component.c says why. */
+/*
+ * Sketches, and what is aside, behind all that changes with every row: component.c says why. The
+ * count of rows, whose first byte is what changes with each, right before them. (Those of sessions,
+ * whose count stands before their times, are in other columns.)
+ */
 static List *
-sketches_last(List *columns)
+sketches_last(List *columns, StateColumn *count)
 {
 	List *others = NIL;
 	List *sketches = NIL;
@@ -493,10 +500,12 @@ sketches_last(List *columns)
 
 		if (column->kind && column->kind->whole)
 			sketches = lappend(sketches, column);
-		else
+		else if (column != count)
 			others = lappend(others, column);
 	}
-	return list_concat(others, sketches);
+	if (sketches == NIL)
+		return columns;
+	return list_concat(lappend(others, count), sketches);
 }
 
 ViewShape *
@@ -504,6 +513,7 @@ shape_analyse(Query *query, const char *source_text)
 {
 	ViewShape *shape = palloc0(sizeof(ViewShape));
 	List *aggregates = NIL;
+	StateColumn *count;
 	ListCell *cell;
 
 	compat_flatten_group(query);
@@ -523,13 +533,13 @@ shape_analyse(Query *query, const char *source_text)
 	}
 	find_session(shape);
 	add_keys(shape);
-	add_count(shape);
+	count = add_count(shape);
 	if (shape->session)
 		aggregate_add_session(shape);
 	(void) collect_aggregates((Node *) query->targetList, &aggregates);
 	(void) collect_aggregates(query->havingQual, &aggregates);
 	foreach (cell, aggregates)
 		aggregate_add(shape, lfirst(cell));
-	shape->columns = sketches_last(shape->columns);
+	shape->columns = sketches_last(shape->columns, count);
 	return shape;
 }

@@ -3,7 +3,8 @@
  *
  * A sketch stands in two columns, what is aside (src/type/aside.h) and the sketch itself, in this
  * order: the log of an update has a row from its first changed byte to its last, and the long one,
- * where it is in line, is to be behind that.
+ * where it is in line, is to be behind that. For the same reason all other columns stand before
+ * them, and right before them the count of rows.
  */
 #include "postgres.h"
 

@@ -68,7 +68,7 @@ keep_rows(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *but,
 		if (but && but[i])
 			continue;
 		heap_deform_tuple(rows->vals[i], rows->tupdesc, values, isnull);
-		if (view->row.nkeys == 0 || DatumGetInt64(values[FIRST_COLUMN + view->row.nkeys]) != 0)
+		if (view->row.nkeys == 0 || DatumGetInt64(values[FIRST_COLUMN + view->count]) != 0)
 			tuplestore_putvalues(store, view->desc, values + FIRST_COLUMN, isnull + FIRST_COLUMN);
 	}
 }
@@ -176,7 +176,7 @@ delete_empty(const KnownView *view, SPITupleTable *rows, uint64 n)
 		bool isnull;
 
 		left[i] =
-			view->row.nkeys == 0 || DatumGetInt64(returned(rows, i, view->row.nkeys, &isnull)) != 0;
+			view->row.nkeys == 0 || DatumGetInt64(returned(rows, i, view->count, &isnull)) != 0;
 		if (!left[i])
 			gone[ngone++] = SPI_getbinval(rows->vals[i], rows->tupdesc, 1, &isnull);
 	}

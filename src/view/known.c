@@ -158,6 +158,8 @@ read_columns(KnownView *view)
 		column->name = pstrdup(quote_identifier(NameStr(TupleDescAttr(view->desc, n)->attname)));
 		if (n >= view->row.nkeys)
 		{
+			if (strcmp(column->name, "_count") == 0)
+				view->count = n;
 			column->kind = component_kind(list_nth(view->row.components, n - view->row.nkeys));
 			if (strcmp(column->kind->name, "row_hash") == 0)
 			{

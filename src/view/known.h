@@ -47,7 +47,8 @@ typedef struct KnownView
 	char *source;           /* likewise: what the view reads */
 	struct KnownView *main; /* which this one is a helper of; NULL: it is none */
 	int ncolumns;           /* of the state table */
-	KnownColumn *columns;   /* keys, _count, components */
+	KnownColumn *columns;   /* keys, components */
+	int count;              /* which of them is _count; of views that keep rows: none */
 	bool rows;              /* keeps rows as they are, without groups */
 	int depth;              /* 0: over a table; 1: over such a view; ... */
 	bool invertible;        /* every component can be taken away */

@@ -507,6 +507,7 @@ generate_recompute(const KnownView *view)
 {
 	StringInfoData condition;
 	StringInfoData sql;
+	const char *comma = "";
 
 	initStringInfo(&condition);
 	for (int i = 0; i < view->row.nkeys; i++)
@@ -518,9 +519,12 @@ generate_recompute(const KnownView *view)
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "UPDATE %s AS s SET ", view->state);
 	for (int i = view->row.nkeys; i < view->ncolumns; i++)
-		if (!distinct_is_fed(view->columns[i].kind))
-			appendStringInfo(&sql, "%s%s = w.%s", i == view->row.nkeys ? "" : ", ",
-							 view->columns[i].name, view->columns[i].name);
+	{
+		if (distinct_is_fed(view->columns[i].kind))
+			continue;
+		appendStringInfo(&sql, "%s%s = w.%s", comma, view->columns[i].name, view->columns[i].name);
+		comma = ", ";
+	}
 	appendStringInfoString(&sql, " FROM (");
 	append_whole(&sql, view, condition.data, FED_NOT);
 	appendStringInfoString(&sql, ") AS w, " DIRTY_ROWS " AS d WHERE s.ctid = d._row");

@@ -266,7 +266,7 @@ static bool
 prune_if_full(Upsert *upsert)
 {
 	BufferHeapTupleTableSlot *slot = (BufferHeapTupleTableSlot *) upsert->old;
-	Size needed = slot->base.tuple->t_len + slot->base.tuple->t_len / 4 + 64;
+	Size needed = slot->base.tuple->t_len + slot->base.tuple->t_len / 8 + 64;
 	Buffer buffer = slot->buffer;
 
 	/* Unlocked, as PostgreSQL looks at it, too: it is about speed alone. */

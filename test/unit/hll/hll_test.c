@@ -522,8 +522,8 @@ test_loose(void)
 										more.data, &heap);
 			if (loose.data)
 				moved += more.size < loose.size ||
-						 memcmp(more.data + more.size - (loose.size - HLL_HEADER),
-								loose.data + HLL_HEADER, loose.size - HLL_HEADER) != 0;
+						 memcmp(more.data + more.size - (loose.size - HLL_LOOSE_HEAD),
+								loose.data + HLL_LOOSE_HEAD, loose.size - HLL_LOOSE_HEAD) != 0;
 			nothing += more.size == loose.size;
 			free(loose.data);
 			loose = more;

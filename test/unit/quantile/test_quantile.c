@@ -259,6 +259,7 @@ test_loose(void)
 	uint8_t more[4096];
 	uint8_t all[4096];
 	size_t size = 0;
+	size_t loose_size;
 	QuantileSketch sketch;
 	QuantileReader reader;
 
@@ -271,8 +272,8 @@ test_loose(void)
 
 		CHECK(more_size > 0 && more_size <= quantile_loose_bound(size, packed_size), "%d", i);
 		if (size)
-			CHECK(memcmp(more + more_size - (size - QUANTILE_HEADER), loose + QUANTILE_HEADER,
-						 size - QUANTILE_HEADER) == 0,
+			CHECK(memcmp(more + more_size - (size - QUANTILE_LOOSE_HEAD),
+						 loose + QUANTILE_LOOSE_HEAD, size - QUANTILE_LOOSE_HEAD) == 0,
 				  "%d: bytes that were there changed", i);
 		memcpy(loose, more, more_size);
 		size = more_size;
@@ -283,12 +284,13 @@ test_loose(void)
 		  "loose bytes are taken for packed ones");
 	(void) quantile_pack(&sketch, all, &heap);
 	quantile_reset(&sketch, &heap);
+	loose_size = size;
 	CHECK(quantile_merge(&sketch, loose, size, false, &heap), "it cannot be merged");
 	size = quantile_pack(&sketch, packed, &heap);
 	CHECK(memcmp(packed, all, size) == 0, "what came is not all");
 	quantile_reset(&sketch, &heap);
 	size = sketch_of(values, 2, 6, packed);
-	CHECK(quantile_loose_write(loose, 20, packed, size, more) == 0, "of other bits");
+	CHECK(quantile_loose_write(loose, loose_size, packed, size, more) == 0, "of other bits");
 }
 
 static void
