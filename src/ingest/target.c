@@ -431,9 +431,12 @@ check_kind(Ingest *ingest, Relation target)
 					   "INSERT trigger.")));
 }
 
-/* A target must outlive a crash as the offsets do, and be the same table to every process. */
+/*
+ * A target must outlive a crash as the offsets do, be the same table to every process, and not be
+ * what is read.
+ */
 static void
-check_persistence(const Ingest *ingest)
+check_storage(const Ingest *ingest)
 {
 	List *relations = ingest->target_kind == RELKIND_PARTITIONED_TABLE
 						  ? find_all_inheritors(ingest->options.target, NoLock, NULL)
@@ -444,6 +447,12 @@ check_persistence(const Ingest *ingest)
 	{
 		Oid relation = lfirst_oid(cell);
 
+		if (relation == ingest->options.source)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("%s cannot be a pipeline's target: source %s is a partition of it",
+							ingest->target_name, qualified_name(relation)),
+					 errdetail("It would read what it writes, without end.")));
 		switch (get_rel_persistence(relation))
 		{
 			case RELPERSISTENCE_TEMP:
@@ -594,7 +603,7 @@ open_once(const IngestOptions *options, MemoryContext parent)
 	ingest->target_table = pstrdup(RelationGetRelationName(target));
 	ingest->target_name = quote_qualified_identifier(ingest->target_schema, ingest->target_table);
 	check_kind(ingest, target);
-	check_persistence(ingest);
+	check_storage(ingest);
 	check_conflicts(ingest);
 	owner_begin(&scope, options->owner);
 	ingest->source = source_open(options->source, options->owner, context);

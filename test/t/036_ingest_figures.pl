@@ -145,5 +145,6 @@ INSERT INTO leaf VALUES (1);
 SQL
 like(refused('INSERT INTO leaf VALUES (2)'), qr/new row for relation "leaf" violates partition constraint/, 'a row of another partition is refused');
 is(query('SELECT count(*), max(id) FROM leaf'), '2|1', 'and is not in the topic');
+like(refused("SELECT telemetry.create_pipeline('refused', 'leaf', 'root')"), qr/public.root cannot be a pipeline's target: source public.leaf is a partition of it/, 'no pipeline reads what it writes');
 
 done_testing;
