@@ -109,11 +109,27 @@ is_unstable(Oid function, void *context)
 	return true;
 }
 
-/* number || text: whether it depends on settings is known of the cast alone. */
-static bool
-is_concatenation(Oid function)
+/* What to do instead of calling a function whose result may change. */
+static const char *
+hint_for(Oid function)
 {
-	return function == F_ANYTEXTCAT || function == F_TEXTANYCAT;
+	Oid *types;
+	int n;
+
+	if (func_volatile(function) == PROVOLATILE_VOLATILE)
+		return "Store such a value in the table, and read it from there.";
+	/* number || text: whether it depends on settings is known of the cast alone. */
+	if (function == F_ANYTEXTCAT || function == F_TEXTANYCAT)
+		return "Cast to text what is not, then concatenate.";
+	(void) get_func_signature(function, &types, &n);
+	for (int i = 0; i < n; i++)
+		if (types[i] == TIMESTAMPTZOID)
+			return "Name the time zone: date_trunc('day', ts, 'Europe/Berlin'), or "
+				   "(ts AT TIME ZONE 'Europe/Berlin')::date. What depends on the time of reading "
+				   "belongs into the query that reads the view.";
+	return "Leave it to the query that reads the view, or compute the same from fields, elements "
+		   "or "
+		   "constants of types that do not depend on settings.";
 }
 
 /* From PostgreSQL 18 on: no row has its value, and so none that a trigger hands over. */
@@ -163,13 +179,7 @@ refuse_unstable(Node *node, void *context)
 						format_procedure(function)),
 				 errdetail("Its result may depend on the session's settings, on the time or on "
 						   "other tables, so that the view would not equal its query."),
-				 is_concatenation(function) ? errhint("Cast to text what is not, then concatenate.")
-				 : func_volatile(function) == PROVOLATILE_STABLE
-					 ? errhint("Name the time zone: date_trunc('day', ts, 'Europe/Berlin'), or "
-							   "(ts AT TIME ZONE 'Europe/Berlin')::date. What depends on the time "
-							   "of reading belongs into the query that reads the view.")
-					 : errhint("Store such a value in the table, and read it from there."),
-				 shape_position(shape, exprLocation(node))));
+				 errhint("%s", hint_for(function)), shape_position(shape, exprLocation(node))));
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, refuse_unstable, context, 0);
 	return expression_tree_walker(node, refuse_unstable, context);

@@ -30,6 +30,11 @@ CREATE MATERIALIZED VIEW p WITH (telemetry.continuous) AS SELECT k, count(*) FRO
 CREATE MATERIALIZED VIEW o WITH (telemetry.continuous) AS SELECT k, count(*) FROM ONLY fact GROUP BY k;
 CREATE MATERIALIZED VIEW c WITH (telemetry.continuous) AS SELECT k || '-', count(*) FROM fact GROUP BY 1;
 
+CREATE MATERIALIZED VIEW c WITH (telemetry.continuous) AS SELECT ROW(k, x)::text, count(*) FROM fact GROUP BY 1;
+CREATE MATERIALIZED VIEW c WITH (telemetry.continuous) AS SELECT at::date, count(*) FROM fact GROUP BY 1;
+CREATE MATERIALIZED VIEW c WITH (telemetry.continuous) AS SELECT k, count(*) FROM fact WHERE at < now() GROUP BY 1;
+CREATE MATERIALIZED VIEW c WITH (telemetry.continuous) AS SELECT random() < 0.5, count(*) FROM fact GROUP BY 1;
+
 -- A view that is dropped in the replica role is gone, and its table can be written.
 CREATE MATERIALIZED VIEW d WITH (telemetry.continuous) AS SELECT k, count(DISTINCT x) FROM fact GROUP BY k;
 SELECT view_id AS id FROM telemetry._view WHERE view = 'd'::regclass \gset
