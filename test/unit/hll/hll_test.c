@@ -6,59 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common.h"
 #include "sketch/hll_internal.h"
-
-static int passed;
-static int failed;
-
-#define CHECK(condition, ...)                                                                      \
-	do                                                                                             \
-	{                                                                                              \
-		if (condition)                                                                             \
-			passed++;                                                                              \
-		else                                                                                       \
-		{                                                                                          \
-			failed++;                                                                              \
-			printf("%s:%d: %s: ", __func__, __LINE__, #condition);                                 \
-			printf(__VA_ARGS__);                                                                   \
-			printf("\n");                                                                          \
-		}                                                                                          \
-	} while (0)
-
-static void *
-test_allocate(void *arg, size_t size)
-{
-	void *pointer = malloc(size == 0 ? 1 : size);
-
-	(void) arg;
-	if (pointer == NULL)
-		abort();
-	/* What is not written must not be relied upon. */
-	memset(pointer, 0xA5, size);
-	return pointer;
-}
-
-static void
-test_release(void *arg, void *pointer)
-{
-	(void) arg;
-	free(pointer);
-}
-
-static const SketchMemory heap = {test_allocate, test_release, NULL};
-
-/* SplitMix64 (Steele, Lea, Flood 2014): one 64-bit state, uniform. */
-static uint64_t seed;
-
-static uint64_t
-random64(void)
-{
-	uint64_t z = seed += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
 
 static uint32_t
 below(uint32_t n)

@@ -7,54 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common.h"
 #include "sketch/quantile.h"
 
 #define MOST_VALUES 3000
 #define MOST_BYTES  (QUANTILE_HEADER + 15 * MOST_VALUES * 4)
-
-static int passed;
-static int failed;
-
-#define CHECK(condition, ...)                                                                      \
-	do                                                                                             \
-	{                                                                                              \
-		if (condition)                                                                             \
-			passed++;                                                                              \
-		else                                                                                       \
-		{                                                                                          \
-			failed++;                                                                              \
-			printf("%s:%d: %s: ", __func__, __LINE__, #condition);                                 \
-			printf(__VA_ARGS__);                                                                   \
-			printf("\n");                                                                          \
-		}                                                                                          \
-	} while (0)
-
-static void *
-heap_allocate(void *arg, size_t size)
-{
-	(void) arg;
-	return malloc(size);
-}
-
-static void
-heap_release(void *arg, void *pointer)
-{
-	(void) arg;
-	free(pointer);
-}
-
-static const SketchMemory heap = {heap_allocate, heap_release, NULL};
-
-static uint64_t
-random64(void)
-{
-	static uint64_t state = 20261121;
-
-	state ^= state << 13;
-	state ^= state >> 7;
-	state ^= state << 17;
-	return state * UINT64_C(0x2545F4914F6CDD1D);
-}
 
 static double
 uniform(void)
@@ -362,6 +319,7 @@ test_range(void)
 int
 main(void)
 {
+	seed = 20261121;
 	test_error();
 	test_ends();
 	test_union();
