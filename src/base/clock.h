@@ -2,7 +2,8 @@
  * The clock to wait by. The wall clock is set: by hand, by NTP, when a machine that slept wakes up.
  * A deadline taken from it would pass at once, or not for hours. So the wall clock is for what is
  * shown or stored, and this one for deadlines, timeouts and silence; it only goes forward, and is
- * the same in all processes of a machine, but means nothing after a restart of it.
+ * the same in all processes of a machine, but means nothing after a restart of it. Any thread may
+ * ask it.
  */
 #ifndef TELEMETRY_BASE_CLOCK_H
 #define TELEMETRY_BASE_CLOCK_H

@@ -2,7 +2,6 @@
 
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
-#include "commands/extension.h"
 #include "base/spi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"

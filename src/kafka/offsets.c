@@ -6,9 +6,9 @@
 #include "kafka/kafka.h"
 
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "kafka/handle.h"
 #include "kafka/settings.h"
 #include "utils/memutils.h"
@@ -16,8 +16,15 @@
 /* Pause before asking again what failed for a passing reason. */
 #define RETRY_MS 50
 
-/* The consumer's handle is its first member. */
-#define consumer_handle(consumer) ((KafkaHandle *) (consumer))
+/* Kafka allows 249 bytes. */
+#define TOPIC_NAME_MAX 256
+
+/* It is the consumer's first member. */
+static KafkaHandle *
+consumer_handle(KafkaConsumer *consumer)
+{
+	return (KafkaHandle *) consumer;
+}
 
 /* Why a call that came back did not succeed; what the brokers said last tells more. */
 static const char *
@@ -53,16 +60,6 @@ error_is_passing(rd_kafka_resp_err_t code)
 	}
 }
 
-/* Not PostgreSQL's clock: this is asked on a call's thread. */
-static int64
-clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Has librdkafka look again who leads the topic's partitions. On a call's thread. */
 static void
 leaders_refresh(rd_kafka_t *rk, const char *name, int timeout_ms)
@@ -85,7 +82,7 @@ typedef struct OffsetsCall
 	int timeout_ms;
 	rd_kafka_resp_err_t result;
 	rd_kafka_resp_err_t first_error; /* of a single partition */
-	char topic[256];                 /* Kafka allows 249 */
+	char topic[TOPIC_NAME_MAX];
 	int n;
 	KafkaPosition positions[FLEXIBLE_ARRAY_MEMBER];
 } OffsetsCall;
@@ -119,7 +116,7 @@ offsets_task(rd_kafka_t *rk, void *arg)
 {
 	OffsetsCall *call = arg;
 	KafkaPosition *wanted = malloc(sizeof(KafkaPosition) * call->n);
-	int64 end = clock_ms() + call->timeout_ms;
+	Moment end = clock_after(call->timeout_ms);
 	int rest = call->timeout_ms;
 
 	if (wanted == NULL)
@@ -134,7 +131,7 @@ offsets_task(rd_kafka_t *rk, void *arg)
 		if (!error_is_passing(call->result) && !error_is_passing(call->first_error))
 			break;
 		usleep(RETRY_MS * 1000);
-		rest = (int) (end - clock_ms());
+		rest = (int) clock_ms_until(end);
 		if (rest <= 0)
 			break;
 		leaders_refresh(rk, call->topic, rest);
@@ -240,8 +237,6 @@ kafka_consumer_query_offsets(KafkaConsumer *consumer, int32 partition, int64 *lo
 
 /* ---- topics and the cluster ---------------------------------------------------------------- */
 
-#define TOPIC_NAME_MAX 256
-
 typedef struct MetadataCall
 {
 	int timeout_ms;
@@ -307,7 +302,7 @@ metadata_task(rd_kafka_t *rk, void *arg)
 {
 	MetadataCall *call = arg;
 	rd_kafka_topic_t *topic = NULL;
-	int64 end = clock_ms() + call->timeout_ms;
+	Moment end = clock_after(call->timeout_ms);
 	int rest = call->timeout_ms;
 
 	if (call->topic[0] != '\0')
@@ -325,7 +320,7 @@ metadata_task(rd_kafka_t *rk, void *arg)
 		if (!error_is_passing(call->result))
 			break;
 		usleep(RETRY_MS * 1000);
-		rest = (int) (end - clock_ms());
+		rest = (int) clock_ms_until(end);
 		if (rest <= 0)
 			break;
 	}
@@ -402,13 +397,15 @@ kafka_topic_names(const KafkaSettings *settings, int timeout_ms)
 	PG_TRY();
 	{
 		MetadataCall *call = handle_call_alloc(sizeof(MetadataCall));
+		rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
 
 		call->timeout_ms = timeout_ms;
-		if (!handle_call(handle, metadata_task, call, metadata_free, timeout_ms) ||
-			call->result != RD_KAFKA_RESP_ERR_NO_ERROR)
+		if (handle_call(handle, metadata_task, call, metadata_free, timeout_ms))
+			code = call->result;
+		if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
 			ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 							errmsg("could not list the topics of \"%s\": %s", handle->servers,
-								   call_error(handle, RD_KAFKA_RESP_ERR__TIMED_OUT)),
+								   call_error(handle, code)),
 							errhint("Is the broker up, and bootstrap_servers right? Time waited is "
 									"set by telemetry.kafka_timeout.")));
 		for (const char *name = call->names; *name != '\0'; name += strlen(name) + 1)

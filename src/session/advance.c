@@ -17,7 +17,7 @@ session_set_gap(SessionState *state, NullableDatum gap)
 
 	if (gap.isnull)
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("gap of a session must not be null"),
+						errmsg("gap of a session must not be NULL"),
 						errhint("Give an interval such as 30 minutes.")));
 	if (state->micros == 0 || memcmp(&state->gap, value, sizeof(Interval)) != 0)
 	{

@@ -10,6 +10,7 @@
 #include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "type/gap.h"
 #include "type/memory.h"
 #include "type/sessions_type.h"
@@ -24,7 +25,8 @@
 #define ST_SORT          sort_times
 #define ST_ELEMENT_TYPE  int64
 #define ST_COMPARE(a, b) ((*(a) > *(b)) - (*(a) < *(b)))
-#define ST_SCOPE         static
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
@@ -59,7 +61,7 @@ take_step(FunctionCallInfo fcinfo, Concurrent *state)
 	int64 width;
 
 	if (PG_ARGISNULL(3))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("step must not be null"),
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("step must not be NULL"),
 						errhint("Give an interval such as 1 minute.")));
 	step = PG_GETARG_INTERVAL_P(3);
 	if (state->width != 0 && memcmp(step, &state->step, sizeof(Interval)) == 0)
@@ -160,6 +162,7 @@ peek(const Sweep *sweep, int64 *time)
 {
 	const Concurrent *state = sweep->state;
 
+	CHECK_FOR_INTERRUPTS();
 	if (sweep->end == state->count)
 		return false;
 	*time = state->ends[sweep->end];
@@ -222,6 +225,7 @@ rows_add(Rows *rows, Datum *values)
 	bool nulls[8] = {false};
 	HeapTuple tuple = heap_form_tuple(rows->descriptor, values, nulls);
 
+	CHECK_FOR_INTERRUPTS();
 	rows->array = accumArrayResult(rows->array, HeapTupleGetDatum(tuple), false, rows->type,
 								   CurrentMemoryContext);
 	heap_freetuple(tuple);

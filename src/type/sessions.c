@@ -233,7 +233,7 @@ take_gap(FunctionCallInfo fcinfo, SessionsAggregate *state, MemoryContext contex
 
 	if (PG_ARGISNULL(2))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-						errmsg("gap of a session must not be null"),
+						errmsg("gap of a session must not be NULL"),
 						errhint("Give an interval such as 30 minutes.")));
 	gap = PG_GETARG_INTERVAL_P(2);
 	if (likely(state != NULL && memcmp(gap, &state->gap, sizeof(Interval)) == 0))

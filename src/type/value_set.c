@@ -8,6 +8,7 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "type/memory.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -61,6 +62,8 @@ compare_values(const void *a, const void *b, void *argument)
 {
 	const ValueSet *set = argument;
 
+	/* qsort_arg() does not, and sorts millions. */
+	CHECK_FOR_INTERRUPTS();
 	return compare(*(const Datum *) a, *(const Datum *) b, set->type, set->collation);
 }
 

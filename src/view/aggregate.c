@@ -111,7 +111,8 @@ where_not_null(Aggref *aggref, Expr *arg)
 	return aggref;
 }
 
-/* Names of the columns that hold a sum and a count of the same values, as the final sees them. */
+/* The state's column for a partial aggregate, made if it is not there yet, as the final names it.
+ */
 static char *
 column_of(ViewShape *shape, const char *kind, Expr *partial)
 {

@@ -95,7 +95,7 @@ static const ComponentKind kinds[] = {
 	{"fresh", "false", "true", "{a}", NULL},
 	/* Of a row that is kept as it is: nothing merges. */
 	{"row_hash", NULL, NULL, NULL, NULL},
-	/* By the aggregate's own combine function; component_sql() knows how. */
+	/* By the aggregate's own combine function; statement.c names it. */
 	{"combine", NULL, NULL, NULL, NULL},
 };
 

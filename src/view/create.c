@@ -3,6 +3,7 @@
 #include "access/reloptions.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/name.h"
 #include "base/spi.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
@@ -321,7 +322,7 @@ hold_writers_off(Oid target)
 		if (below->status != VIEW_LIVE)
 			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 							errmsg("continuous view \"%s\" is not live", get_rel_name(target)),
-							errhint("REFRESH MATERIALIZED VIEW %s.", get_rel_name(target))));
+							errhint("REFRESH MATERIALIZED VIEW %s.", qualified_name(target))));
 		target = below->target;
 	}
 	LockRelationOid(target, ShareRowExclusiveLock);

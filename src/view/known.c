@@ -1,6 +1,5 @@
 #include "view/known.h"
 
-#include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "base/name.h"

@@ -76,18 +76,17 @@ lock(KnownView *view, bool plus, bool minus)
 {
 	Heads heads = {.rows = new_store()};
 	int kept = PLAN_LOCK + (plus ? 1 : 0) + (minus ? 2 : 0);
+	Datum *values;
+	bool *isnull;
 
 	execute_kept(&view->folds[kept], session_lock(view, plus, minus));
 	heads.desc = CreateTupleDescCopy(SPI_tuptable->tupdesc);
+	values = palloc(sizeof(Datum) * heads.desc->natts);
+	isnull = palloc(sizeof(bool) * heads.desc->natts);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		Datum *values = palloc(sizeof(Datum) * heads.desc->natts);
-		bool *isnull = palloc(sizeof(bool) * heads.desc->natts);
-
 		heap_deform_tuple(SPI_tuptable->vals[i], heads.desc, values, isnull);
 		tuplestore_putvalues(heads.rows, heads.desc, values, isnull);
-		pfree(values);
-		pfree(isnull);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return heads;
@@ -113,18 +112,17 @@ merge(KnownView *view, Heads heads, const Outcome *outcome)
 		return;
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{
-		SPITupleTable row = *SPI_tuptable;
+		HeapTuple row = SPI_tuptable->vals[i];
+		TupleDesc desc = SPI_tuptable->tupdesc;
 		Tuplestorestate *store;
-		bool torn;
-		bool is_new;
+		bool torn; /* NULL: it is neither the old nor the new session */
+		bool is_new = DatumGetBool(SPI_getbinval(row, desc, 1, &torn));
 
-		row.vals += i;
-		is_new = DatumGetBool(SPI_getbinval(row.vals[0], row.tupdesc, 1, &torn));
 		store = torn && outcome->torn ? outcome->torn
 				: torn || is_new      ? outcome->new
 									  : outcome->old;
 		if (store)
-			keep(view, &row, 1, 1, store);
+			keep_row(view, row, desc, 1, store);
 	}
 }
 

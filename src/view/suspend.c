@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/name.h"
 #include "base/spi.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
@@ -44,12 +45,13 @@ suspend_refuse_building(Oid target)
 {
 	if (!suspension_covers(target))
 		return;
-	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					errmsg("continuous views over \"%s\" are suspended", get_rel_name(target)),
-					errdetail("What is written meanwhile would not be counted."),
-					suspension_exists(InvalidOid)
-						? errhint("SELECT telemetry.resume().")
-						: errhint("SELECT telemetry.resume('%s').", get_rel_name(target))));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("continuous views over \"%s\" are suspended", get_rel_name(target)),
+			 errdetail("What is written meanwhile would not be counted."),
+			 suspension_exists(InvalidOid) ? errhint("SELECT telemetry.resume().")
+										   : errhint("SELECT telemetry.resume(%s).",
+													 quote_literal_cstr(qualified_name(target)))));
 }
 
 /* ---- what is concerned ----------------------------------------------------------------------- */

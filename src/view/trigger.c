@@ -163,13 +163,13 @@ check_one(Relation relation)
 		if (!trigger_is_ours(trigger->tgname))
 			continue;
 		if (trigger->tgenabled != mode_of(trigger->tgname))
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("trigger %s of table \"%s\" is not as the continuous views need it",
-						trigger->tgname, RelationGetRelationName(relation)),
-				 errhint("ALTER TABLE %s ENABLE %sTRIGGER %s.", RelationGetRelationName(relation),
-						 way_of(trigger->tgname), trigger->tgname)));
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("trigger %s of table \"%s\" is not as the continuous views need it",
+							trigger->tgname, RelationGetRelationName(relation)),
+					 errhint("ALTER TABLE %s ENABLE %sTRIGGER %s.",
+							 qualified_name(RelationGetRelid(relation)), way_of(trigger->tgname),
+							 trigger->tgname)));
 		found++;
 	}
 	if (found < (int) lengthof(triggers))
@@ -242,11 +242,12 @@ check_logged(Oid relation)
 		/* What a partitioned table says of itself means nothing before PostgreSQL 18. */
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION &&
 			get_rel_persistence(lfirst_oid(cell)) == RELPERSISTENCE_UNLOGGED)
-			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-							errmsg("a continuous view cannot follow unlogged table \"%s\"", name),
-							errdetail("It is empty after a crash, and on a standby; the view would "
-									  "not be."),
-							errhint("ALTER TABLE %s SET LOGGED.", quote_identifier(name))));
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("a continuous view cannot follow unlogged table \"%s\"", name),
+					 errdetail("It is empty after a crash, and on a standby; the view would "
+							   "not be."),
+					 errhint("ALTER TABLE %s SET LOGGED.", qualified_name(lfirst_oid(cell)))));
 	}
 }
 

@@ -22,7 +22,6 @@
 #include "tcop/utility.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "view/build.h"
 #include "view/collect.h"
 #include "view/create.h"
