@@ -312,6 +312,8 @@ telemetry_sums_recv(PG_FUNCTION_ARGS)
 		receive_entry(message, &entry);
 		sums_add(&sums, &entry);
 	}
+	if (message->cursor != message->len)
+		bad_bytes("some are left over");
 	sums_settle(&sums);
 	return sums_datum(&sums);
 }

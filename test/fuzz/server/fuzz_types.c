@@ -3,7 +3,7 @@
  * input function, big for the one that receives:
  *
  *   h hll   f float8_sum   m float8_moments   q quantile_sketch   s sessions   n funnel
- *   c concurrency
+ *   c concurrency   u sums
  *   b hll_from_storage(bytea)
  *
  * A value that was taken must come back the same through its text and through its bytes, and
@@ -38,7 +38,8 @@ static FuzzType types[] = {{.letter = 'h', .name = "hll"},
 						   {.letter = 'q', .name = "quantile_sketch"},
 						   {.letter = 's', .name = "sessions"},
 						   {.letter = 'n', .name = "funnel"},
-						   {.letter = 'c', .name = "concurrency"}};
+						   {.letter = 'c', .name = "concurrency"},
+						   {.letter = 'u', .name = "sums"}};
 static FmgrInfo from_storage;
 
 /* ---- looking up ------------------------------------------------------------------------------ */
