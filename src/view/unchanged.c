@@ -383,8 +383,15 @@ unchanged_leave_out(const KnownView *view, List *children, const ChangedRows *al
 	{
 		ChangedRows *rows = &step.rows[foreach_current_index(cell)];
 
-		if (tuplestore_tuple_count(rows->old) > 0 && tuplestore_tuple_count(rows->new) > 0)
-			*rows = leave_out_equal(lfirst(cell), *rows, step.desc);
+		ChangedRows met = *rows;
+
+		if (tuplestore_tuple_count(met.old) == 0 || tuplestore_tuple_count(met.new) == 0)
+			continue;
+		*rows = leave_out_equal(lfirst(cell), met, step.desc);
+		if (step.keys == NULL)
+			continue;
+		tuplestore_end(met.old);
+		tuplestore_end(met.new);
 	}
 	table_close(target, NoLock);
 	return step.rows;
