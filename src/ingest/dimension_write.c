@@ -335,8 +335,8 @@ dimension_write(const Following *following)
 	if (IsolationUsesXactSnapshot())
 		return false;
 	writer.relation = table_open(following->dimension->relation, RowExclusiveLock);
-	possible = is_plain(writer.relation) && find_columns(&writer) &&
-			   !are_keys(&writer) && triggers_stay_quiet(&writer) && may_write(writer.relation);
+	possible = is_plain(writer.relation) && find_columns(&writer) && !are_keys(&writer) &&
+			   triggers_stay_quiet(&writer) && may_write(writer.relation);
 	if (possible)
 	{
 		open_indexes(&writer);
