@@ -261,26 +261,30 @@ quantile_loose_write(const void *loose, size_t loose_size, const void *added, si
 					 uint8_t *out)
 {
 	uint8_t *end = out + QUANTILE_LOOSE_HEAD;
-	QuantileReader old;
 	QuantileReader reader;
 	QuantileBucket bucket;
+	const uint8_t *rest = out; /* what is loose already */
+	size_t rest_size = 0;
 
 	if (quantile_open(&reader, added, added_size) != NULL)
 		return 0;
-	if (loose != NULL &&
-		(open_either(&old, loose, loose_size, true) != NULL || old.bits != reader.bits))
-		return 0;
+	if (loose != NULL)
+	{
+		QuantileReader old;
+
+		if (open_either(&old, loose, loose_size, true) != NULL || old.bits != reader.bits)
+			return 0;
+		rest = old.next;
+		rest_size = (size_t) (old.end - old.next);
+	}
 	out[0] = LOOSE;
 	while (quantile_next(&reader, &bucket))
 	{
 		end = put_varint(end, zigzag(bucket.number));
 		end = put_varint(end, zigzag(bucket.count));
 	}
-	if (loose != NULL)
-	{
-		memcpy(end, old.next, (size_t) (old.end - old.next));
-		end += old.end - old.next;
-	}
+	memcpy(end, rest, rest_size);
+	end += rest_size;
 	*end++ = VERSION;
 	*end++ = (uint8_t) reader.bits;
 	return (size_t) (end - out);
