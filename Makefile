@@ -87,7 +87,7 @@ test-valgrind: stage
 	tools/valgrind test/run regress,isolation $(TESTS)
 
 # Servers of a build with AddressSanitizer and UndefinedBehaviorSanitizer; NAMES are of test/t.
-NAMES = 030 031 032 033 042 043 044 046 081 082 083
+NAMES = 030 031 032 033 037 042 043 044 046 081 082 083
 .PHONY: test-sanitize
 test-sanitize:
 	tools/sanitize test/run regress,isolation

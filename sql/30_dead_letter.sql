@@ -27,9 +27,13 @@ SELECT pg_catalog.pg_extension_config_dump('telemetry._dead_letter', '');
 SELECT pg_catalog.pg_extension_config_dump('telemetry._dead_letter_dead_letter_id_seq', '');
 COMMENT ON TABLE telemetry._dead_letter IS 'Storage of telemetry.dead_letter.';
 
+CREATE FUNCTION telemetry._readable(bytea) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'telemetry_readable';
+COMMENT ON FUNCTION telemetry._readable(bytea) IS 'Bytes as text, whatever they are.';
+
 CREATE VIEW telemetry.dead_letter WITH (security_barrier) AS
 SELECT d.dead_letter_id, p.name AS pipeline, d.topic, d.partition, d."offset", d.kafka_timestamp,
-       d.key, d.value, d.value_length, d.headers, d.sqlstate, d.message, d.column_name,
+       d.key, d.value, telemetry._readable(d.value) AS value_text, d.value_length, d.headers, d.sqlstate, d.message, d.column_name,
        d.constraint_name, d.failed_at, d.retries
 FROM telemetry._dead_letter d JOIN telemetry._pipeline p USING (pipeline_id)
 WHERE pg_catalog.pg_has_role(p.owner, 'USAGE');
@@ -37,15 +41,16 @@ GRANT SELECT ON telemetry.dead_letter TO PUBLIC;
 COMMENT ON VIEW telemetry.dead_letter IS
 'Messages that could not become a row, of the pipelines whose owner''s privileges you have: raw bytes, where they came from, and why. '
 'value is cut to telemetry.max_message_bytes; value_length is the whole length in bytes. '
-'Example: SELECT message, convert_from(value, ''UTF8'') FROM telemetry.dead_letter WHERE pipeline = ''player_events''';
+'Example: SELECT message, column_name, value_text FROM telemetry.dead_letter WHERE pipeline = ''player_events''';
 COMMENT ON COLUMN telemetry.dead_letter.dead_letter_id IS 'its number, in the order of failures';
 COMMENT ON COLUMN telemetry.dead_letter.pipeline IS 'pipeline that read it';
 COMMENT ON COLUMN telemetry.dead_letter.topic IS 'where it came from';
 COMMENT ON COLUMN telemetry.dead_letter.partition IS 'of the topic';
 COMMENT ON COLUMN telemetry.dead_letter."offset" IS 'in the partition';
-COMMENT ON COLUMN telemetry.dead_letter.kafka_timestamp IS 'of the message';
+COMMENT ON COLUMN telemetry.dead_letter.kafka_timestamp IS 'of the message; NULL where it has none, or one that no timestamp holds';
 COMMENT ON COLUMN telemetry.dead_letter.key IS 'its key, raw';
 COMMENT ON COLUMN telemetry.dead_letter.value IS 'its value, raw, cut to telemetry.max_message_bytes';
+COMMENT ON COLUMN telemetry.dead_letter.value_text IS 'the value to be read by people: what is no text in it as \xHH; the first megabyte';
 COMMENT ON COLUMN telemetry.dead_letter.value_length IS 'bytes of the whole value';
 COMMENT ON COLUMN telemetry.dead_letter.headers IS 'its headers, in their order';
 COMMENT ON COLUMN telemetry.dead_letter.sqlstate IS 'error code of what refused it';

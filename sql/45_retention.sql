@@ -55,7 +55,7 @@ COMMENT ON COLUMN telemetry.retention.last_run_at IS 'when it was looked after l
 COMMENT ON COLUMN telemetry.retention.next_run_at IS 'when it will be next: every minute, after an error in ten seconds';
 COMMENT ON COLUMN telemetry.retention.partitions_dropped IS 'partitions dropped since it was set first';
 COMMENT ON COLUMN telemetry.retention.partitions_made IS 'partitions made since it was set first';
-COMMENT ON COLUMN telemetry.retention.partitions_ahead IS 'partitions beyond the present one that were ready after the last run, without a gap; NULL with create_partitions none';
+COMMENT ON COLUMN telemetry.retention.partitions_ahead IS 'partitions beyond the present one that were ready after the last run, without a gap; NULL with create_partitions none, or where the table was locked';
 COMMENT ON COLUMN telemetry.retention.error IS 'first error of the last run; NULL: it went well';
 COMMENT ON COLUMN telemetry.retention.error_at IS 'when it happened';
 

@@ -118,62 +118,8 @@ COMMENT ON CAST (bytea AS telemetry.hll) IS 'Reads a postgresql-hll value (stora
 CREATE CAST (telemetry.hll AS bytea) WITH FUNCTION telemetry.hll_to_bytea(telemetry.hll);
 COMMENT ON CAST (telemetry.hll AS bytea) IS 'Writes a postgresql-hll value (storage specification v1).';
 
--- ---- operators and their classes
+-- ---- operators (order and hashing: 69_order.sql)
 
-CREATE FUNCTION telemetry.hll_eq(telemetry.hll, telemetry.hll) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.hll_eq(telemetry.hll, telemetry.hll) IS
-	'Is the first sketch equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.hll_ne(telemetry.hll, telemetry.hll) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.hll_ne(telemetry.hll, telemetry.hll) IS
-	'Is the first sketch not equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.hll_lt(telemetry.hll, telemetry.hll) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.hll_lt(telemetry.hll, telemetry.hll) IS
-	'Is the first sketch less, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.hll_le(telemetry.hll, telemetry.hll) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.hll_le(telemetry.hll, telemetry.hll) IS
-	'Is the first sketch less or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.hll_gt(telemetry.hll, telemetry.hll) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.hll_gt(telemetry.hll, telemetry.hll) IS
-	'Is the first sketch greater, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.hll_ge(telemetry.hll, telemetry.hll) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.hll_ge(telemetry.hll, telemetry.hll) IS
-	'Is the first sketch greater or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.hll_cmp(telemetry.hll, telemetry.hll) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.hll_cmp(telemetry.hll, telemetry.hll) IS
-	'Order of two sketches by their bytes, for sorting: it says nothing about their sizes.';
-CREATE FUNCTION telemetry.hll_hash_value(telemetry.hll) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.hll_hash_value(telemetry.hll) IS
-	'Hash of a sketch, for hash joins and hash aggregation.';
-CREATE FUNCTION telemetry.hll_hash_value_extended(telemetry.hll, bigint) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.hll_hash_value_extended(telemetry.hll, bigint) IS
-	'64-bit hash of a sketch with a seed, for hash partitioning.';
-CREATE OPERATOR telemetry.= (LEFTARG = telemetry.hll, RIGHTARG = telemetry.hll, FUNCTION = telemetry.hll_eq,
-	COMMUTATOR = OPERATOR(telemetry.=), NEGATOR = OPERATOR(telemetry.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
-COMMENT ON OPERATOR telemetry.= (telemetry.hll, telemetry.hll) IS 'The same sketch, byte for byte.';
-CREATE OPERATOR telemetry.<> (LEFTARG = telemetry.hll, RIGHTARG = telemetry.hll, FUNCTION = telemetry.hll_ne,
-	COMMUTATOR = OPERATOR(telemetry.<>), NEGATOR = OPERATOR(telemetry.=), RESTRICT = neqsel, JOIN = neqjoinsel);
-COMMENT ON OPERATOR telemetry.<> (telemetry.hll, telemetry.hll) IS 'Another sketch.';
-CREATE OPERATOR telemetry.< (LEFTARG = telemetry.hll, RIGHTARG = telemetry.hll, FUNCTION = telemetry.hll_lt,
-	COMMUTATOR = OPERATOR(telemetry.>), NEGATOR = OPERATOR(telemetry.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
-COMMENT ON OPERATOR telemetry.< (telemetry.hll, telemetry.hll) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.<= (LEFTARG = telemetry.hll, RIGHTARG = telemetry.hll, FUNCTION = telemetry.hll_le,
-	COMMUTATOR = OPERATOR(telemetry.>=), NEGATOR = OPERATOR(telemetry.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
-COMMENT ON OPERATOR telemetry.<= (telemetry.hll, telemetry.hll) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.> (LEFTARG = telemetry.hll, RIGHTARG = telemetry.hll, FUNCTION = telemetry.hll_gt,
-	COMMUTATOR = OPERATOR(telemetry.<), NEGATOR = OPERATOR(telemetry.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
-COMMENT ON OPERATOR telemetry.> (telemetry.hll, telemetry.hll) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.>= (LEFTARG = telemetry.hll, RIGHTARG = telemetry.hll, FUNCTION = telemetry.hll_ge,
-	COMMUTATOR = OPERATOR(telemetry.<=), NEGATOR = OPERATOR(telemetry.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
-COMMENT ON OPERATOR telemetry.>= (telemetry.hll, telemetry.hll) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
 CREATE OPERATOR telemetry.|| (LEFTARG = telemetry.hll, RIGHTARG = telemetry.hll, FUNCTION = telemetry.hll_union,
 	COMMUTATOR = OPERATOR(telemetry.||));
 COMMENT ON OPERATOR telemetry.|| (telemetry.hll, telemetry.hll) IS 'Union: hll_union().';
@@ -181,15 +127,6 @@ CREATE OPERATOR telemetry.|| (LEFTARG = telemetry.hll, RIGHTARG = anyelement, FU
 COMMENT ON OPERATOR telemetry.|| (telemetry.hll, anyelement) IS 'One more value: hll_add(). Give a literal its type: sketch || ''ann''::text.';
 CREATE OPERATOR telemetry.# (RIGHTARG = telemetry.hll, FUNCTION = telemetry.hll_cardinality);
 COMMENT ON OPERATOR telemetry.# (NONE, telemetry.hll) IS 'Number of distinct values: hll_cardinality().';
-CREATE OPERATOR CLASS telemetry.hll_ops DEFAULT FOR TYPE telemetry.hll USING btree AS
-	OPERATOR 1 telemetry.<, OPERATOR 2 telemetry.<=, OPERATOR 3 telemetry.=, OPERATOR 4 telemetry.>=, OPERATOR 5 telemetry.>,
-	FUNCTION 1 telemetry.hll_cmp(telemetry.hll, telemetry.hll);
-COMMENT ON OPERATOR CLASS telemetry.hll_ops USING btree IS 'Order by bytes, so that sketches can be sorted, compared and made DISTINCT.';
-CREATE OPERATOR CLASS telemetry.hll_ops DEFAULT FOR TYPE telemetry.hll USING hash AS
-	OPERATOR 1 telemetry.=,
-	FUNCTION 1 telemetry.hll_hash_value(telemetry.hll),
-	FUNCTION 2 telemetry.hll_hash_value_extended(telemetry.hll, bigint);
-COMMENT ON OPERATOR CLASS telemetry.hll_ops USING hash IS 'Hashing by bytes, so that EXCEPT and hash plans work on sketches.';
 
 -- ---- aggregates
 

@@ -16,7 +16,7 @@ CREATE FUNCTION telemetry.hop(ts timestamptz, slide interval, size interval, ori
 COMMENT ON FUNCTION telemetry.hop(timestamptz, interval, interval, timestamptz, text) IS
 	'The hopping windows [window_start, window_end) that ts is in: one begins every slide and is size long, by the clock '
 	'of zone, counted from origin (1970-01-01 00:00 there). NULL and infinite ts are in none. Stable: depends on nothing but '
-	'its arguments and the time zone data. Errors: a length that is not positive, or mixes months with days or time (22023); '
+	'its arguments and the time zone data. Errors: a length that is not positive, or mixes months with days or time, or a slide longer than the size (22023); '
 	'more than 10,000 windows (54000); beyond the range of timestamps (22008). Example: SELECT w.window_start, count(*) FROM '
 	'fact, telemetry.hop(event_time, slide => ''15 minutes'', size => ''1 hour'', zone => ''Europe/Berlin'') AS w GROUP BY 1;';
 CREATE FUNCTION telemetry.hop(ts timestamp, slide interval, size interval, origin timestamp DEFAULT NULL,

@@ -29,45 +29,8 @@ CREATE TYPE telemetry.float8_sum (
 COMMENT ON TYPE telemetry.float8_sum IS
 	'Exact sum of double precision values, whatever their order, and their count, from which values can be taken away again. Equal multisets are equal byte for byte. About 20 bytes where magnitudes are alike, 300 at most. See docs/numbers.md.';
 
--- ---- operators and their classes
+-- ---- operators (order and hashing: 69_order.sql)
 
--- Bytes are canonical: they are compared and hashed by what does so for telemetry.hll.
-CREATE FUNCTION telemetry.float8_sum_eq(telemetry.float8_sum, telemetry.float8_sum) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_sum_eq(telemetry.float8_sum, telemetry.float8_sum) IS
-	'Is the first value equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_sum_ne(telemetry.float8_sum, telemetry.float8_sum) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_sum_ne(telemetry.float8_sum, telemetry.float8_sum) IS
-	'Is the first value not equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_sum_lt(telemetry.float8_sum, telemetry.float8_sum) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_sum_lt(telemetry.float8_sum, telemetry.float8_sum) IS
-	'Is the first value less, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_sum_le(telemetry.float8_sum, telemetry.float8_sum) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_sum_le(telemetry.float8_sum, telemetry.float8_sum) IS
-	'Is the first value less or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_sum_gt(telemetry.float8_sum, telemetry.float8_sum) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_sum_gt(telemetry.float8_sum, telemetry.float8_sum) IS
-	'Is the first value greater, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_sum_ge(telemetry.float8_sum, telemetry.float8_sum) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_sum_ge(telemetry.float8_sum, telemetry.float8_sum) IS
-	'Is the first value greater or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_sum_cmp(telemetry.float8_sum, telemetry.float8_sum) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_sum_cmp(telemetry.float8_sum, telemetry.float8_sum) IS
-	'Order of two values by their bytes, for sorting: it says nothing about their sizes.';
-CREATE FUNCTION telemetry.float8_sum_hash_value(telemetry.float8_sum) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_sum_hash_value(telemetry.float8_sum) IS
-	'Hash of a value, for hash joins and hash aggregation.';
-CREATE FUNCTION telemetry.float8_sum_hash_value_extended(telemetry.float8_sum, bigint) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_sum_hash_value_extended(telemetry.float8_sum, bigint) IS
-	'64-bit hash of a value with a seed, for hash partitioning.';
 CREATE FUNCTION telemetry.float8_sum_plus(telemetry.float8_sum, telemetry.float8_sum) RETURNS telemetry.float8_sum
 	AS 'MODULE_PATHNAME', 'telemetry_float8_sum_plus' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_sum_plus(telemetry.float8_sum, telemetry.float8_sum) IS
@@ -80,24 +43,6 @@ CREATE FUNCTION telemetry.float8_sum_negate(telemetry.float8_sum) RETURNS teleme
 	AS 'MODULE_PATHNAME', 'telemetry_float8_sum_negate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_sum_negate(telemetry.float8_sum) IS
 	'What takes these values away when it is added: negative sums and counts. Behind the operator -.';
-CREATE OPERATOR telemetry.= (LEFTARG = telemetry.float8_sum, RIGHTARG = telemetry.float8_sum, FUNCTION = telemetry.float8_sum_eq,
-	COMMUTATOR = OPERATOR(telemetry.=), NEGATOR = OPERATOR(telemetry.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
-COMMENT ON OPERATOR telemetry.= (telemetry.float8_sum, telemetry.float8_sum) IS 'Equal in every exact sum and count, byte for byte.';
-CREATE OPERATOR telemetry.<> (LEFTARG = telemetry.float8_sum, RIGHTARG = telemetry.float8_sum, FUNCTION = telemetry.float8_sum_ne,
-	COMMUTATOR = OPERATOR(telemetry.<>), NEGATOR = OPERATOR(telemetry.=), RESTRICT = neqsel, JOIN = neqjoinsel);
-COMMENT ON OPERATOR telemetry.<> (telemetry.float8_sum, telemetry.float8_sum) IS 'Different in an exact sum or a count.';
-CREATE OPERATOR telemetry.< (LEFTARG = telemetry.float8_sum, RIGHTARG = telemetry.float8_sum, FUNCTION = telemetry.float8_sum_lt,
-	COMMUTATOR = OPERATOR(telemetry.>), NEGATOR = OPERATOR(telemetry.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
-COMMENT ON OPERATOR telemetry.< (telemetry.float8_sum, telemetry.float8_sum) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.<= (LEFTARG = telemetry.float8_sum, RIGHTARG = telemetry.float8_sum, FUNCTION = telemetry.float8_sum_le,
-	COMMUTATOR = OPERATOR(telemetry.>=), NEGATOR = OPERATOR(telemetry.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
-COMMENT ON OPERATOR telemetry.<= (telemetry.float8_sum, telemetry.float8_sum) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.> (LEFTARG = telemetry.float8_sum, RIGHTARG = telemetry.float8_sum, FUNCTION = telemetry.float8_sum_gt,
-	COMMUTATOR = OPERATOR(telemetry.<), NEGATOR = OPERATOR(telemetry.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
-COMMENT ON OPERATOR telemetry.> (telemetry.float8_sum, telemetry.float8_sum) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.>= (LEFTARG = telemetry.float8_sum, RIGHTARG = telemetry.float8_sum, FUNCTION = telemetry.float8_sum_ge,
-	COMMUTATOR = OPERATOR(telemetry.<=), NEGATOR = OPERATOR(telemetry.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
-COMMENT ON OPERATOR telemetry.>= (telemetry.float8_sum, telemetry.float8_sum) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
 CREATE OPERATOR telemetry.+ (LEFTARG = telemetry.float8_sum, RIGHTARG = telemetry.float8_sum, FUNCTION = telemetry.float8_sum_plus,
 	COMMUTATOR = OPERATOR(telemetry.+));
 COMMENT ON OPERATOR telemetry.+ (telemetry.float8_sum, telemetry.float8_sum) IS 'All values of both.';
@@ -105,15 +50,6 @@ CREATE OPERATOR telemetry.- (LEFTARG = telemetry.float8_sum, RIGHTARG = telemetr
 COMMENT ON OPERATOR telemetry.- (telemetry.float8_sum, telemetry.float8_sum) IS 'The first without the values of the second.';
 CREATE OPERATOR telemetry.- (RIGHTARG = telemetry.float8_sum, FUNCTION = telemetry.float8_sum_negate);
 COMMENT ON OPERATOR telemetry.- (NONE, telemetry.float8_sum) IS 'What takes these values away when it is added.';
-CREATE OPERATOR CLASS telemetry.float8_sum_ops DEFAULT FOR TYPE telemetry.float8_sum USING btree AS
-	OPERATOR 1 telemetry.<, OPERATOR 2 telemetry.<=, OPERATOR 3 telemetry.=, OPERATOR 4 telemetry.>=, OPERATOR 5 telemetry.>,
-	FUNCTION 1 telemetry.float8_sum_cmp(telemetry.float8_sum, telemetry.float8_sum);
-COMMENT ON OPERATOR CLASS telemetry.float8_sum_ops USING btree IS 'Order by bytes, so that values can be sorted, compared and made DISTINCT.';
-CREATE OPERATOR CLASS telemetry.float8_sum_ops DEFAULT FOR TYPE telemetry.float8_sum USING hash AS
-	OPERATOR 1 telemetry.=,
-	FUNCTION 1 telemetry.float8_sum_hash_value(telemetry.float8_sum),
-	FUNCTION 2 telemetry.float8_sum_hash_value_extended(telemetry.float8_sum, bigint);
-COMMENT ON OPERATOR CLASS telemetry.float8_sum_ops USING hash IS 'Hashing by bytes, so that EXCEPT and hash plans work.';
 
 -- ---- numbers out
 

@@ -29,45 +29,8 @@ CREATE TYPE telemetry.float8_moments (
 COMMENT ON TYPE telemetry.float8_moments IS
 	'Count and exact sums of x and x^2, or of x, x^2, y, y^2 and xy, from which variance, covariance, correlation and regression follow, and from which rows can be taken away again. Equal multisets are equal byte for byte. About 45 bytes for one variable, 100 for two, where magnitudes are alike. See docs/numbers.md.';
 
--- ---- operators and their classes
+-- ---- operators (order and hashing: 69_order.sql)
 
--- Bytes are canonical: they are compared and hashed by what does so for telemetry.hll.
-CREATE FUNCTION telemetry.float8_moments_eq(telemetry.float8_moments, telemetry.float8_moments) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_moments_eq(telemetry.float8_moments, telemetry.float8_moments) IS
-	'Is the first value equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_moments_ne(telemetry.float8_moments, telemetry.float8_moments) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_moments_ne(telemetry.float8_moments, telemetry.float8_moments) IS
-	'Is the first value not equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_moments_lt(telemetry.float8_moments, telemetry.float8_moments) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_moments_lt(telemetry.float8_moments, telemetry.float8_moments) IS
-	'Is the first value less, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_moments_le(telemetry.float8_moments, telemetry.float8_moments) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_moments_le(telemetry.float8_moments, telemetry.float8_moments) IS
-	'Is the first value less or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_moments_gt(telemetry.float8_moments, telemetry.float8_moments) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_moments_gt(telemetry.float8_moments, telemetry.float8_moments) IS
-	'Is the first value greater, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_moments_ge(telemetry.float8_moments, telemetry.float8_moments) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_moments_ge(telemetry.float8_moments, telemetry.float8_moments) IS
-	'Is the first value greater or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.float8_moments_cmp(telemetry.float8_moments, telemetry.float8_moments) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_moments_cmp(telemetry.float8_moments, telemetry.float8_moments) IS
-	'Order of two values by their bytes, for sorting: it says nothing about their sizes.';
-CREATE FUNCTION telemetry.float8_moments_hash_value(telemetry.float8_moments) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_moments_hash_value(telemetry.float8_moments) IS
-	'Hash of a value, for hash joins and hash aggregation.';
-CREATE FUNCTION telemetry.float8_moments_hash_value_extended(telemetry.float8_moments, bigint) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.float8_moments_hash_value_extended(telemetry.float8_moments, bigint) IS
-	'64-bit hash of a value with a seed, for hash partitioning.';
 CREATE FUNCTION telemetry.float8_moments_plus(telemetry.float8_moments, telemetry.float8_moments) RETURNS telemetry.float8_moments
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_plus' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_plus(telemetry.float8_moments, telemetry.float8_moments) IS
@@ -80,24 +43,6 @@ CREATE FUNCTION telemetry.float8_moments_negate(telemetry.float8_moments) RETURN
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_negate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_negate(telemetry.float8_moments) IS
 	'What takes these values away when it is added: negative sums and counts. Behind the operator -.';
-CREATE OPERATOR telemetry.= (LEFTARG = telemetry.float8_moments, RIGHTARG = telemetry.float8_moments, FUNCTION = telemetry.float8_moments_eq,
-	COMMUTATOR = OPERATOR(telemetry.=), NEGATOR = OPERATOR(telemetry.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
-COMMENT ON OPERATOR telemetry.= (telemetry.float8_moments, telemetry.float8_moments) IS 'Equal in every exact sum and count, byte for byte.';
-CREATE OPERATOR telemetry.<> (LEFTARG = telemetry.float8_moments, RIGHTARG = telemetry.float8_moments, FUNCTION = telemetry.float8_moments_ne,
-	COMMUTATOR = OPERATOR(telemetry.<>), NEGATOR = OPERATOR(telemetry.=), RESTRICT = neqsel, JOIN = neqjoinsel);
-COMMENT ON OPERATOR telemetry.<> (telemetry.float8_moments, telemetry.float8_moments) IS 'Different in an exact sum or a count.';
-CREATE OPERATOR telemetry.< (LEFTARG = telemetry.float8_moments, RIGHTARG = telemetry.float8_moments, FUNCTION = telemetry.float8_moments_lt,
-	COMMUTATOR = OPERATOR(telemetry.>), NEGATOR = OPERATOR(telemetry.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
-COMMENT ON OPERATOR telemetry.< (telemetry.float8_moments, telemetry.float8_moments) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.<= (LEFTARG = telemetry.float8_moments, RIGHTARG = telemetry.float8_moments, FUNCTION = telemetry.float8_moments_le,
-	COMMUTATOR = OPERATOR(telemetry.>=), NEGATOR = OPERATOR(telemetry.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
-COMMENT ON OPERATOR telemetry.<= (telemetry.float8_moments, telemetry.float8_moments) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.> (LEFTARG = telemetry.float8_moments, RIGHTARG = telemetry.float8_moments, FUNCTION = telemetry.float8_moments_gt,
-	COMMUTATOR = OPERATOR(telemetry.<), NEGATOR = OPERATOR(telemetry.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
-COMMENT ON OPERATOR telemetry.> (telemetry.float8_moments, telemetry.float8_moments) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.>= (LEFTARG = telemetry.float8_moments, RIGHTARG = telemetry.float8_moments, FUNCTION = telemetry.float8_moments_ge,
-	COMMUTATOR = OPERATOR(telemetry.<=), NEGATOR = OPERATOR(telemetry.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
-COMMENT ON OPERATOR telemetry.>= (telemetry.float8_moments, telemetry.float8_moments) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
 CREATE OPERATOR telemetry.+ (LEFTARG = telemetry.float8_moments, RIGHTARG = telemetry.float8_moments, FUNCTION = telemetry.float8_moments_plus,
 	COMMUTATOR = OPERATOR(telemetry.+));
 COMMENT ON OPERATOR telemetry.+ (telemetry.float8_moments, telemetry.float8_moments) IS 'All values of both.';
@@ -105,15 +50,6 @@ CREATE OPERATOR telemetry.- (LEFTARG = telemetry.float8_moments, RIGHTARG = tele
 COMMENT ON OPERATOR telemetry.- (telemetry.float8_moments, telemetry.float8_moments) IS 'The first without the values of the second.';
 CREATE OPERATOR telemetry.- (RIGHTARG = telemetry.float8_moments, FUNCTION = telemetry.float8_moments_negate);
 COMMENT ON OPERATOR telemetry.- (NONE, telemetry.float8_moments) IS 'What takes these values away when it is added.';
-CREATE OPERATOR CLASS telemetry.float8_moments_ops DEFAULT FOR TYPE telemetry.float8_moments USING btree AS
-	OPERATOR 1 telemetry.<, OPERATOR 2 telemetry.<=, OPERATOR 3 telemetry.=, OPERATOR 4 telemetry.>=, OPERATOR 5 telemetry.>,
-	FUNCTION 1 telemetry.float8_moments_cmp(telemetry.float8_moments, telemetry.float8_moments);
-COMMENT ON OPERATOR CLASS telemetry.float8_moments_ops USING btree IS 'Order by bytes, so that values can be sorted, compared and made DISTINCT.';
-CREATE OPERATOR CLASS telemetry.float8_moments_ops DEFAULT FOR TYPE telemetry.float8_moments USING hash AS
-	OPERATOR 1 telemetry.=,
-	FUNCTION 1 telemetry.float8_moments_hash_value(telemetry.float8_moments),
-	FUNCTION 2 telemetry.float8_moments_hash_value_extended(telemetry.float8_moments, bigint);
-COMMENT ON OPERATOR CLASS telemetry.float8_moments_ops USING hash IS 'Hashing by bytes, so that EXCEPT and hash plans work.';
 
 -- ---- numbers out
 

@@ -31,45 +31,8 @@ COMMENT ON TYPE telemetry.funnel IS
 	'Events of a funnel: when somebody did which of its steps, 1 to 64. Funnels merge, and events can be taken away again; equal ones are equal byte for byte. '
 	'About 6 bytes an event, at most 4,194,304 different events. See docs/funnels.md.';
 
--- ---- operators and their classes
+-- ---- operators (order and hashing: 69_order.sql)
 
--- Bytes are canonical: they are compared and hashed by what does so for telemetry.hll.
-CREATE FUNCTION telemetry.funnel_eq(telemetry.funnel, telemetry.funnel) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.funnel_eq(telemetry.funnel, telemetry.funnel) IS
-	'Is the first value equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.funnel_ne(telemetry.funnel, telemetry.funnel) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.funnel_ne(telemetry.funnel, telemetry.funnel) IS
-	'Is the first value not equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.funnel_lt(telemetry.funnel, telemetry.funnel) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.funnel_lt(telemetry.funnel, telemetry.funnel) IS
-	'Is the first value less, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.funnel_le(telemetry.funnel, telemetry.funnel) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.funnel_le(telemetry.funnel, telemetry.funnel) IS
-	'Is the first value less or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.funnel_gt(telemetry.funnel, telemetry.funnel) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.funnel_gt(telemetry.funnel, telemetry.funnel) IS
-	'Is the first value greater, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.funnel_ge(telemetry.funnel, telemetry.funnel) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.funnel_ge(telemetry.funnel, telemetry.funnel) IS
-	'Is the first value greater or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.funnel_cmp(telemetry.funnel, telemetry.funnel) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.funnel_cmp(telemetry.funnel, telemetry.funnel) IS
-	'Order of two values by their bytes, for sorting: it says nothing about how far they lead.';
-CREATE FUNCTION telemetry.funnel_hash_value(telemetry.funnel) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.funnel_hash_value(telemetry.funnel) IS
-	'Hash of a value, for hash joins and hash aggregation.';
-CREATE FUNCTION telemetry.funnel_hash_value_extended(telemetry.funnel, bigint) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.funnel_hash_value_extended(telemetry.funnel, bigint) IS
-	'64-bit hash of a value with a seed, for hash partitioning.';
 CREATE FUNCTION telemetry.funnel_plus(telemetry.funnel, telemetry.funnel) RETURNS telemetry.funnel
 	AS 'MODULE_PATHNAME', 'telemetry_funnel_plus' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.funnel_plus(telemetry.funnel, telemetry.funnel) IS
@@ -82,24 +45,6 @@ CREATE FUNCTION telemetry.funnel_negate(telemetry.funnel) RETURNS telemetry.funn
 	AS 'MODULE_PATHNAME', 'telemetry_funnel_negate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.funnel_negate(telemetry.funnel) IS
 	'What takes these events away when it is added: negative numbers of them. Behind the operator -.';
-CREATE OPERATOR telemetry.= (LEFTARG = telemetry.funnel, RIGHTARG = telemetry.funnel, FUNCTION = telemetry.funnel_eq,
-	COMMUTATOR = OPERATOR(telemetry.=), NEGATOR = OPERATOR(telemetry.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
-COMMENT ON OPERATOR telemetry.= (telemetry.funnel, telemetry.funnel) IS 'Same events, each as often.';
-CREATE OPERATOR telemetry.<> (LEFTARG = telemetry.funnel, RIGHTARG = telemetry.funnel, FUNCTION = telemetry.funnel_ne,
-	COMMUTATOR = OPERATOR(telemetry.<>), NEGATOR = OPERATOR(telemetry.=), RESTRICT = neqsel, JOIN = neqjoinsel);
-COMMENT ON OPERATOR telemetry.<> (telemetry.funnel, telemetry.funnel) IS 'Different in an event, or in how often it came.';
-CREATE OPERATOR telemetry.< (LEFTARG = telemetry.funnel, RIGHTARG = telemetry.funnel, FUNCTION = telemetry.funnel_lt,
-	COMMUTATOR = OPERATOR(telemetry.>), NEGATOR = OPERATOR(telemetry.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
-COMMENT ON OPERATOR telemetry.< (telemetry.funnel, telemetry.funnel) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about how far they lead.';
-CREATE OPERATOR telemetry.<= (LEFTARG = telemetry.funnel, RIGHTARG = telemetry.funnel, FUNCTION = telemetry.funnel_le,
-	COMMUTATOR = OPERATOR(telemetry.>=), NEGATOR = OPERATOR(telemetry.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
-COMMENT ON OPERATOR telemetry.<= (telemetry.funnel, telemetry.funnel) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about how far they lead.';
-CREATE OPERATOR telemetry.> (LEFTARG = telemetry.funnel, RIGHTARG = telemetry.funnel, FUNCTION = telemetry.funnel_gt,
-	COMMUTATOR = OPERATOR(telemetry.<), NEGATOR = OPERATOR(telemetry.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
-COMMENT ON OPERATOR telemetry.> (telemetry.funnel, telemetry.funnel) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about how far they lead.';
-CREATE OPERATOR telemetry.>= (LEFTARG = telemetry.funnel, RIGHTARG = telemetry.funnel, FUNCTION = telemetry.funnel_ge,
-	COMMUTATOR = OPERATOR(telemetry.<=), NEGATOR = OPERATOR(telemetry.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
-COMMENT ON OPERATOR telemetry.>= (telemetry.funnel, telemetry.funnel) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about how far they lead.';
 CREATE OPERATOR telemetry.+ (LEFTARG = telemetry.funnel, RIGHTARG = telemetry.funnel, FUNCTION = telemetry.funnel_plus,
 	COMMUTATOR = OPERATOR(telemetry.+));
 COMMENT ON OPERATOR telemetry.+ (telemetry.funnel, telemetry.funnel) IS 'All events of both.';
@@ -107,15 +52,6 @@ CREATE OPERATOR telemetry.- (LEFTARG = telemetry.funnel, RIGHTARG = telemetry.fu
 COMMENT ON OPERATOR telemetry.- (telemetry.funnel, telemetry.funnel) IS 'The first without the events of the second.';
 CREATE OPERATOR telemetry.- (RIGHTARG = telemetry.funnel, FUNCTION = telemetry.funnel_negate);
 COMMENT ON OPERATOR telemetry.- (NONE, telemetry.funnel) IS 'What takes these events away when it is added.';
-CREATE OPERATOR CLASS telemetry.funnel_ops DEFAULT FOR TYPE telemetry.funnel USING btree AS
-	OPERATOR 1 telemetry.<, OPERATOR 2 telemetry.<=, OPERATOR 3 telemetry.=, OPERATOR 4 telemetry.>=, OPERATOR 5 telemetry.>,
-	FUNCTION 1 telemetry.funnel_cmp(telemetry.funnel, telemetry.funnel);
-COMMENT ON OPERATOR CLASS telemetry.funnel_ops USING btree IS 'Order by bytes, so that values can be sorted, compared and made DISTINCT.';
-CREATE OPERATOR CLASS telemetry.funnel_ops DEFAULT FOR TYPE telemetry.funnel USING hash AS
-	OPERATOR 1 telemetry.=,
-	FUNCTION 1 telemetry.funnel_hash_value(telemetry.funnel),
-	FUNCTION 2 telemetry.funnel_hash_value_extended(telemetry.funnel, bigint);
-COMMENT ON OPERATOR CLASS telemetry.funnel_ops USING hash IS 'Hashing by bytes, so that EXCEPT and hash plans work.';
 
 -- ---- how far
 

@@ -29,45 +29,8 @@ CREATE TYPE telemetry.quantile_sketch (
 COMMENT ON TYPE telemetry.quantile_sketch IS
 	'How double precision values are distributed, for quantiles within a stated relative error, whatever their order; values can be taken away again. Equal multisets are equal byte for byte. 2 to 3 bytes for each bucket that has values: with an error of 1 %, 64 buckets for each power of two between the least and the greatest. See docs/quantiles.md.';
 
--- ---- operators and their classes
+-- ---- operators (order and hashing: 69_order.sql)
 
--- Bytes are canonical: they are compared and hashed by what does so for telemetry.hll.
-CREATE FUNCTION telemetry.quantile_sketch_eq(telemetry.quantile_sketch, telemetry.quantile_sketch) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.quantile_sketch_eq(telemetry.quantile_sketch, telemetry.quantile_sketch) IS
-	'Is the first value equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.quantile_sketch_ne(telemetry.quantile_sketch, telemetry.quantile_sketch) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.quantile_sketch_ne(telemetry.quantile_sketch, telemetry.quantile_sketch) IS
-	'Is the first value not equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.quantile_sketch_lt(telemetry.quantile_sketch, telemetry.quantile_sketch) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.quantile_sketch_lt(telemetry.quantile_sketch, telemetry.quantile_sketch) IS
-	'Is the first value less, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.quantile_sketch_le(telemetry.quantile_sketch, telemetry.quantile_sketch) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.quantile_sketch_le(telemetry.quantile_sketch, telemetry.quantile_sketch) IS
-	'Is the first value less or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.quantile_sketch_gt(telemetry.quantile_sketch, telemetry.quantile_sketch) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.quantile_sketch_gt(telemetry.quantile_sketch, telemetry.quantile_sketch) IS
-	'Is the first value greater, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.quantile_sketch_ge(telemetry.quantile_sketch, telemetry.quantile_sketch) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.quantile_sketch_ge(telemetry.quantile_sketch, telemetry.quantile_sketch) IS
-	'Is the first value greater or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.quantile_sketch_cmp(telemetry.quantile_sketch, telemetry.quantile_sketch) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.quantile_sketch_cmp(telemetry.quantile_sketch, telemetry.quantile_sketch) IS
-	'Order of two values by their bytes, for sorting: it says nothing about their sizes.';
-CREATE FUNCTION telemetry.quantile_sketch_hash_value(telemetry.quantile_sketch) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.quantile_sketch_hash_value(telemetry.quantile_sketch) IS
-	'Hash of a value, for hash joins and hash aggregation.';
-CREATE FUNCTION telemetry.quantile_sketch_hash_value_extended(telemetry.quantile_sketch, bigint) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.quantile_sketch_hash_value_extended(telemetry.quantile_sketch, bigint) IS
-	'64-bit hash of a value with a seed, for hash partitioning.';
 CREATE FUNCTION telemetry.quantile_sketch_plus(telemetry.quantile_sketch, telemetry.quantile_sketch) RETURNS telemetry.quantile_sketch
 	AS 'MODULE_PATHNAME', 'telemetry_quantile_sketch_plus' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.quantile_sketch_plus(telemetry.quantile_sketch, telemetry.quantile_sketch) IS
@@ -80,24 +43,6 @@ CREATE FUNCTION telemetry.quantile_sketch_negate(telemetry.quantile_sketch) RETU
 	AS 'MODULE_PATHNAME', 'telemetry_quantile_sketch_negate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.quantile_sketch_negate(telemetry.quantile_sketch) IS
 	'What takes these values away when it is added: negative counts. Behind the operator -.';
-CREATE OPERATOR telemetry.= (LEFTARG = telemetry.quantile_sketch, RIGHTARG = telemetry.quantile_sketch, FUNCTION = telemetry.quantile_sketch_eq,
-	COMMUTATOR = OPERATOR(telemetry.=), NEGATOR = OPERATOR(telemetry.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
-COMMENT ON OPERATOR telemetry.= (telemetry.quantile_sketch, telemetry.quantile_sketch) IS 'Equal in every count, byte for byte.';
-CREATE OPERATOR telemetry.<> (LEFTARG = telemetry.quantile_sketch, RIGHTARG = telemetry.quantile_sketch, FUNCTION = telemetry.quantile_sketch_ne,
-	COMMUTATOR = OPERATOR(telemetry.<>), NEGATOR = OPERATOR(telemetry.=), RESTRICT = neqsel, JOIN = neqjoinsel);
-COMMENT ON OPERATOR telemetry.<> (telemetry.quantile_sketch, telemetry.quantile_sketch) IS 'Different in a count.';
-CREATE OPERATOR telemetry.< (LEFTARG = telemetry.quantile_sketch, RIGHTARG = telemetry.quantile_sketch, FUNCTION = telemetry.quantile_sketch_lt,
-	COMMUTATOR = OPERATOR(telemetry.>), NEGATOR = OPERATOR(telemetry.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
-COMMENT ON OPERATOR telemetry.< (telemetry.quantile_sketch, telemetry.quantile_sketch) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.<= (LEFTARG = telemetry.quantile_sketch, RIGHTARG = telemetry.quantile_sketch, FUNCTION = telemetry.quantile_sketch_le,
-	COMMUTATOR = OPERATOR(telemetry.>=), NEGATOR = OPERATOR(telemetry.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
-COMMENT ON OPERATOR telemetry.<= (telemetry.quantile_sketch, telemetry.quantile_sketch) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.> (LEFTARG = telemetry.quantile_sketch, RIGHTARG = telemetry.quantile_sketch, FUNCTION = telemetry.quantile_sketch_gt,
-	COMMUTATOR = OPERATOR(telemetry.<), NEGATOR = OPERATOR(telemetry.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
-COMMENT ON OPERATOR telemetry.> (telemetry.quantile_sketch, telemetry.quantile_sketch) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.>= (LEFTARG = telemetry.quantile_sketch, RIGHTARG = telemetry.quantile_sketch, FUNCTION = telemetry.quantile_sketch_ge,
-	COMMUTATOR = OPERATOR(telemetry.<=), NEGATOR = OPERATOR(telemetry.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
-COMMENT ON OPERATOR telemetry.>= (telemetry.quantile_sketch, telemetry.quantile_sketch) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
 CREATE OPERATOR telemetry.+ (LEFTARG = telemetry.quantile_sketch, RIGHTARG = telemetry.quantile_sketch, FUNCTION = telemetry.quantile_sketch_plus,
 	COMMUTATOR = OPERATOR(telemetry.+));
 COMMENT ON OPERATOR telemetry.+ (telemetry.quantile_sketch, telemetry.quantile_sketch) IS 'All values of both.';
@@ -105,15 +50,6 @@ CREATE OPERATOR telemetry.- (LEFTARG = telemetry.quantile_sketch, RIGHTARG = tel
 COMMENT ON OPERATOR telemetry.- (telemetry.quantile_sketch, telemetry.quantile_sketch) IS 'The first without the values of the second.';
 CREATE OPERATOR telemetry.- (RIGHTARG = telemetry.quantile_sketch, FUNCTION = telemetry.quantile_sketch_negate);
 COMMENT ON OPERATOR telemetry.- (NONE, telemetry.quantile_sketch) IS 'What takes these values away when it is added.';
-CREATE OPERATOR CLASS telemetry.quantile_sketch_ops DEFAULT FOR TYPE telemetry.quantile_sketch USING btree AS
-	OPERATOR 1 telemetry.<, OPERATOR 2 telemetry.<=, OPERATOR 3 telemetry.=, OPERATOR 4 telemetry.>=, OPERATOR 5 telemetry.>,
-	FUNCTION 1 telemetry.quantile_sketch_cmp(telemetry.quantile_sketch, telemetry.quantile_sketch);
-COMMENT ON OPERATOR CLASS telemetry.quantile_sketch_ops USING btree IS 'Order by bytes, so that values can be sorted, compared and made DISTINCT.';
-CREATE OPERATOR CLASS telemetry.quantile_sketch_ops DEFAULT FOR TYPE telemetry.quantile_sketch USING hash AS
-	OPERATOR 1 telemetry.=,
-	FUNCTION 1 telemetry.quantile_sketch_hash_value(telemetry.quantile_sketch),
-	FUNCTION 2 telemetry.quantile_sketch_hash_value_extended(telemetry.quantile_sketch, bigint);
-COMMENT ON OPERATOR CLASS telemetry.quantile_sketch_ops USING hash IS 'Hashing by bytes, so that EXCEPT and hash plans work.';
 
 -- ---- numbers out
 

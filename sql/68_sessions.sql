@@ -31,80 +31,16 @@ COMMENT ON TYPE telemetry.sessions IS
 	'Set of sessions of one gap, each with first and last time and number of events. Sets merge; equal sets are equal byte for byte. '
 	'About 12 bytes a session. See docs/sessions.md.';
 
--- ---- operators and their classes
+-- ---- operators (order and hashing: 69_order.sql)
 
--- Bytes are canonical: they are compared and hashed by what does so for telemetry.hll.
-CREATE FUNCTION telemetry.sessions_eq(telemetry.sessions, telemetry.sessions) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sessions_eq(telemetry.sessions, telemetry.sessions) IS
-	'Is the first value equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sessions_ne(telemetry.sessions, telemetry.sessions) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sessions_ne(telemetry.sessions, telemetry.sessions) IS
-	'Is the first value not equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sessions_lt(telemetry.sessions, telemetry.sessions) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sessions_lt(telemetry.sessions, telemetry.sessions) IS
-	'Is the first value less, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sessions_le(telemetry.sessions, telemetry.sessions) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sessions_le(telemetry.sessions, telemetry.sessions) IS
-	'Is the first value less or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sessions_gt(telemetry.sessions, telemetry.sessions) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sessions_gt(telemetry.sessions, telemetry.sessions) IS
-	'Is the first value greater, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sessions_ge(telemetry.sessions, telemetry.sessions) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sessions_ge(telemetry.sessions, telemetry.sessions) IS
-	'Is the first value greater or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sessions_cmp(telemetry.sessions, telemetry.sessions) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sessions_cmp(telemetry.sessions, telemetry.sessions) IS
-	'Order of two values by their bytes, for sorting: it says nothing about their sizes.';
-CREATE FUNCTION telemetry.sessions_hash_value(telemetry.sessions) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sessions_hash_value(telemetry.sessions) IS
-	'Hash of a value, for hash joins and hash aggregation.';
-CREATE FUNCTION telemetry.sessions_hash_value_extended(telemetry.sessions, bigint) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sessions_hash_value_extended(telemetry.sessions, bigint) IS
-	'64-bit hash of a value with a seed, for hash partitioning.';
 CREATE FUNCTION telemetry.sessions_union(telemetry.sessions, telemetry.sessions) RETURNS telemetry.sessions
 	AS 'MODULE_PATHNAME', 'telemetry_sessions_union' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.sessions_union(telemetry.sessions, telemetry.sessions) IS
 	'The sessions of all events of both: sessions within the gap of each other become one. An event that is in both counts twice. '
 	'Behind the operator ||. Errors: different gaps (22023). Example: SELECT monday || tuesday FROM t;';
-CREATE OPERATOR telemetry.= (LEFTARG = telemetry.sessions, RIGHTARG = telemetry.sessions, FUNCTION = telemetry.sessions_eq,
-	COMMUTATOR = OPERATOR(telemetry.=), NEGATOR = OPERATOR(telemetry.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
-COMMENT ON OPERATOR telemetry.= (telemetry.sessions, telemetry.sessions) IS 'Same gap, same sessions, same numbers of events.';
-CREATE OPERATOR telemetry.<> (LEFTARG = telemetry.sessions, RIGHTARG = telemetry.sessions, FUNCTION = telemetry.sessions_ne,
-	COMMUTATOR = OPERATOR(telemetry.<>), NEGATOR = OPERATOR(telemetry.=), RESTRICT = neqsel, JOIN = neqjoinsel);
-COMMENT ON OPERATOR telemetry.<> (telemetry.sessions, telemetry.sessions) IS 'Different in the gap, a session or a number of events.';
-CREATE OPERATOR telemetry.< (LEFTARG = telemetry.sessions, RIGHTARG = telemetry.sessions, FUNCTION = telemetry.sessions_lt,
-	COMMUTATOR = OPERATOR(telemetry.>), NEGATOR = OPERATOR(telemetry.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
-COMMENT ON OPERATOR telemetry.< (telemetry.sessions, telemetry.sessions) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.<= (LEFTARG = telemetry.sessions, RIGHTARG = telemetry.sessions, FUNCTION = telemetry.sessions_le,
-	COMMUTATOR = OPERATOR(telemetry.>=), NEGATOR = OPERATOR(telemetry.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
-COMMENT ON OPERATOR telemetry.<= (telemetry.sessions, telemetry.sessions) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.> (LEFTARG = telemetry.sessions, RIGHTARG = telemetry.sessions, FUNCTION = telemetry.sessions_gt,
-	COMMUTATOR = OPERATOR(telemetry.<), NEGATOR = OPERATOR(telemetry.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
-COMMENT ON OPERATOR telemetry.> (telemetry.sessions, telemetry.sessions) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.>= (LEFTARG = telemetry.sessions, RIGHTARG = telemetry.sessions, FUNCTION = telemetry.sessions_ge,
-	COMMUTATOR = OPERATOR(telemetry.<=), NEGATOR = OPERATOR(telemetry.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
-COMMENT ON OPERATOR telemetry.>= (telemetry.sessions, telemetry.sessions) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
 CREATE OPERATOR telemetry.|| (LEFTARG = telemetry.sessions, RIGHTARG = telemetry.sessions, FUNCTION = telemetry.sessions_union,
 	COMMUTATOR = OPERATOR(telemetry.||));
 COMMENT ON OPERATOR telemetry.|| (telemetry.sessions, telemetry.sessions) IS 'The sessions of all events of both: sessions_union().';
-CREATE OPERATOR CLASS telemetry.sessions_ops DEFAULT FOR TYPE telemetry.sessions USING btree AS
-	OPERATOR 1 telemetry.<, OPERATOR 2 telemetry.<=, OPERATOR 3 telemetry.=, OPERATOR 4 telemetry.>=, OPERATOR 5 telemetry.>,
-	FUNCTION 1 telemetry.sessions_cmp(telemetry.sessions, telemetry.sessions);
-COMMENT ON OPERATOR CLASS telemetry.sessions_ops USING btree IS 'Order by bytes, so that values can be sorted, compared and made DISTINCT.';
-CREATE OPERATOR CLASS telemetry.sessions_ops DEFAULT FOR TYPE telemetry.sessions USING hash AS
-	OPERATOR 1 telemetry.=,
-	FUNCTION 1 telemetry.sessions_hash_value(telemetry.sessions),
-	FUNCTION 2 telemetry.sessions_hash_value_extended(telemetry.sessions, bigint);
-COMMENT ON OPERATOR CLASS telemetry.sessions_ops USING hash IS 'Hashing by bytes, so that EXCEPT and hash plans work.';
 
 -- ---- functions
 

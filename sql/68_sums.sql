@@ -31,45 +31,8 @@ COMMENT ON TYPE telemetry.sums IS
 	'Exact sums by key: of each key, which is a day, a text, or both, its rows and the sum of their amounts. Values add and subtract; equal ones are equal byte for byte. '
 	'About 10 bytes and the text a key, all of them written with each change: for up to some thousands of keys a value, at most 1 GB. See docs/sums.md.';
 
--- ---- operators and their classes
+-- ---- operators (order and hashing: 69_order.sql)
 
--- Bytes are canonical: they are compared and hashed by what does so for telemetry.hll.
-CREATE FUNCTION telemetry.sums_eq(telemetry.sums, telemetry.sums) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sums_eq(telemetry.sums, telemetry.sums) IS
-	'Is the first value equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sums_ne(telemetry.sums, telemetry.sums) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sums_ne(telemetry.sums, telemetry.sums) IS
-	'Is the first value not equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sums_lt(telemetry.sums, telemetry.sums) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sums_lt(telemetry.sums, telemetry.sums) IS
-	'Is the first value less, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sums_le(telemetry.sums, telemetry.sums) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sums_le(telemetry.sums, telemetry.sums) IS
-	'Is the first value less or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sums_gt(telemetry.sums, telemetry.sums) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sums_gt(telemetry.sums, telemetry.sums) IS
-	'Is the first value greater, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sums_ge(telemetry.sums, telemetry.sums) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sums_ge(telemetry.sums, telemetry.sums) IS
-	'Is the first value greater or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.sums_cmp(telemetry.sums, telemetry.sums) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sums_cmp(telemetry.sums, telemetry.sums) IS
-	'Order of two values by their bytes, for sorting: it says nothing about their sizes.';
-CREATE FUNCTION telemetry.sums_hash_value(telemetry.sums) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sums_hash_value(telemetry.sums) IS
-	'Hash of a value, for hash joins and hash aggregation.';
-CREATE FUNCTION telemetry.sums_hash_value_extended(telemetry.sums, bigint) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.sums_hash_value_extended(telemetry.sums, bigint) IS
-	'64-bit hash of a value with a seed, for hash partitioning.';
 CREATE FUNCTION telemetry.sums_plus(telemetry.sums, telemetry.sums) RETURNS telemetry.sums
 	AS 'MODULE_PATHNAME', 'telemetry_sums_plus' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.sums_plus(telemetry.sums, telemetry.sums) IS
@@ -82,24 +45,6 @@ CREATE FUNCTION telemetry.sums_negate(telemetry.sums) RETURNS telemetry.sums
 	AS 'MODULE_PATHNAME', 'telemetry_sums_negate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.sums_negate(telemetry.sums) IS
 	'What, added, takes the rows away. Behind the operator -.';
-CREATE OPERATOR telemetry.= (LEFTARG = telemetry.sums, RIGHTARG = telemetry.sums, FUNCTION = telemetry.sums_eq,
-	COMMUTATOR = OPERATOR(telemetry.=), NEGATOR = OPERATOR(telemetry.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
-COMMENT ON OPERATOR telemetry.= (telemetry.sums, telemetry.sums) IS 'Same keys, same sums, same numbers of rows.';
-CREATE OPERATOR telemetry.<> (LEFTARG = telemetry.sums, RIGHTARG = telemetry.sums, FUNCTION = telemetry.sums_ne,
-	COMMUTATOR = OPERATOR(telemetry.<>), NEGATOR = OPERATOR(telemetry.=), RESTRICT = neqsel, JOIN = neqjoinsel);
-COMMENT ON OPERATOR telemetry.<> (telemetry.sums, telemetry.sums) IS 'Different in a key, a sum or a number of rows.';
-CREATE OPERATOR telemetry.< (LEFTARG = telemetry.sums, RIGHTARG = telemetry.sums, FUNCTION = telemetry.sums_lt,
-	COMMUTATOR = OPERATOR(telemetry.>), NEGATOR = OPERATOR(telemetry.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
-COMMENT ON OPERATOR telemetry.< (telemetry.sums, telemetry.sums) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.<= (LEFTARG = telemetry.sums, RIGHTARG = telemetry.sums, FUNCTION = telemetry.sums_le,
-	COMMUTATOR = OPERATOR(telemetry.>=), NEGATOR = OPERATOR(telemetry.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
-COMMENT ON OPERATOR telemetry.<= (telemetry.sums, telemetry.sums) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.> (LEFTARG = telemetry.sums, RIGHTARG = telemetry.sums, FUNCTION = telemetry.sums_gt,
-	COMMUTATOR = OPERATOR(telemetry.<), NEGATOR = OPERATOR(telemetry.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
-COMMENT ON OPERATOR telemetry.> (telemetry.sums, telemetry.sums) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.>= (LEFTARG = telemetry.sums, RIGHTARG = telemetry.sums, FUNCTION = telemetry.sums_ge,
-	COMMUTATOR = OPERATOR(telemetry.<=), NEGATOR = OPERATOR(telemetry.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
-COMMENT ON OPERATOR telemetry.>= (telemetry.sums, telemetry.sums) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
 CREATE OPERATOR telemetry.+ (LEFTARG = telemetry.sums, RIGHTARG = telemetry.sums, FUNCTION = telemetry.sums_plus,
 	COMMUTATOR = OPERATOR(telemetry.+));
 COMMENT ON OPERATOR telemetry.+ (telemetry.sums, telemetry.sums) IS 'The sums of the rows of both: sums_plus().';
@@ -107,15 +52,6 @@ CREATE OPERATOR telemetry.- (LEFTARG = telemetry.sums, RIGHTARG = telemetry.sums
 COMMENT ON OPERATOR telemetry.- (telemetry.sums, telemetry.sums) IS 'The sums of the first''s rows without the second''s: sums_minus().';
 CREATE OPERATOR telemetry.- (RIGHTARG = telemetry.sums, FUNCTION = telemetry.sums_negate);
 COMMENT ON OPERATOR telemetry.- (NONE, telemetry.sums) IS 'What, added, takes the rows away: sums_negate().';
-CREATE OPERATOR CLASS telemetry.sums_ops DEFAULT FOR TYPE telemetry.sums USING btree AS
-	OPERATOR 1 telemetry.<, OPERATOR 2 telemetry.<=, OPERATOR 3 telemetry.=, OPERATOR 4 telemetry.>=, OPERATOR 5 telemetry.>,
-	FUNCTION 1 telemetry.sums_cmp(telemetry.sums, telemetry.sums);
-COMMENT ON OPERATOR CLASS telemetry.sums_ops USING btree IS 'Order by bytes, so that values can be sorted, compared and made DISTINCT.';
-CREATE OPERATOR CLASS telemetry.sums_ops DEFAULT FOR TYPE telemetry.sums USING hash AS
-	OPERATOR 1 telemetry.=,
-	FUNCTION 1 telemetry.sums_hash_value(telemetry.sums),
-	FUNCTION 2 telemetry.sums_hash_value_extended(telemetry.sums, bigint);
-COMMENT ON OPERATOR CLASS telemetry.sums_ops USING hash IS 'Hashing by bytes, so that EXCEPT and hash plans work.';
 
 -- ---- functions
 

@@ -31,45 +31,8 @@ COMMENT ON TYPE telemetry.concurrency IS
 	'How many intervals of time go on at each moment, exactly: steps up and down. Values add and subtract; equal ones are equal byte for byte. '
 	'3 to 6 bytes a step, all of them written with each change: for some thousands of intervals a value, as of a window of time; at most 1 GB. See docs/sessions.md.';
 
--- ---- operators and their classes
+-- ---- operators (order and hashing: 69_order.sql)
 
--- Bytes are canonical: they are compared and hashed by what does so for telemetry.hll.
-CREATE FUNCTION telemetry.concurrency_eq(telemetry.concurrency, telemetry.concurrency) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.concurrency_eq(telemetry.concurrency, telemetry.concurrency) IS
-	'Is the first value equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.concurrency_ne(telemetry.concurrency, telemetry.concurrency) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.concurrency_ne(telemetry.concurrency, telemetry.concurrency) IS
-	'Is the first value not equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.concurrency_lt(telemetry.concurrency, telemetry.concurrency) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.concurrency_lt(telemetry.concurrency, telemetry.concurrency) IS
-	'Is the first value less, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.concurrency_le(telemetry.concurrency, telemetry.concurrency) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.concurrency_le(telemetry.concurrency, telemetry.concurrency) IS
-	'Is the first value less or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.concurrency_gt(telemetry.concurrency, telemetry.concurrency) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.concurrency_gt(telemetry.concurrency, telemetry.concurrency) IS
-	'Is the first value greater, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.concurrency_ge(telemetry.concurrency, telemetry.concurrency) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'telemetry_hll_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.concurrency_ge(telemetry.concurrency, telemetry.concurrency) IS
-	'Is the first value greater or equal, by its bytes? Behind an operator.';
-CREATE FUNCTION telemetry.concurrency_cmp(telemetry.concurrency, telemetry.concurrency) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.concurrency_cmp(telemetry.concurrency, telemetry.concurrency) IS
-	'Order of two values by their bytes, for sorting: it says nothing about their sizes.';
-CREATE FUNCTION telemetry.concurrency_hash_value(telemetry.concurrency) RETURNS integer
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.concurrency_hash_value(telemetry.concurrency) IS
-	'Hash of a value, for hash joins and hash aggregation.';
-CREATE FUNCTION telemetry.concurrency_hash_value_extended(telemetry.concurrency, bigint) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'telemetry_hll_hash_value_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION telemetry.concurrency_hash_value_extended(telemetry.concurrency, bigint) IS
-	'64-bit hash of a value with a seed, for hash partitioning.';
 CREATE FUNCTION telemetry.concurrency_plus(telemetry.concurrency, telemetry.concurrency) RETURNS telemetry.concurrency
 	AS 'MODULE_PATHNAME', 'telemetry_concurrency_plus' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.concurrency_plus(telemetry.concurrency, telemetry.concurrency) IS
@@ -82,24 +45,6 @@ CREATE FUNCTION telemetry.concurrency_negate(telemetry.concurrency) RETURNS tele
 	AS 'MODULE_PATHNAME', 'telemetry_concurrency_negate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.concurrency_negate(telemetry.concurrency) IS
 	'What, added, takes the intervals away. Errors: 22003. Behind the operator -.';
-CREATE OPERATOR telemetry.= (LEFTARG = telemetry.concurrency, RIGHTARG = telemetry.concurrency, FUNCTION = telemetry.concurrency_eq,
-	COMMUTATOR = OPERATOR(telemetry.=), NEGATOR = OPERATOR(telemetry.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
-COMMENT ON OPERATOR telemetry.= (telemetry.concurrency, telemetry.concurrency) IS 'The same number at every moment.';
-CREATE OPERATOR telemetry.<> (LEFTARG = telemetry.concurrency, RIGHTARG = telemetry.concurrency, FUNCTION = telemetry.concurrency_ne,
-	COMMUTATOR = OPERATOR(telemetry.<>), NEGATOR = OPERATOR(telemetry.=), RESTRICT = neqsel, JOIN = neqjoinsel);
-COMMENT ON OPERATOR telemetry.<> (telemetry.concurrency, telemetry.concurrency) IS 'Another number at some moment.';
-CREATE OPERATOR telemetry.< (LEFTARG = telemetry.concurrency, RIGHTARG = telemetry.concurrency, FUNCTION = telemetry.concurrency_lt,
-	COMMUTATOR = OPERATOR(telemetry.>), NEGATOR = OPERATOR(telemetry.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
-COMMENT ON OPERATOR telemetry.< (telemetry.concurrency, telemetry.concurrency) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.<= (LEFTARG = telemetry.concurrency, RIGHTARG = telemetry.concurrency, FUNCTION = telemetry.concurrency_le,
-	COMMUTATOR = OPERATOR(telemetry.>=), NEGATOR = OPERATOR(telemetry.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
-COMMENT ON OPERATOR telemetry.<= (telemetry.concurrency, telemetry.concurrency) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.> (LEFTARG = telemetry.concurrency, RIGHTARG = telemetry.concurrency, FUNCTION = telemetry.concurrency_gt,
-	COMMUTATOR = OPERATOR(telemetry.<), NEGATOR = OPERATOR(telemetry.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
-COMMENT ON OPERATOR telemetry.> (telemetry.concurrency, telemetry.concurrency) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
-CREATE OPERATOR telemetry.>= (LEFTARG = telemetry.concurrency, RIGHTARG = telemetry.concurrency, FUNCTION = telemetry.concurrency_ge,
-	COMMUTATOR = OPERATOR(telemetry.<=), NEGATOR = OPERATOR(telemetry.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
-COMMENT ON OPERATOR telemetry.>= (telemetry.concurrency, telemetry.concurrency) IS 'Order by bytes, for sorting and DISTINCT; it says nothing about sizes.';
 CREATE OPERATOR telemetry.+ (LEFTARG = telemetry.concurrency, RIGHTARG = telemetry.concurrency, FUNCTION = telemetry.concurrency_plus,
 	COMMUTATOR = OPERATOR(telemetry.+));
 COMMENT ON OPERATOR telemetry.+ (telemetry.concurrency, telemetry.concurrency) IS 'The intervals of both: concurrency_plus().';
@@ -107,15 +52,6 @@ CREATE OPERATOR telemetry.- (LEFTARG = telemetry.concurrency, RIGHTARG = telemet
 COMMENT ON OPERATOR telemetry.- (telemetry.concurrency, telemetry.concurrency) IS 'The first''s intervals without the second''s: concurrency_minus().';
 CREATE OPERATOR telemetry.- (RIGHTARG = telemetry.concurrency, FUNCTION = telemetry.concurrency_negate);
 COMMENT ON OPERATOR telemetry.- (NONE, telemetry.concurrency) IS 'What, added, takes the intervals away: concurrency_negate().';
-CREATE OPERATOR CLASS telemetry.concurrency_ops DEFAULT FOR TYPE telemetry.concurrency USING btree AS
-	OPERATOR 1 telemetry.<, OPERATOR 2 telemetry.<=, OPERATOR 3 telemetry.=, OPERATOR 4 telemetry.>=, OPERATOR 5 telemetry.>,
-	FUNCTION 1 telemetry.concurrency_cmp(telemetry.concurrency, telemetry.concurrency);
-COMMENT ON OPERATOR CLASS telemetry.concurrency_ops USING btree IS 'Order by bytes, so that values can be sorted, compared and made DISTINCT.';
-CREATE OPERATOR CLASS telemetry.concurrency_ops DEFAULT FOR TYPE telemetry.concurrency USING hash AS
-	OPERATOR 1 telemetry.=,
-	FUNCTION 1 telemetry.concurrency_hash_value(telemetry.concurrency),
-	FUNCTION 2 telemetry.concurrency_hash_value_extended(telemetry.concurrency, bigint);
-COMMENT ON OPERATOR CLASS telemetry.concurrency_ops USING hash IS 'Hashing by bytes, so that EXCEPT and hash plans work.';
 
 -- ---- functions
 
@@ -156,7 +92,7 @@ CREATE FUNCTION telemetry._concurrency_agg_combine(internal, internal) RETURNS i
 	AS 'MODULE_PATHNAME', 'telemetry_concurrency_agg_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry._concurrency_agg_combine(internal, internal) IS 'Merges the states of two workers.';
 CREATE FUNCTION telemetry._concurrency_agg_serialize(internal) RETURNS bytea
-	AS 'MODULE_PATHNAME', 'telemetry_concurrency_agg_serialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'telemetry_concurrency_agg_final' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry._concurrency_agg_serialize(internal) IS 'State of a worker as bytes.';
 CREATE FUNCTION telemetry._concurrency_agg_deserialize(bytea, internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'telemetry_concurrency_agg_deserialize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;

@@ -476,7 +476,7 @@ COMMENT ON COLUMN {schema}.kpi_player_value.first_purchase_date IS 'Its day in t
 
 CREATE VIEW {schema}.kpi_cohort_value AS
 SELECT c.cohort_date, n AS day_number, v.currency, c.players AS cohort_players, v.revenue::numeric(28,6) AS revenue,
-       (v.revenue / c.players)::numeric(28,6) AS value_per_player
+       (v.revenue::numeric(28,6) / c.players)::numeric(28,6) AS value_per_player
 FROM (SELECT cohort_date, sum(players)::bigint AS players FROM {internal}.cohort_span GROUP BY 1) AS c
 JOIN (SELECT cohort_date, currency, day_number, sum(revenue) OVER w AS revenue, lead(day_number, 1, 31) OVER w AS until
       FROM {internal}.cohort_money WINDOW w AS (PARTITION BY cohort_date, currency ORDER BY day_number)) AS v USING (cohort_date)
@@ -659,7 +659,8 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM pg_foreign_server AS s WHERE s.srvname = server) THEN
         RAISE undefined_object USING MESSAGE = format('server "%s" does not exist', server),
-            HINT = format('CREATE SERVER %I FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers ''localhost:9092'') makes one; what is a server already is in pg_foreign_server.', server);
+            HINT = CASE WHEN server = '' THEN '' ELSE format('CREATE SERVER %I FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers ''localhost:9092'') makes one. ', server) END
+                || coalesce((SELECT format('Servers of telemetry_kafka are: %s.', string_agg(quote_ident(s.srvname), ', ' ORDER BY s.srvname)) FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw WHERE w.fdwname = 'telemetry_kafka'), 'There is no server of telemetry_kafka yet.');
     END IF;
     IF EXISTS (SELECT FROM telemetry.pipeline AS p WHERE p.name = feed) AND to_regclass(quote_ident(schema) || '.fact_player_events') IS NULL THEN
         RAISE duplicate_object USING MESSAGE = format('pipeline "%s" already exists', feed), DETAIL = 'A pipeline stays when its tables are dropped, as by DROP SCHEMA.',

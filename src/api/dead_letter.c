@@ -1,5 +1,5 @@
 /*
- * retry_dead_letters() and purge_dead_letters().
+ * retry_dead_letters() and purge_dead_letters(), and their bytes as text.
  */
 #include "postgres.h"
 
@@ -8,6 +8,7 @@
 #include "catalog/dead_letter.h"
 #include "catalog/offset.h"
 #include "catalog/pg_type.h"
+#include "decode/failure.h"
 #include "funcapi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -17,6 +18,7 @@
 
 PG_FUNCTION_INFO_V1(telemetry_retry_dead_letters);
 PG_FUNCTION_INFO_V1(telemetry_purge_dead_letters);
+PG_FUNCTION_INFO_V1(telemetry_readable);
 
 /* Most dead letters taken at once; of large ones fewer, as telemetry.batch_memory says: what bounds
  * the memory of a retry. */
@@ -225,4 +227,14 @@ telemetry_purge_dead_letters(PG_FUNCTION_ARGS)
 	ArrayType *ids = PG_ARGISNULL(2) ? NULL : PG_GETARG_ARRAYTYPE_P(2);
 
 	PG_RETURN_INT64(dead_letter_purge(pipeline->id, before, ids));
+}
+
+/* convert_from() fails for bytes that are no text, and such are dead letters in particular. */
+Datum
+telemetry_readable(PG_FUNCTION_ARGS)
+{
+	bytea *bytes = PG_GETARG_BYTEA_PP(0);
+
+	PG_RETURN_TEXT_P(
+		cstring_to_text(decode_readable(VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes))));
 }

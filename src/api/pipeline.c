@@ -31,8 +31,7 @@ PG_FUNCTION_INFO_V1(telemetry_resume_pipeline);
 
 /* ---- checks of single values ---------------------------------------------------------------- */
 
-static void
-bad_option(const char *option, const char *rule)
+pg_attribute_noreturn() static void bad_option(const char *option, const char *rule)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("invalid value for option \"%s\" of a pipeline", option),
@@ -50,7 +49,8 @@ check_int(FunctionCallInfo fcinfo, int n, const char *option, int least, int gre
 /* As long as a topic's name may be; ours have at most 137. */
 #define CONSUMER_GROUP_MAX 249
 
-/* Longer than any use, and so short that no sum with a time leaves the range of a timestamp's type.
+/*
+ * Longer than any use, and so short that no sum with a time leaves the range of a timestamp's type.
  */
 #define INTERVAL_MAX_US (1000 * 366 * USECS_PER_DAY)
 

@@ -40,14 +40,12 @@ typedef struct Seek
 	int n;
 } Seek;
 
-static void
-no_answer(const Seek *seek, const char *error)
+pg_attribute_noreturn() static void no_answer(const Seek *seek, const char *error)
 {
 	ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 					errmsg("could not ask the broker about topic \"%s\": %s", seek->source->topic,
 						   error ? error : "no answer in time"),
-					errhint("Is the broker up, and bootstrap_servers right? Time waited is set by "
-							"telemetry.kafka_timeout.")));
+					errhint(KAFKA_HINT_NO_ANSWER)));
 }
 
 static void
@@ -65,8 +63,7 @@ open_topic(Seek *seek)
 	if (seek->partitions == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("topic \"%s\" does not exist", seek->source->topic),
-						errhint("Topics are created by Kafka's own tools; option \"topic\" of the "
-								"foreign table says which is meant.")));
+						errhint(KAFKA_HINT_NO_TOPIC)));
 	seek->moves = palloc0(sizeof(Move) * seek->partitions);
 }
 
@@ -245,6 +242,9 @@ telemetry_seek_pipeline(PG_FUNCTION_ARGS)
 		offset_seek(seek.pipeline->id, move->partition, move->to);
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
+	/* Of a topic made anew with fewer, or of another one. */
+	if (!PG_ARGISNULL(1) && seek.n > 0)
+		offset_forget_from(seek.pipeline->id, seek.partitions);
 	kafka_consumer_close(seek.consumer);
 	source_close(seek.source);
 	admin_touch(seek.pipeline->id);

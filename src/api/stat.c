@@ -18,6 +18,9 @@ PG_FUNCTION_INFO_V1(telemetry_workers);
 PG_FUNCTION_INFO_V1(telemetry_partitions);
 PG_FUNCTION_INFO_V1(telemetry_workers_available);
 
+/* Of telemetry._workers(). */
+#define WORKER_COLUMNS 18
+
 static const char *
 state_name(const WorkerSlot *slot)
 {
@@ -60,12 +63,20 @@ set_or_null(Datum *values, bool *nulls, int n, bool known, Datum value)
 	nulls[n] = !known;
 }
 
+/* The same of a text, of which there is none where it is empty. */
+static void
+set_text(Datum *values, bool *nulls, int n, const char *text)
+{
+	nulls[n] = *text == '\0';
+	values[n] = nulls[n] ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
 static void
 worker_row(const WorkerSlot *slot, Datum *values, bool *nulls)
 {
 	int n = 0;
 
-	memset(nulls, 0, sizeof(bool) * 20);
+	memset(nulls, 0, sizeof(bool) * WORKER_COLUMNS);
 	values[n++] = Int32GetDatum(slot->pipeline_id);
 	values[n++] = Int32GetDatum(slot->slice);
 	values[n++] = Int32GetDatum(slot->slices);
@@ -80,23 +91,12 @@ worker_row(const WorkerSlot *slot, Datum *values, bool *nulls)
 	values[n++] = Float8GetDatum(slot->batch_us / 1000.0);
 	values[n++] = Int64GetDatum(slot->memory_bytes);
 	values[n++] = Int32GetDatum(slot->restarts);
-	set_or_null(values, nulls, n, slot->path[0] != '\0', (Datum) 0);
-	if (!nulls[n])
-		values[n] = CStringGetTextDatum(slot->path);
-	n++;
-	set_or_null(values, nulls, n, slot->path_reason[0] != '\0', (Datum) 0);
-	if (!nulls[n])
-		values[n] = CStringGetTextDatum(slot->path_reason);
-	n++;
-	set_or_null(values, nulls, n, slot->dimensions[0] != '\0', (Datum) 0);
-	if (!nulls[n])
-		values[n] = CStringGetTextDatum(slot->dimensions);
-	n++;
-	set_or_null(values, nulls, n, slot->error_at != 0, (Datum) 0);
-	if (!nulls[n])
-		values[n] = CStringGetTextDatum(slot->error);
-	n++;
+	set_text(values, nulls, n++, slot->path);
+	set_text(values, nulls, n++, slot->path_reason);
+	set_text(values, nulls, n++, slot->dimensions);
+	set_text(values, nulls, n++, slot->error_at != 0 ? slot->error : "");
 	set_or_null(values, nulls, n++, slot->error_at != 0, TimestampTzGetDatum(slot->error_at));
+	Assert(n == WORKER_COLUMNS);
 }
 
 Datum
@@ -112,8 +112,8 @@ telemetry_workers(PG_FUNCTION_ARGS)
 	for (int i = 0; i < worker_shared->nworkers; i++)
 	{
 		WorkerSlot slot;
-		Datum values[20];
-		bool nulls[20];
+		Datum values[WORKER_COLUMNS];
+		bool nulls[WORKER_COLUMNS];
 
 		LWLockAcquire(worker_shared->lock, LW_SHARED);
 		slot = *shared_worker(i);

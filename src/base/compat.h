@@ -185,6 +185,28 @@ compat_cost_sort(Path *path, PlannerInfo *root, const Path *below, int kilobytes
 	} while (0)
 #endif
 
+/* 16 and 17 brought expressions that make JSON of values, and that read values from it. */
+#if PG_VERSION_NUM >= 160000
+#define compat_json_writes(node)                                                                   \
+	(IsA(node, JsonConstructorExpr) ? ((JsonConstructorExpr *) (node))->args : NIL)
+#else
+#define compat_json_writes(node) NIL
+#endif
+#if PG_VERSION_NUM >= 170000
+#define compat_json_reads(node)                                                                    \
+	(IsA(node, JsonExpr) ? ((JsonExpr *) (node))->returning->typid : InvalidOid)
+#else
+#define compat_json_reads(node) InvalidOid
+#endif
+
+/* Which columns of a relation a query reads: 16 keeps it apart. */
+#if PG_VERSION_NUM >= 160000
+#define compat_columns_read(query, rte)                                                            \
+	(getRTEPermissionInfo((query)->rteperminfos, (RangeTblEntry *) (rte))->selectedCols)
+#else
+#define compat_columns_read(query, rte) ((rte)->selectedCols)
+#endif
+
 /* 16 computes the map from the root's layout when asked; 15 has it since routing. */
 #if PG_VERSION_NUM >= 160000
 #define compat_root_to_child_map(rri, estate) ExecGetRootToChildMap(rri, estate)

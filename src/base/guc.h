@@ -13,7 +13,8 @@ extern bool telemetry_enabled;
 /* telemetry.max_workers: slots for ingest workers in shared memory, over all databases. */
 extern int telemetry_max_workers;
 
-/* telemetry.max_partitions: partitions whose live figures (lag, idleness) shared memory can hold.
+/*
+ * telemetry.max_partitions: partitions whose live figures (lag, idleness) shared memory can hold.
  */
 extern int telemetry_max_partitions;
 
@@ -23,7 +24,8 @@ extern int telemetry_max_message_bytes;
 /* telemetry.fetch_memory: kB of fetched, not yet consumed messages a worker may hold. */
 extern int telemetry_fetch_memory;
 
-/* telemetry.batch_memory: kB of message bytes after which a batch is closed, however few its rows.
+/*
+ * telemetry.batch_memory: kB of message bytes after which a batch is closed, however few its rows.
  */
 extern int telemetry_batch_memory;
 

@@ -2,7 +2,7 @@
 
 #include "utils/errcodes.h"
 
-bool
+static bool
 sqlstate_is_data_error(int sqlstate)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
@@ -25,4 +25,27 @@ sqlstate_is_data_error(int sqlstate)
 			return true;
 	}
 	return false;
+}
+
+bool
+error_is_of_data(const ErrorData *error)
+{
+	if (error->sqlerrcode == ERRCODE_SYNTAX_ERROR && error->cursorpos <= 0 &&
+		error->internalpos <= 0)
+		return true;
+	return sqlstate_is_data_error(error->sqlerrcode);
+}
+
+bool
+error_is_of_input(const ErrorData *error)
+{
+	switch (ERRCODE_TO_CATEGORY(error->sqlerrcode))
+	{
+		case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION: /* 42704: no such regconfig */
+			return error->sqlerrcode != ERRCODE_INSUFFICIENT_PRIVILEGE;
+		case ERRCODE_INVALID_SCHEMA_NAME: /* 3F: of a regclass */
+		case ERRCODE_FEATURE_NOT_SUPPORTED:
+			return true;
+	}
+	return error->sqlerrcode == ERRCODE_INTERNAL_ERROR || error_is_of_data(error);
 }

@@ -1,5 +1,6 @@
 #include "catalog/dead_letter.h"
 
+#include "base/epoch.h"
 #include "catalog/pg_type.h"
 #include "base/spi.h"
 #include "decode/text.h"
@@ -7,8 +8,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
-
-#define UNIX_EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 static Datum
 bytes_datum(const char *bytes, size_t length)
@@ -74,6 +73,7 @@ dead_letter_insert(int pipeline_id, const char *topic, const DeadLetter *letter)
 	const DecodeError *error = &letter->error;
 	char nulls[lengthof(types) + 1];
 	Datum values[lengthof(types)];
+	TimestampTz time;
 	OwnSpi scope;
 
 	own_spi_begin(&scope);
@@ -84,8 +84,8 @@ dead_letter_insert(int pipeline_id, const char *topic, const DeadLetter *letter)
 	values[1] = CStringGetTextDatum(topic);
 	values[2] = Int32GetDatum(message->partition);
 	values[3] = Int64GetDatum(message->offset);
-	if (message->timestamp_ms >= 0)
-		values[4] = TimestampTzGetDatum(message->timestamp_ms * 1000 - UNIX_EPOCH_US);
+	if (epoch_time_of_ms(message->timestamp_ms, &time))
+		values[4] = TimestampTzGetDatum(time);
 	else
 		nulls[4] = 'n';
 	values[5] = BoolGetDatum(message->append_time);
@@ -227,7 +227,7 @@ dead_letter_fetch(int pipeline_id, int64 after, int64 up_to, ArrayType *only, in
 		message->partition = own_spi_int32(row, 2, 0);
 		message->offset = own_spi_int64(row, 3, 0);
 		time = own_spi_datum(row, 4, &isnull);
-		message->timestamp_ms = isnull ? -1 : (DatumGetTimestampTz(time) + UNIX_EPOCH_US) / 1000;
+		message->timestamp_ms = isnull ? -1 : (DatumGetTimestampTz(time) - UNIX_EPOCH) / 1000;
 		message->append_time = DatumGetBool(own_spi_datum(row, 5, &isnull));
 		message->key = bytes_of(row, 6, &message->key_length, context);
 		message->value = bytes_of(row, 7, &message->value_length, context);

@@ -190,3 +190,29 @@ offset_seek(int pipeline_id, int32 partition, int64 next_offset)
 				3, types, values, NULL);
 	own_spi_end(&scope);
 }
+
+void
+offset_forget_from(int pipeline_id, int32 count)
+{
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID, INT4OID};
+	Datum values[] = {Int32GetDatum(pipeline_id), Int32GetDatum(count)};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	own_spi_run(&plan,
+				"WITH gone AS (DELETE FROM telemetry.partition_offset "
+				"WHERE pipeline_id = $1 AND partition >= $2 RETURNING *), "
+				"counted AS (SELECT sum(stored)::bigint AS stored, "
+				"sum(duplicates)::bigint AS duplicates, sum(suppressed)::bigint AS suppressed, "
+				"sum(skipped)::bigint AS skipped, sum(dead)::bigint AS dead, "
+				"sum(late)::bigint AS late FROM gone HAVING count(*) > 0) "
+				"UPDATE telemetry.partition_offset o SET stored = o.stored + c.stored, "
+				"duplicates = o.duplicates + c.duplicates, "
+				"suppressed = o.suppressed + c.suppressed, skipped = o.skipped + c.skipped, "
+				"dead = o.dead + c.dead, late = o.late + c.late FROM counted c "
+				"WHERE o.pipeline_id = $1 AND o.partition = (SELECT min(f.partition) "
+				"FROM telemetry.partition_offset f WHERE f.pipeline_id = $1)",
+				2, types, values, NULL);
+	own_spi_end(&scope);
+}

@@ -58,6 +58,12 @@ extern void offset_leave_out(OffsetCounts *counts, int64 *duplicates, int64 *sup
 /* reason NULL: goes on. */
 extern void offset_set_paused(int pipeline_id, int32 partition, const char *reason);
 
+/*
+ * Forgets partitions [count, ...), which the topic has no more; what they counted stays with the
+ * first that it has.
+ */
+extern void offset_forget_from(int pipeline_id, int32 count);
+
 /* Moves a partition, and forgets what is known of its last message and cluster. */
 extern void offset_seek(int pipeline_id, int32 partition, int64 next_offset);
 

@@ -8,6 +8,9 @@
 
 #include "nodes/pg_list.h"
 
+/* Where the parts of views are. */
+#define STATE_SCHEMA "telemetry_state"
+
 typedef enum ViewStatus
 {
 	VIEW_LIVE,     /* equals its query after every commit */

@@ -53,11 +53,26 @@ kind_of_type(Oid type)
 		case JSONBOID:
 			return CONVERT_JSONB;
 	}
-	if (get_typtype(type) == TYPTYPE_DOMAIN)
-		return CONVERT_DOMAIN;
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_DOMAIN:
+			return CONVERT_DOMAIN;
+		case TYPTYPE_COMPOSITE:
+			return CONVERT_COMPOSITE;
+	}
 	if (OidIsValid(get_element_type(type)))
 		return CONVERT_ARRAY;
 	return CONVERT_INPUT;
+}
+
+/* Rows may have domains among their columns, of whose checks an input function knows nothing. */
+static bool
+input_runs_checks(Oid type)
+{
+	Oid element = get_element_type(type);
+	char kind = get_typtype(OidIsValid(element) ? element : type);
+
+	return kind == TYPTYPE_DOMAIN || kind == TYPTYPE_COMPOSITE;
 }
 
 Converter *
@@ -91,20 +106,35 @@ converter_create(Oid type, int32 typmod, TimestampFormat timestamp_format, Docum
 		default:
 			break;
 	}
-	if (converter->kind == CONVERT_INPUT || converter->kind == CONVERT_ARRAY)
+	if (converter->kind == CONVERT_INPUT || converter->kind == CONVERT_ARRAY ||
+		converter->kind == CONVERT_COMPOSITE)
 	{
 		/* ereports for pseudo-types and shells */
 		getTypeInputInfo(type, &input, &converter->ioparam);
 		fmgr_info(input, &converter->input);
+		converter->own_input = !input_runs_checks(type);
 	}
 	return converter;
+}
+
+bool
+converter_input_threw(Converter *converter)
+{
+	bool threw = false;
+
+	for (; converter != NULL; converter = converter->inner)
+	{
+		threw |= converter->in_input;
+		converter->in_input = false;
+	}
+	return threw;
 }
 
 bool
 converter_may_throw(const Converter *converter)
 {
 	return converter->kind == CONVERT_INPUT || converter->kind == CONVERT_ARRAY ||
-		   converter->kind == CONVERT_DOMAIN;
+		   converter->kind == CONVERT_DOMAIN || converter->kind == CONVERT_COMPOSITE;
 }
 
 bool
@@ -141,8 +171,10 @@ convert_by_input(Converter *converter, const JsonToken *token, Datum *value, Dec
 
 	if (!text_of_token(token, &bytes, &length, error))
 		return false;
+	converter->in_input = converter->own_input;
 	*value = InputFunctionCall(&converter->input, pnstrdup(bytes, length), converter->ioparam,
 							   converter->typmod);
+	converter->in_input = false;
 	return true;
 }
 
@@ -277,6 +309,8 @@ convert_token(Converter *converter, const JsonToken *token, Datum *value, bool *
 		case CONVERT_DOMAIN:
 			*value = (Datum) 0;
 			return convert_domain(converter, token, value, isnull, error);
+		case CONVERT_COMPOSITE:
+			return convert_composite(converter, token, value, error);
 		case CONVERT_INPUT:
 			return convert_by_input(converter, token, value, error);
 	}

@@ -41,9 +41,11 @@ typedef enum ConvertKind
 	CONVERT_JSONB,
 	CONVERT_ARRAY,
 	CONVERT_DOMAIN,
+	CONVERT_COMPOSITE,
 	CONVERT_INPUT /* by the type's input function */
 } ConvertKind;
 
+typedef struct Composite Composite;
 typedef struct Converter Converter;
 struct Converter
 {
@@ -56,9 +58,11 @@ struct Converter
 	Document *document;    /* scratch, shared by all */
 	ZoneClock *zone;       /* CONVERT_DATE: the day of an instant in that zone; or NULL */
 
-	/* CONVERT_INPUT, CONVERT_ARRAY (from a string) */
+	/* CONVERT_INPUT; CONVERT_ARRAY and CONVERT_COMPOSITE from a string */
 	FmgrInfo input;
 	Oid ioparam;
+	bool own_input; /* it looks at nothing but the text: no check of a user's runs in it */
+	bool in_input;  /* it runs, or has thrown an error */
 
 	/* CONVERT_ARRAY: of the elements; CONVERT_DOMAIN: of the base type */
 	Converter *inner;
@@ -67,6 +71,8 @@ struct Converter
 	char inner_align;
 
 	void *domain_cache;
+
+	Composite *composite; /* CONVERT_COMPOSITE: NULL before the first object */
 };
 
 /* Allocates in the current context, which has to live as long as the decoder. */
@@ -75,6 +81,9 @@ extern Converter *converter_create(Oid type, int32 typmod, TimestampFormat times
 
 /* Whether an error can be thrown out of convert_token(). */
 extern bool converter_may_throw(const Converter *converter);
+
+/* After an error: whether such an input function threw it. Forgotten by being asked. */
+extern bool converter_input_threw(Converter *converter);
 
 /* json or jsonb, or a domain over it: takes documents rather than text. */
 extern bool converter_is_json(const Converter *converter);
@@ -92,6 +101,10 @@ extern void converter_check_domain(Converter *converter, Datum value, bool isnul
 /* array.c: a JSON array, or a string in PostgreSQL's array syntax. */
 extern bool convert_array(Converter *converter, const JsonToken *token, Datum *value,
 						  DecodeError *error);
+
+/* composite.c: a JSON object, or what the type's input takes; may throw. */
+extern bool convert_composite(Converter *converter, const JsonToken *token, Datum *value,
+							  DecodeError *error);
 
 /* By the type's input function; may throw. */
 extern bool convert_by_input(Converter *converter, const JsonToken *token, Datum *value,

@@ -149,10 +149,11 @@ decoder_check_time_zone(const char *name)
 	ZoneClock clock;
 
 	if (!zone_clock_init(&clock, name))
-		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						errmsg("time zone \"%s\" not recognized", name),
-						errhint("Take a name of pg_timezone_names, such as Europe/Berlin; an "
-								"abbreviation will not do.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("time zone \"%s\" not recognized", name),
+				 errhint("Take a name of pg_timezone_names, such as Europe/Berlin; neither an "
+						 "abbreviation nor an offset will do.")));
 }
 
 static void
@@ -239,6 +240,16 @@ const char *
 decoder_current_column(const Decoder *decoder)
 {
 	return decoder->current_column;
+}
+
+bool
+decoder_input_threw(Decoder *decoder)
+{
+	bool threw = false;
+
+	for (int i = 0; i < decoder->ncolumns; i++)
+		threw |= converter_input_threw(decoder->columns[i].converter);
+	return threw;
 }
 
 /* Bytes beside the value, or a value that is not JSON: NULL pointer is NULL. */

@@ -99,7 +99,8 @@ typedef struct DecodeError
 
 typedef struct Decoder Decoder;
 
-/* Compiles the columns. Errors (an unparsable path, a type that cannot be decoded) are ereported.
+/*
+ * Compiles the columns. Errors (an unparsable path, a type that cannot be decoded) are ereported.
  */
 extern Decoder *decoder_create(const DecoderSpec *spec, MemoryContext context);
 
@@ -125,5 +126,11 @@ extern bool decoder_row(Decoder *decoder, const MessageView *message, Datum *val
 
 /* The column whose input function was running when an error was thrown out of decoder_row(). */
 extern const char *decoder_current_column(const Decoder *decoder);
+
+/*
+ * After an error was thrown: whether that function threw it, at nothing but the text that it was
+ * given, and no check of a domain's. Forgotten by being asked.
+ */
+extern bool decoder_input_threw(Decoder *decoder);
 
 #endif

@@ -355,7 +355,8 @@ collect_pairs(Document *document, uint32 node, uint32 *npairs, DecodeError *erro
 	return true;
 }
 
-/* The entry of child i: its length, or at every 32nd its end, so that access need not add up all.
+/*
+ * The entry of child i: its length, or at every 32nd its end, so that access need not add up all.
  */
 static inline bool
 write_entry(Writer *writer, char *entries, uint32 i, JEntry entry, size_t *total)

@@ -26,22 +26,23 @@ decode_fail(DecodeError *error, int sqlstate, const char *format, ...)
 	return false;
 }
 
-char *
-decode_excerpt(const char *bytes, size_t length)
+/* Of the result at most limit bytes, and dots where that is not all. */
+static char *
+readable(const char *bytes, size_t length, size_t limit, const char *kept)
 {
 	static const char hex[] = "0123456789abcdef";
 	bool server_utf8 = GetDatabaseEncoding() == PG_UTF8;
 	const char *p = bytes;
 	const char *end = bytes + length;
-	char *result = palloc(EXCERPT_LENGTH + 8);
+	char *result = palloc(Min(limit, 4 * length) + 8);
 	char *out = result;
 
-	while (p < end && out - result < EXCERPT_LENGTH - 3)
+	while (p < end && (size_t) (out - result) < limit - 3)
 	{
 		unsigned char c = (unsigned char) *p;
 		int n = c >= 0x80 && server_utf8 ? utf8_sequence_length(p, end) : 0;
 
-		if (c >= 0x20 && c < 0x7F)
+		if ((c >= 0x20 && c < 0x7F) || (c != '\0' && strchr(kept, c) != NULL))
 			*out++ = *p++;
 		else if (n > 0)
 		{
@@ -65,6 +66,18 @@ decode_excerpt(const char *bytes, size_t length)
 	}
 	*out = '\0';
 	return result;
+}
+
+char *
+decode_excerpt(const char *bytes, size_t length)
+{
+	return readable(bytes, length, EXCERPT_LENGTH, "");
+}
+
+char *
+decode_readable(const char *bytes, size_t length)
+{
+	return readable(bytes, length, READABLE_LENGTH, "\t\r\n");
 }
 
 bool

@@ -12,6 +12,9 @@
 /* Bytes of a value that an error shows. */
 #define EXCERPT_LENGTH 80
 
+/* ... and of a message that somebody wants to read. */
+#define READABLE_LENGTH (1024 * 1024)
+
 /*
  * Always false, so that it can be returned. The column is filled in by decoder_row(). Arguments
  * that come from a message must have gone through decode_excerpt().
@@ -24,6 +27,10 @@ extern bool decode_fail(DecodeError *error, int sqlstate, const char *format, ..
  * is written as \xHH.
  */
 extern char *decode_excerpt(const char *bytes, size_t length);
+
+/* The same for somebody who reads all of it: tabs and ends of lines are kept, and much more bytes.
+ */
+extern char *decode_readable(const char *bytes, size_t length);
 
 /* "invalid input syntax for type %s: "%s"", the sentence that PostgreSQL's users know. */
 extern bool decode_fail_syntax(DecodeError *error, int sqlstate, const char *type_name,

@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <math.h>
 
-/* Exponents past this are as good as infinite; sums with lengths of texts stay far from overflow.
+/*
+ * Exponents past this are as good as infinite; sums with lengths of texts stay far from overflow.
  */
 #define EXPONENT_LIMIT INT64CONST(2000000000)
 

@@ -67,7 +67,8 @@ typedef enum NumericSpecial
 } NumericSpecial;
 extern void numeric_write_special(NumericSpecial special, char *dest);
 
-/* "NaN", "Infinity", "inf", with sign, in any case, as PostgreSQL's float8 and numeric take them.
+/*
+ * "NaN", "Infinity", "inf", with sign, in any case, as PostgreSQL's float8 and numeric take them.
  */
 extern bool number_parse_special(const char *text, size_t length, NumericSpecial *special);
 

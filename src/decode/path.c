@@ -64,6 +64,12 @@ parse_plain(const char *p, PathStep *step, const char **problem)
 		*problem = "a key is missing";
 		return NULL;
 	}
+	if (p == start + 1 && *start == '$' && *p != '\0')
+	{
+		/* JSONPath's word for the document; as a key it would find nothing, silently. */
+		*problem = "paths begin at the message without \"$.\"; a key of that name has to be quoted";
+		return NULL;
+	}
 	step->key = pnstrdup(start, p - start);
 	step->length = p - start;
 	return p;

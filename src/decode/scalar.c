@@ -152,6 +152,18 @@ scalar_number(const Converter *converter, const JsonToken *token, Datum *value, 
 	return true;
 }
 
+/* Digits, more than a date without dashes has, and a fraction: seconds since 1970, or less. */
+static bool
+is_epoch_like(const char *bytes, size_t length)
+{
+	size_t digits = 0;
+
+	while (digits < length && bytes[digits] >= '0' && bytes[digits] <= '9')
+		digits++;
+	return digits > strlen("20260131") && (digits == length || bytes[digits] == '.');
+}
+
+/* The column's options are named in the message, since a dead letter keeps no hint. */
 static bool
 time_failure(const Converter *converter, TimeVerdict verdict, const char *bytes, size_t length,
 			 DecodeError *error)
@@ -166,8 +178,14 @@ time_failure(const Converter *converter, TimeVerdict verdict, const char *bytes,
 							   "time zone displacement out of range: \"%s\"",
 							   decode_excerpt(bytes, length));
 		default:
-			return decode_fail_syntax(error, ERRCODE_INVALID_DATETIME_FORMAT, converter->type_name,
-									  bytes, length);
+			return decode_fail(error, ERRCODE_INVALID_DATETIME_FORMAT,
+							   "invalid input syntax for type %s: \"%s\"%s", converter->type_name,
+							   decode_excerpt(bytes, length),
+							   converter->timestamp_format != TIMESTAMP_ISO8601
+								   ? " (timestamp_format of the column asks for a number)"
+							   : is_epoch_like(bytes, length)
+								   ? " (numbers need a timestamp_format of the column)"
+								   : "");
 	}
 }
 
@@ -236,7 +254,8 @@ time_from_text(const Converter *converter, const char *bytes, size_t length, Dat
 {
 	TimeFields fields;
 	TimeVerdict verdict;
-	/* Set wherever the verdict says so, which a compiler that optimizes at link time does not see.
+	/*
+	 * Set wherever the verdict says so, which a compiler that optimizes at link time does not see.
 	 */
 	Timestamp timestamp = 0;
 	DateADT date = 0;

@@ -3,11 +3,9 @@
  */
 #include "decode/time.h"
 
+#include "base/epoch.h"
 #include "pgtime.h"
 #include "utils/datetime.h"
-
-#define UNIX_TO_POSTGRES_USECS                                                                     \
-	((POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY * USECS_PER_SEC)
 
 /* Past these no timestamp is in range; date goes further. */
 #define YEAR_DIGITS_MAX 7
@@ -434,9 +432,9 @@ time_to_time(const TimeFields *fields, int32 typmod, TimeADT *result)
 bool
 time_from_unix(int64 microseconds, int32 typmod, Timestamp *result)
 {
-	if (microseconds < PG_INT64_MIN + UNIX_TO_POSTGRES_USECS)
+	if (microseconds < PG_INT64_MIN - UNIX_EPOCH)
 		return false;
-	*result = microseconds - UNIX_TO_POSTGRES_USECS;
+	*result = microseconds + UNIX_EPOCH;
 	if (!IS_VALID_TIMESTAMP(*result))
 		return false;
 	*result = round_to_typmod(*result, typmod);

@@ -3,9 +3,9 @@
  */
 #include "decode/zone.h"
 
+#include "base/epoch.h"
+#include "base/zone_name.h"
 #include "utils/timestamp.h"
-
-#define EPOCH_SECONDS ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
 /* Behind all instants that there are. */
 #define NEVER PG_INT64_MAX
@@ -23,10 +23,8 @@ bool
 zone_clock_init(ZoneClock *clock, const char *name)
 {
 	memset(clock, 0, sizeof(*clock)); /* an empty stretch: the first instant looks it up */
-	if (strlen(name) > TZ_STRLEN_MAX)
-		return false;
-	clock->zone = pg_tzset(name);
-	return clock->zone != NULL && pg_tz_acceptable(clock->zone);
+	clock->zone = zone_of_name(name);
+	return clock->zone != NULL;
 }
 
 /*
@@ -65,8 +63,8 @@ zone_day(ZoneClock *clock, TimestampTz instant, DateADT *day)
 		return true;
 	}
 	seconds = floor_div(instant, USECS_PER_SEC);
-	if ((seconds + EPOCH_SECONDS < clock->from || seconds + EPOCH_SECONDS >= clock->to) &&
-		!look_up(clock, seconds + EPOCH_SECONDS))
+	if ((seconds - UNIX_EPOCH_SECONDS < clock->from || seconds - UNIX_EPOCH_SECONDS >= clock->to) &&
+		!look_up(clock, seconds - UNIX_EPOCH_SECONDS))
 		return false;
 	*day = (DateADT) floor_div(seconds + clock->offset, SECS_PER_DAY);
 	return IS_VALID_DATE(*day);

@@ -20,8 +20,7 @@ typedef struct ZoneClock
 } ZoneClock;
 
 /*
- * False: there is no zone of that name. Abbreviations that are no zone of their own are none: what
- * they mean depends on a setting.
+ * False: there is no zone of that name (base/zone_name.h).
  */
 extern bool zone_clock_init(ZoneClock *clock, const char *name);
 

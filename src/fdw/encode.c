@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "base/epoch.h"
 #include "fdw/encode.h"
 
 #include "catalog/pg_attribute.h"
@@ -19,8 +20,6 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
-
-#define EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 typedef struct EncodeColumn
 {
@@ -513,7 +512,7 @@ encode_timestamp(EncodeColumn *column, TupleTableSlot *slot)
 		if (TIMESTAMP_NOT_FINITE(value))
 			ms = -1;
 		else
-			ms = (value + EPOCH_US) / 1000;
+			ms = (value - UNIX_EPOCH) / 1000;
 	}
 	if (ms <= 0)
 		ereport(ERROR,

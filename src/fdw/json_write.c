@@ -1,5 +1,6 @@
 #include "postgres.h"
 
+#include "base/epoch.h"
 #include "fdw/json_write.h"
 
 #include "catalog/pg_type.h"
@@ -14,8 +15,6 @@
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
-
-#define EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 void
 json_writer_init(JsonWriter *writer, const char *column, Oid type, bool has_format,
@@ -66,7 +65,7 @@ unix_microseconds(Oid type, Datum value)
 	if (TIMESTAMP_NOT_FINITE(us))
 		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
 						errmsg("an infinite time cannot be written as a number")));
-	return us + EPOCH_US;
+	return us - UNIX_EPOCH;
 }
 
 /* us / 10^digits, exactly. */

@@ -1,5 +1,6 @@
 #include "postgres.h"
 
+#include "base/epoch.h"
 #include "fdw/pushdown.h"
 
 #include "access/stratnum.h"
@@ -16,9 +17,6 @@
 #include "utils/ruleutils.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
-
-/* Microseconds from the Unix epoch to PostgreSQL's. */
-#define EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 /* One condition, as three integers in fdw_private: a plan must be copyable. */
 typedef struct Condition
@@ -215,12 +213,12 @@ timestamp_narrow(ScanBounds *bounds, StrategyNumber strategy, int64 value, Oid t
 	if (strategy == BTLessStrategyNumber || strategy == BTLessEqualStrategyNumber ||
 		value == DT_NOBEGIN)
 		return;
-	if (value == DT_NOEND || value > PG_INT64_MAX - EPOCH_US)
+	if (value == DT_NOEND || value > PG_INT64_MAX + UNIX_EPOCH)
 	{
 		bounds->nothing = true;
 		return;
 	}
-	value += EPOCH_US;
+	value -= UNIX_EPOCH;
 	ms = value / 1000;
 	if (ms * 1000 > value) /* division rounds to zero; wanted is the floor */
 		ms--;

@@ -53,14 +53,12 @@ typedef struct TopicScan
 	char *first_skipped;
 } TopicScan;
 
-static void
-scan_failed(TopicScan *scan, const char *error)
+pg_attribute_noreturn() static void scan_failed(TopicScan *scan, const char *error)
 {
 	ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 					errmsg("could not read topic \"%s\": %s", scan->source->topic,
 						   error != NULL ? error : "no answer from the broker"),
-					errhint("Is the broker up, and bootstrap_servers right? Time waited is set by "
-							"telemetry.kafka_timeout.")));
+					errhint(KAFKA_HINT_NO_ANSWER)));
 }
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -97,8 +95,7 @@ scan_connect(TopicScan *scan)
 	if (scan->npartitions == 0)
 		ereport(ERROR, (errcode(ERRCODE_FDW_TABLE_NOT_FOUND),
 						errmsg("topic \"%s\" does not exist", scan->source->topic),
-						errhint("Topics are created by Kafka's own tools; option \"topic\" of the "
-								"foreign table says which is meant.")));
+						errhint(KAFKA_HINT_NO_TOPIC)));
 	low = scan_ask_offsets(scan, KAFKA_OFFSET_EARLIEST);
 	high = scan_ask_offsets(scan, KAFKA_OFFSET_LATEST);
 	scan->partitions = palloc0_array(ScanPartition, scan->npartitions);

@@ -334,7 +334,9 @@ source_rows(Source *source, int n, const MessageView *const *messages, SourceRes
 
 		if (error == NULL)
 			break;
-		if (!sqlstate_is_data_error(error->sqlerrcode))
+		/* Asked in any case, since it is forgotten by that. */
+		if (!(decoder_input_threw(source->decoder) ? error_is_of_input(error)
+												   : error_is_of_data(error)))
 			ReThrowError(error);
 		refuse(source, error, &results[decoding.at]);
 	}

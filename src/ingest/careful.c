@@ -101,15 +101,16 @@ try_chunk(Ingest *ingest, IngestRow *rows, int n, MemoryContext chunk_context, i
 static int
 chunk_for(const Ingest *ingest)
 {
-	int64 gap = Max(ingest->careful_gap, ingest->since_bad);
+	const BadRows *bad = &ingest->bad;
+	int64 gap = Max(bad->careful_gap, bad->since);
 	int64 best = (int64) sqrt((ingest->fast ? 10.0 : 26.0) * gap);
 
-	if (ingest->careful_gap < 0)
+	if (bad->careful_gap < 0)
 		best = Max(best, FIRST_CHUNK);
 	else
 		best = Min(best, gap * 2);
 	/* Bad rows often come in bursts: that one is over. */
-	if (ingest->careful_gap >= 0 && ingest->since_bad > BURST_IS_OVER * (ingest->careful_gap + 1))
+	if (bad->careful_gap >= 0 && bad->since > BURST_IS_OVER * (bad->careful_gap + 1))
 		best = LAST_CHUNK;
 	return Max(Min(best, LAST_CHUNK), 1);
 }
@@ -148,12 +149,12 @@ begin(Ingest *ingest, IngestMessage *messages, IngestRow *rows, MemoryContext re
 static void
 note_bad(Ingest *ingest)
 {
-	int64 gap = ingest->since_bad + 1;
+	BadRows *bad = &ingest->bad;
+	int64 gap = bad->since + 1;
 
-	ingest->bad_gap = ingest->bad_gap > 0 ? (ingest->bad_gap + gap) / 2 : gap;
-	ingest->careful_gap =
-		ingest->careful_gap < 0 ? ingest->since_bad : (ingest->careful_gap + ingest->since_bad) / 2;
-	ingest->since_bad = 0;
+	bad->gap = bad->gap > 0 ? (bad->gap + gap) / 2 : gap;
+	bad->careful_gap = bad->careful_gap < 0 ? bad->since : (bad->careful_gap + bad->since) / 2;
+	bad->since = 0;
 }
 
 void
@@ -180,22 +181,26 @@ leaves_rows_out(const Ingest *ingest)
 bool
 aside_too_often(const Ingest *ingest)
 {
-	return ingest->recent_aside > SUBTRANSACTIONS &&
-		   ingest->recent_aside * (ASIDE_SHARE + 2) > ingest->recent_rows;
+	const BadRows *bad = &ingest->bad;
+
+	return bad->recent_aside > SUBTRANSACTIONS &&
+		   bad->recent_aside * (ASIDE_SHARE + 2) > bad->recent_rows;
 }
 
 /* Of rows that were written, how many were left out at first. */
 static void
 note_aside(Ingest *ingest, int rows, int aside)
 {
-	ingest->recent_rows += rows;
-	ingest->recent_aside += aside;
-	while (ingest->recent_rows > RECENT_ROWS)
+	BadRows *bad = &ingest->bad;
+
+	bad->recent_rows += rows;
+	bad->recent_aside += aside;
+	while (bad->recent_rows > RECENT_ROWS)
 	{
-		ingest->recent_rows /= 2;
-		ingest->recent_aside /= 2;
+		bad->recent_rows /= 2;
+		bad->recent_aside /= 2;
 	}
-	ingest->since_bad += rows;
+	bad->since += rows;
 }
 
 /* Tries each row that the chunk before careful->done left out, in order. */
@@ -218,7 +223,7 @@ try_aside(Careful *careful, int first)
 		error = try_chunk(ingest, careful->rows + row, 1, careful->chunk_context, careful->written);
 
 		ingest->current = -1;
-		if (error && !sqlstate_is_data_error(error->sqlerrcode))
+		if (error && !error_is_of_data(error))
 			ReThrowError(error);
 		if (error)
 			condemn_row(careful, row, error);
@@ -259,7 +264,7 @@ hopeful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 	note_aside(ingest, n, ingest->naside);
 	if (ingest->naside > 0)
 	{
-		ingest->screens = true;
+		ingest->bad.seen = true;
 		try_aside(&careful, 0);
 	}
 	ingest->aside_room = 0;
@@ -319,7 +324,7 @@ narrow_down(Careful *careful, Search *search, int size, int *culprit)
 		search->suspect = done + size;
 		return false;
 	}
-	if (size > 1 && ingest->lags)
+	if (size > 1 && ingest->executor.lags)
 	{
 		/* The executor's scan stood at this row, its writing perhaps not yet. */
 		search->suspect = done + *culprit + 1;
@@ -349,7 +354,7 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 {
 	Careful careful = begin(ingest, messages, rows, result_context, written, handed);
 	Search search = {
-		.chunk = ingest->careful_chunk > 0 ? ingest->careful_chunk : chunk_for(ingest),
+		.chunk = ingest->bad.chunk > 0 ? ingest->bad.chunk : chunk_for(ingest),
 	};
 
 	ingest->aside = palloc(sizeof(int) * SUBTRANSACTIONS);
@@ -370,14 +375,14 @@ careful_insert(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int n,
 		search.prefix = 0;
 		if (error == NULL)
 			after_success(&careful, &search, size);
-		else if (!sqlstate_is_data_error(error->sqlerrcode))
+		else if (!error_is_of_data(error))
 			ReThrowError(error);
 		else if (narrow_down(&careful, &search, size, &culprit))
 			set_aside_dead(&careful, &search, culprit, error);
 		else
 			FreeErrorData(error);
 	}
-	ingest->careful_chunk = search.chunk;
+	ingest->bad.chunk = search.chunk;
 	ingest->aside_room = 0;
 	MemoryContextDelete(careful.chunk_context);
 	return careful.done;

@@ -86,7 +86,7 @@ cast_rows(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int *n)
 
 		casting.column = -1;
 		error = attempt(cast_on, &casting);
-		if (error && (casting.column < 0 || !sqlstate_is_data_error(error->sqlerrcode)))
+		if (error && (casting.column < 0 || !error_is_of_data(error)))
 			ReThrowError(error);
 		/* The rows are not ours to close up: they may be needed for another try. */
 		if (error && kept == rows)

@@ -21,13 +21,17 @@
 #include "utils/rls.h"
 #include "utils/typcache.h"
 
-/* The foreign key of this column alone; NULL: it has none. */
+/*
+ * The foreign key of this column alone; NULL: it has none. A copy: the relation's own go whenever
+ * somebody alters the table, or grants a right on it.
+ */
 static const ForeignKeyCacheInfo *
 foreign_key_of(Relation target, AttrNumber column)
 {
+	List *keys = copyObject(RelationGetFKeyList(target));
 	ListCell *cell;
 
-	foreach (cell, RelationGetFKeyList(target))
+	foreach (cell, keys)
 	{
 		const ForeignKeyCacheInfo *key = lfirst(cell);
 

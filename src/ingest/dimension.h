@@ -7,7 +7,8 @@
  * - a batch holds, from before it looks until its end, ROW EXCLUSIVE on the dimension and a
  *   heavyweight lock of ours in share mode;
  * - whoever deletes members, truncates the dimension or changes its keys takes that lock
- * exclusively first, in a trigger of ours (the guard), and sends an invalidation of the dimension;
+ *   exclusively first, in a trigger of ours (the guard), and sends an invalidation of the
+ * dimension;
  * - the batch accepts invalidations after it has the lock, and an Ingest whose dimension was
  *   invalidated is opened anew, with an empty cache.
  * So no member that the cache has can go while the batch runs, and PostgreSQL's own check of that

@@ -7,9 +7,9 @@
  * the table: the time is advanced also where the value stays.
  *
  * It is done in the batch's own transaction, behind the rows: an event that is not stored changes
- * nothing. Members are updated in the order of their keys (row by row, by dimension_write.c, where
- * that will do), so that two batches never wait for each
- * other in a circle; what changed while one waited is looked at again, by PostgreSQL's own recheck.
+ * nothing. Members are updated in the order of their keys, by a statement or, where that will do,
+ * row by row (dimension_write.c), so that two batches never wait for each other in a circle; what
+ * changed while one waited is looked at again, by PostgreSQL's own recheck.
  */
 #include "postgres.h"
 

@@ -22,7 +22,8 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* Subtransactions that one transaction leaves behind, for members that refused ones stand between.
+/*
+ * Subtransactions that one transaction leaves behind, for members that refused ones stand between.
  */
 #define SUBTRANSACTIONS 50
 
@@ -181,7 +182,7 @@ try_by_halves(Lookup *lookup, Work work, const char *what, Member **members, int
 		lookup->subtransactions += work == insert_some;
 		return;
 	}
-	if (!sqlstate_is_data_error(error->sqlerrcode))
+	if (!error_is_of_data(error))
 		ReThrowError(error);
 	if (n > 1)
 	{
@@ -283,7 +284,7 @@ find_members_with_care(Lookup *lookup, Member **members, int n, IngestMessage *m
 
 		if (error == NULL)
 			break;
-		if (!sqlstate_is_data_error(error->sqlerrcode))
+		if (!error_is_of_data(error))
 			ReThrowError(error);
 		members[finding.at] = NULL;
 		message = &messages[lookup->rows[finding.at].message];
@@ -376,7 +377,8 @@ resolve_one(Lookup *lookup, int number, int n, IngestMessage *messages, bool own
 					  own_transaction ? SUBTRANSACTIONS : INT_MAX);
 		if (own_transaction && lookup->made > 0)
 			return true;
-		/* Refused ones left aside, somebody else has made them, or a trigger would not have them.
+		/*
+		 * Refused ones left aside, somebody else has made them, or a trigger would not have them.
 		 */
 		select_members(lookup);
 	}
@@ -408,7 +410,7 @@ dimensions_resolve(Ingest *ingest, IngestMessage *messages, IngestRow *rows, int
 		rows[i].members = keys + (Size) i * nd;
 		rows[i].member_isnull = nulls + (Size) i * nd;
 	}
-	for (int i = 0; i<nd && * n> 0; i++)
+	for (int i = 0; *n > 0 && i < nd; i++)
 	{
 		Dimension *dimension = ingest->by_oid[i];
 		Lookup lookup = {

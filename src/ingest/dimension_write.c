@@ -115,7 +115,8 @@ is_plain(Relation relation)
 		relation->rd_rel->relrowsecurity || relation->rd_rules ||
 		relation->rd_tableam != GetHeapamTableAmRoutine())
 		return false;
-	return constr == NULL || (constr->num_check == 0 && !constr->has_generated_stored);
+	return constr == NULL || (constr->num_check == 0 && !constr->has_generated_stored &&
+							  !compat_has_virtual_columns(RelationGetDescr(relation)));
 }
 
 /* Where each attribute and its time stand, if they are of the very types of what is written. */

@@ -25,7 +25,7 @@ static Tuplestorestate *
 store_batch(Ingest *ingest, const IngestRow *rows, int n)
 {
 	Tuplestorestate *store = tuplestore_begin_heap(false, false, work_mem);
-	int natts = ingest->batch_desc->natts - 1;
+	int natts = ingest->executor.rows->natts - 1;
 	Datum *values = palloc0(sizeof(Datum) * (natts + 1));
 	bool *isnull = palloc(sizeof(bool) * (natts + 1));
 
@@ -33,7 +33,7 @@ store_batch(Ingest *ingest, const IngestRow *rows, int n)
 	{
 		for (int column = 0; column < natts; column++)
 		{
-			AttrNumber number = ingest->batch_target[column];
+			AttrNumber number = ingest->executor.targets[column];
 			const TargetColumn *target = &ingest->columns[number - 1];
 
 			/* A cast that has not been computed is the statement's. */
@@ -47,10 +47,10 @@ store_batch(Ingest *ingest, const IngestRow *rows, int n)
 		}
 		values[natts] = Int32GetDatum(i);
 		isnull[natts] = false;
-		tuplestore_putvalues(store, ingest->batch_desc, values, isnull);
+		tuplestore_putvalues(store, ingest->executor.rows, values, isnull);
 	}
 	memset(isnull, true, sizeof(bool) * (natts + 1));
-	tuplestore_putvalues(store, ingest->batch_desc, values, isnull);
+	tuplestore_putvalues(store, ingest->executor.rows, values, isnull);
 	return store;
 }
 
@@ -147,7 +147,7 @@ executor_insert(Ingest *ingest, IngestRow *rows, int n)
 
 	batch->md.name = "_telemetry_batch";
 	batch->md.reliddesc = InvalidOid;
-	batch->md.tupdesc = ingest->batch_desc;
+	batch->md.tupdesc = ingest->executor.rows;
 	batch->md.enrtype = ENR_NAMED_TUPLESTORE;
 	batch->md.enrtuples = n;
 	batch->reldata = store_batch(ingest, rows, n);
@@ -155,25 +155,27 @@ executor_insert(Ingest *ingest, IngestRow *rows, int n)
 	spi_connect();
 	if (SPI_register_relation(batch) != SPI_OK_REL_REGISTER)
 		elog(ERROR, "could not register the batch as a relation");
-	if (ingest->insert_plan == NULL)
+	if (ingest->executor.plan == NULL)
 	{
 		Oid type = INT4OID;
-		SPIPlanPtr plan = SPI_prepare_cursor(ingest->insert_sql, 1, &type, CURSOR_OPT_GENERIC_PLAN);
+		SPIPlanPtr plan =
+			SPI_prepare_cursor(ingest->executor.sql, 1, &type, CURSOR_OPT_GENERIC_PLAN);
 
 		if (plan == NULL)
-			elog(ERROR, "could not prepare \"%s\": %s", ingest->insert_sql,
+			elog(ERROR, "could not prepare \"%s\": %s", ingest->executor.sql,
 				 SPI_result_code_string(SPI_result));
 		SPI_keepplan(plan);
-		ingest->insert_plan = plan;
+		ingest->executor.plan = plan;
 	}
 	for (int i = 0; i < n; i++)
 		rows[i].left_out = false;
 	ingest->current = -1;
 	result =
-		SPI_execute_plan_with_paramlist(ingest->insert_plan, make_params(&insertion), false, 0);
+		SPI_execute_plan_with_paramlist(ingest->executor.plan, make_params(&insertion), false, 0);
 	ingest->current = -1;
 	if (result < 0)
-		elog(ERROR, "could not run \"%s\": %s", ingest->insert_sql, SPI_result_code_string(result));
+		elog(ERROR, "could not run \"%s\": %s", ingest->executor.sql,
+			 SPI_result_code_string(result));
 	written = SPI_processed;
 	settle_left_out(rows, n, written);
 	crash_point("executor_written");

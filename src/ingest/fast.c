@@ -174,7 +174,7 @@ lacks_partition(FastInsert *insert)
 {
 	Ingest *ingest = insert->ingest;
 
-	if (insert->routing == NULL || !ingest->screens || !may_leave_out(ingest))
+	if (insert->routing == NULL || !ingest->bad.seen || !may_leave_out(ingest))
 		return false;
 	if (insert->routes == NULL)
 		insert->routes = routes_begin(insert->estate, insert->target);
@@ -209,7 +209,8 @@ add_row(FastInsert *insert, const IngestRow *row, int index)
 	}
 	leaf->rows[leaf->n++] = index;
 	insert->buffered++;
-	/* A careful chunk is no larger than a leaf's buffer, and stays there till its triggers fired.
+	/*
+	 * A careful chunk is no larger than a leaf's buffer, and stays there till its triggers fired.
 	 */
 	if (leaf->n == LEAF_ROWS && !insert->careful)
 		leaf_flush(insert, leaf);

@@ -116,10 +116,11 @@ when_enabled(Relation target, Oid constraint)
 	return TRIGGER_DISABLED;
 }
 
+/* The relation's own list goes whenever somebody alters the table, or grants a right on it. */
 void
 foreign_keys_find(Ingest *ingest, Relation target)
 {
-	List *all = RelationGetFKeyList(target);
+	List *all = copyObject(RelationGetFKeyList(target));
 	ForeignKeys *keys =
 		palloc0(offsetof(ForeignKeys, keys) + sizeof(ForeignKey) * (list_length(all) + 1));
 	ListCell *cell;

@@ -5,6 +5,7 @@
 
 #include "access/xact.h"
 #include "base/crash.h"
+#include "base/epoch.h"
 #include "base/sqlstate.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -23,8 +24,6 @@
 
 /* What care costs a batch, in rows: its chunks' beginnings and ends. */
 #define COST_OF_CARE 15
-
-#define UNIX_EPOCH_US ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 static TimestampTz
 event_time(const Ingest *ingest, const Datum *values, const bool *isnull)
@@ -56,8 +55,8 @@ is_ahead(const Ingest *ingest, IngestMessage *message, TimestampTz now)
 
 	if (ingest->options.max_ahead_us < 0 || message->event_time == DT_NOBEGIN)
 		return false;
-	if (view->append_time && view->timestamp_ms >= 0)
-		reference = view->timestamp_ms * 1000 - UNIX_EPOCH_US;
+	if (view->append_time)
+		(void) epoch_time_of_ms(view->timestamp_ms, &reference);
 	if (message->event_time <= reference + ingest->options.max_ahead_us)
 		return false;
 	message->verdict = INGEST_DEAD;
@@ -224,11 +223,11 @@ mark_left_out(IngestMessage *messages, const IngestRow *rows, int n)
 bool
 ingest_needs_care(const Ingest *ingest, int n)
 {
-	int64 gap = Max(ingest->bad_gap, ingest->since_bad);
+	int64 gap = Max(ingest->bad.gap, ingest->bad.since);
 
 	if (aside_too_often(ingest))
 		return true;
-	return ingest->bad_gap > 0 && (int64) n * n > COST_OF_CARE * gap;
+	return ingest->bad.gap > 0 && (int64) n * n > COST_OF_CARE * gap;
 }
 
 /* What is not written in this call need not be decoded for it. */
@@ -237,7 +236,7 @@ look_at(const Ingest *ingest, int n, bool careful)
 {
 	if (!careful)
 		return n;
-	return Min(n, ingest->careful_window > 0 ? ingest->careful_window : FIRST_CAREFUL_MESSAGES);
+	return Min(n, ingest->bad.window > 0 ? ingest->bad.window : FIRST_CAREFUL_MESSAGES);
 }
 
 /* Locks first, validity afterwards; then the owner's scope. */
@@ -253,7 +252,7 @@ enter(Ingest *ingest, OwnerScope *scope)
 							   ingest->target_name)));
 	ResetExprContext(ingest->econtext);
 	owner_begin(scope, ingest->options.owner);
-	owner_check_rights(ingest);
+	ingest_check_rights(ingest);
 }
 
 static void
@@ -457,7 +456,7 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 	enter(ingest, &scope);
 	ingest->careful = careful;
 	ingest->aside_room = 0; /* an error may have left it */
-	ingest->screens |= careful;
+	ingest->bad.seen |= careful;
 	rows = cast_rows(ingest, messages, take_rows(ingest, n, messages, careful, &nrows), &nrows);
 	if (nrows > 0 && !careful)
 	{
@@ -476,8 +475,8 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 		if (dealt < nrows)
 			done = rows[dealt].message;
 		/* A little more than this call came to; what is decoded beyond that is decoded again. */
-		ingest->careful_window = dealt < nrows ? Max(done + done / 4, LEAST_CAREFUL_MESSAGES)
-											   : Min(2 * n, MOST_CAREFUL_MESSAGES);
+		ingest->bad.window = dealt < nrows ? Max(done + done / 4, LEAST_CAREFUL_MESSAGES)
+										   : Min(2 * n, MOST_CAREFUL_MESSAGES);
 	}
 	owner_end(&scope);
 	crash_point("ingest_written");

@@ -92,7 +92,10 @@ extern bool ingest_was_altered(const Ingest *ingest);
 /* Lets ingest_is_valid() say no. */
 extern void ingest_invalidate(Ingest *ingest);
 
-/* ereports unless the owner may read the source and insert what it delivers. */
+/*
+ * ereports unless the owner may read the source and insert what it delivers: rights may have been
+ * revoked since the last batch.
+ */
 extern void ingest_check_rights(const Ingest *ingest);
 
 extern Source *ingest_source(const Ingest *ingest);

@@ -73,61 +73,78 @@ typedef struct Prepared
 typedef struct ForeignKeys ForeignKeys;
 typedef struct KeyHints KeyHints;
 
+/* INSERT ... SELECT from the batch, which stands there as an ephemeral relation (executor.c). */
+typedef struct ExecutorPath
+{
+	char *sql;
+	SPIPlanPtr plan;     /* NULL: not made yet */
+	TupleDesc rows;      /* of that relation: the mapped source columns, and BATCH_ROW */
+	AttrNumber *targets; /* of its columns: the target's */
+	bool lags;           /* rows may be written later than they are scanned */
+} ExecutorPath;
+
+/* What bad rows of late say of how the next ones are best written (careful.c). */
+typedef struct BadRows
+{
+	bool seen;         /* there were some: constraints are looked at beforehand */
+	int64 gap;         /* rows from one bad one to the next; 0: none was seen */
+	int64 since;       /* rows since the last bad one */
+	int64 careful_gap; /* as gap, without the bad row; -1: none was seen */
+	int chunk;         /* rows to write at once; 0: not known yet */
+	int window;        /* messages that the next careful call looks at; 0: the first */
+	int64 recent_rows; /* rows of late, and how many of them were left out */
+	int64 recent_aside;
+} BadRows;
+
 struct Ingest
 {
 	MemoryContext context;
 	IngestOptions options;
+	bool valid;
+	struct Ingest *next; /* list of the open ones, for invalidation */
+
+	Source *source;
+	TupleDesc source_desc;
 	char *event_time_column;
 	AttrNumber event_time; /* of the source; 0: none */
 	Oid event_time_type;
-	Source *source;
-	TupleDesc source_desc;
+
 	char *target_name; /* quoted, with schema */
 	char *target_table;
 	char *target_schema;
 	char target_kind;
 	bool row_security;
-	TupleDesc desc;        /* of the target's root */
+	TupleDesc desc; /* of the target's root */
+
 	TargetColumn *columns; /* desc->natts */
 	int ncasts;            /* of them that are computed before anything is written */
+	bool domains;          /* they hold compiled constraints of a domain */
 	ExprContext *econtext; /* for casts and defaults */
 	TupleTableSlot *source_slot;
-	bool fast;
-	bool lags; /* executor path: rows may be written later than they are scanned */
-	char *path_reason;
-	char *insert_sql; /* executor path */
-	SPIPlanPtr insert_plan;
-	TupleDesc batch_desc;     /* its ephemeral relation: the mapped source columns, and BATCH_ROW */
-	AttrNumber *batch_target; /* of its columns: the target's */
+
 	Dimension *dimensions;
 	Dimension **by_oid; /* in the order of locks */
 	int ndimensions;
 	ForeignKeys *foreign_keys; /* NULL: none that can be asked beforehand */
-	Prepared prepared;
-	bool alone;    /* this batch makes versions, and locks their dimensions exclusively */
-	bool assigned; /* the batch's rows have the keys of their versions */
-	bool valid;
-	bool domains;       /* it holds compiled constraints of a domain */
-	int64 bad_gap;      /* rows from one bad one to the next, of late; 0: none was seen */
-	int64 since_bad;    /* rows since the last bad one */
-	int64 careful_gap;  /* as bad_gap, without the bad row; -1: none was seen */
-	int careful_chunk;  /* rows to write at once; 0: not known yet */
-	int careful_window; /* messages that the next careful call looks at; 0: the first */
-	int *aside;         /* numbers of rows that the chunk at hand left out */
-	int naside;
-	int aside_room;    /* how many it may; 0: what would be left out is an error */
-	bool doubtful;     /* an error may come behind a conflict that was none: it is not the row's */
-	int64 recent_rows; /* rows of late, and how many of them were left out */
-	int64 recent_aside;
-	bool screens;        /* CHECK constraints are looked at beforehand: bad rows have been seen */
-	bool careful;        /* row triggers fire row by row, so that an error is some row's */
-	int current;         /* row being worked on, when an error would be its fault; else -1 */
-	struct Ingest *next; /* list of the open ones, for invalidation */
-};
 
-/* ---- rights.c ---- */
-/* Rights may have been revoked since the last batch. */
-extern void owner_check_rights(const Ingest *ingest);
+	bool fast;
+	char *path_reason; /* why not fast */
+	ExecutorPath executor;
+	BadRows bad;
+
+	/* The batch at hand. */
+	Prepared prepared;
+	bool alone;    /* it makes versions, and locks their dimensions exclusively */
+	bool assigned; /* its rows have the keys of their versions */
+	bool careful;  /* row triggers fire row by row, so that an error is some row's */
+
+	/* The rows that are being written. */
+	int current; /* the one being worked on, when an error would be its fault; else -1 */
+	int *aside;  /* numbers of those that were left out */
+	int naside;
+	int aside_room; /* how many may be; 0: what would be left out is an error */
+	bool doubtful;  /* an error may come behind a conflict that was none: it is not the row's */
+};
 
 /* ---- target.c ---- */
 /*
@@ -166,7 +183,8 @@ extern IngestRow *cast_rows(Ingest *ingest, IngestMessage *messages, IngestRow *
 /* Into row->casts, if the column's value is a cast that cast.c computes. */
 extern void project_cast(Ingest *ingest, IngestRow *row, AttrNumber column);
 
-/* Computes the target's row from the source's into slot (root layout), all but generated columns.
+/*
+ * Computes the target's row from the source's into slot (root layout), all but generated columns.
  */
 extern void project_row(Ingest *ingest, const IngestRow *row, TupleTableSlot *slot);
 
@@ -215,7 +233,8 @@ extern bool routes_lack(Routes *routes, TupleTableSlot *slot);
 extern void routes_end(Routes *routes);
 
 /* ---- foreign_key.c ---- */
-/* The target's foreign keys that can be asked beforehand, into ingest->foreign_keys. As the owner.
+/*
+ * The target's foreign keys that can be asked beforehand, into ingest->foreign_keys. As the owner.
  */
 extern void foreign_keys_find(Ingest *ingest, Relation target);
 extern void foreign_keys_forget(ForeignKeys *keys);

@@ -71,7 +71,7 @@ make_leaf(FastInsert *insert, ResultRelInfo *rri)
 	leaf->after_row = insert->capture != NULL || (triggers && triggers->trig_insert_after_row);
 	leaf->generated = constr && constr->has_generated_stored;
 	leaf->checked = constr != NULL;
-	leaf->tried = insert->ingest->screens && may_leave_out(insert->ingest) && trial_matters(rri);
+	leaf->tried = insert->ingest->bad.seen && may_leave_out(insert->ingest) && trial_matters(rri);
 	if (leaf->tried)
 		trial_prepare(insert, leaf);
 	leaf->lenient = may_set_aside(relation);

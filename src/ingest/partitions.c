@@ -73,7 +73,8 @@ partitions_check(Ingest *ingest, Relation target)
 	partition_check_key(target, ingest->options.create_partitions, ingest->target_name);
 }
 
-/* A key value as microseconds since 2000; false: NULL or infinite, which no partition is made for.
+/*
+ * A key value as microseconds since 2000; false: NULL or infinite, which no partition is made for.
  */
 static bool
 key_time(Oid type, Datum value, bool isnull, int64 *time)

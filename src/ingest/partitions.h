@@ -15,7 +15,8 @@ extern PartitionUnit partition_unit(const char *name);
 /* True for a table partitioned by RANGE of one column of type date, timestamp or timestamptz. */
 extern bool partition_is_by_time(Relation target);
 
-/* ereports unless partitions of a table that is called so can be told by time (and made by unit).
+/*
+ * ereports unless partitions of a table that is called so can be told by time (and made by unit).
  */
 extern void partition_check_key(Relation target, PartitionUnit unit, const char *name);
 

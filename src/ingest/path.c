@@ -151,9 +151,10 @@ path_choose(Ingest *ingest, Relation target)
 		ingest->path_reason = reason_of_partitions(ingest->options.target);
 	ingest->fast = ingest->path_reason == NULL;
 	/* Rules are statements of their own; a foreign table may gather rows before it sends them. */
-	ingest->lags = (target->rd_rules && target->rd_rules->numLocks > 0) ||
-				   (!ingest->fast && target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
-					may_have_foreign_partition(ingest->options.target));
+	ingest->executor.lags =
+		(target->rd_rules && target->rd_rules->numLocks > 0) ||
+		(!ingest->fast && target->rd_rel->relkind == RELKIND_PARTITIONED_TABLE &&
+		 may_have_foreign_partition(ingest->options.target));
 	if (!ingest->fast && telemetry_insert_path == INSERT_PATH_FAST)
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 						errmsg("telemetry.insert_path is fast, which target %s does not allow",

@@ -29,16 +29,10 @@ may_insert(const Ingest *ingest)
 }
 
 void
-owner_check_rights(const Ingest *ingest)
+ingest_check_rights(const Ingest *ingest)
 {
 	source_check_rights(ingest->options.source, ingest->options.owner);
 	if (may_insert(ingest))
 		return;
 	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, ingest->target_table);
-}
-
-void
-ingest_check_rights(const Ingest *ingest)
-{
-	owner_check_rights(ingest);
 }

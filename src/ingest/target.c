@@ -100,8 +100,8 @@ let_go(void *arg)
 {
 	Ingest *ingest = arg;
 
-	if (ingest->insert_plan)
-		SPI_freeplan(ingest->insert_plan);
+	if (ingest->executor.plan)
+		SPI_freeplan(ingest->executor.plan);
 	foreign_keys_forget(ingest->foreign_keys);
 	for (Ingest **link = &open_ingests; *link; link = &(*link)->next)
 		if (*link == ingest)
@@ -388,8 +388,8 @@ describe_batch(Ingest *ingest)
 	for (int i = 0; i < ingest->desc->natts; i++)
 		n += ingest->columns[i].source != InvalidAttrNumber ||
 			 ingest->columns[i].kind == TARGET_MEMBER;
-	ingest->batch_desc = CreateTemplateTupleDesc(n + 1);
-	ingest->batch_target = palloc(sizeof(AttrNumber) * Max(n, 1));
+	ingest->executor.rows = CreateTemplateTupleDesc(n + 1);
+	ingest->executor.targets = palloc(sizeof(AttrNumber) * Max(n, 1));
 	initStringInfo(&columns);
 	n = 0;
 	for (int i = 0; i < ingest->desc->natts; i++)
@@ -397,18 +397,18 @@ describe_batch(Ingest *ingest)
 		const TargetColumn *column = &ingest->columns[i];
 
 		if (column->kind == TARGET_MEMBER || (column->kind == TARGET_EXPR && column->cast >= 0))
-			TupleDescCopyEntry(ingest->batch_desc, ++n, ingest->desc, i + 1);
+			TupleDescCopyEntry(ingest->executor.rows, ++n, ingest->desc, i + 1);
 		else if (column->source != InvalidAttrNumber)
-			TupleDescCopyEntry(ingest->batch_desc, ++n, ingest->source_desc, column->source);
+			TupleDescCopyEntry(ingest->executor.rows, ++n, ingest->source_desc, column->source);
 		else
 			continue;
-		TupleDescAttr(ingest->batch_desc, n - 1)->attnotnull = false;
-		ingest->batch_target[n - 1] = i + 1;
+		TupleDescAttr(ingest->executor.rows, n - 1)->attnotnull = false;
+		ingest->executor.targets[n - 1] = i + 1;
 		appendStringInfo(&columns, "%s%s", n > 1 ? ", " : "",
 						 quote_identifier(NameStr(TupleDescAttr(ingest->desc, i)->attname)));
 	}
-	TupleDescInitEntry(ingest->batch_desc, n + 1, BATCH_ROW, INT4OID, -1, 0);
-	ingest->insert_sql = psprintf(
+	TupleDescInitEntry(ingest->executor.rows, n + 1, BATCH_ROW, INT4OID, -1, 0);
+	ingest->executor.sql = psprintf(
 		"INSERT INTO %s (%s) SELECT %s FROM _telemetry_batch WHERE \"" BATCH_ROW "\" >= $1%s",
 		ingest->target_name, columns.data, columns.data,
 		ingest->options.ignore_conflicts ? " ON CONFLICT DO NOTHING" : "");
@@ -431,6 +431,15 @@ check_kind(Ingest *ingest, Relation target)
 					   "INSERT trigger.")));
 }
 
+/* The target, and all of its partitions. */
+static List *
+tables_of(const Ingest *ingest)
+{
+	return ingest->target_kind == RELKIND_PARTITIONED_TABLE
+			   ? find_all_inheritors(ingest->options.target, NoLock, NULL)
+			   : list_make1_oid(ingest->options.target);
+}
+
 /*
  * A target must outlive a crash as the offsets do, be the same table to every process, and not be
  * what is read.
@@ -438,9 +447,7 @@ check_kind(Ingest *ingest, Relation target)
 static void
 check_storage(const Ingest *ingest)
 {
-	List *relations = ingest->target_kind == RELKIND_PARTITIONED_TABLE
-						  ? find_all_inheritors(ingest->options.target, NoLock, NULL)
-						  : list_make1_oid(ingest->options.target);
+	List *relations = tables_of(ingest);
 	ListCell *cell;
 
 	foreach (cell, relations)
@@ -516,9 +523,7 @@ check_conflicts(const Ingest *ingest)
 
 	if (!ingest->options.ignore_conflicts)
 		return;
-	relations = ingest->target_kind == RELKIND_PARTITIONED_TABLE
-					? find_all_inheritors(ingest->options.target, NoLock, NULL)
-					: list_make1_oid(ingest->options.target);
+	relations = tables_of(ingest);
 	catalog = table_open(IndexRelationId, AccessShareLock);
 	foreach (cell, relations)
 	{
@@ -592,7 +597,7 @@ open_once(const IngestOptions *options, MemoryContext parent)
 	if (options->event_time_column)
 		ingest->event_time_column = pstrdup(options->event_time_column);
 	ingest->current = -1;
-	ingest->careful_gap = -1;
+	ingest->bad.careful_gap = -1;
 
 	/* The lock of the batch to come: had it to be stronger then, two workers could deadlock. */
 	(void) target_lock(options);

@@ -46,7 +46,7 @@ is_refused(FastInsert *insert, Leaf *leaf, TupleTableSlot *slot)
 	if (!may_leave_out(insert->ingest))
 		return false;
 	if (leaf->screen == NULL)
-		leaf->screen = screen_make(leaf->rri, insert->estate, insert->ingest->screens);
+		leaf->screen = screen_make(leaf->rri, insert->estate, insert->ingest->bad.seen);
 	return screen_refuses(leaf->screen, slot, insert->estate);
 }
 
@@ -147,7 +147,7 @@ trial_run(FastInsert *insert, Leaf *leaf)
 
 	while ((error = attempt(try_on, &trial)) != NULL)
 	{
-		if (!sqlstate_is_data_error(error->sqlerrcode) || !may_leave_out(insert->ingest))
+		if (!error_is_of_data(error) || !may_leave_out(insert->ingest))
 			ReThrowError(error);
 		FreeErrorData(error);
 		leave_out(insert->ingest, leaf->rows[trial.at++]);

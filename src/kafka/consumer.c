@@ -10,7 +10,6 @@
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "kafka/consumer.h"
@@ -25,7 +24,8 @@
 /* What one partition may add to a fetch, at least; a larger message is fetched all the same. */
 #define PARTITION_FETCH_BYTES (1024 * 1024)
 
-/* librdkafka's own memory for a message in its queue, about: as much as its bytes, or they count.
+/*
+ * librdkafka's own memory for a message in its queue, about: as much as its bytes, or they count.
  */
 #define MESSAGE_OVERHEAD 256
 
@@ -202,10 +202,7 @@ kafka_consumer_socket(KafkaConsumer *consumer)
 void
 kafka_consumer_socket_clear(KafkaConsumer *consumer)
 {
-	uint64 count;
-	ssize_t got pg_attribute_unused();
-
-	got = read(consumer->handle.fd, &count, sizeof(count));
+	handle_clear_fd(consumer->handle.fd);
 }
 
 /* ---- assignment ---------------------------------------------------------------------------- */
@@ -336,6 +333,7 @@ event_kind(const rd_kafka_message_t *message)
 		case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 		case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
 		case RD_KAFKA_RESP_ERR__NO_OFFSET:
+		case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: /* the topic has fewer now */
 			return KAFKA_EVENT_OFFSET_LOST;
 		case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
 		case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:

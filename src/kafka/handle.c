@@ -108,8 +108,8 @@ shell_signal(HandleShell *shell)
 	written = write(shell->done_fd, &one, sizeof(one));
 }
 
-static void
-fd_clear(int fd)
+void
+handle_clear_fd(int fd)
 {
 	uint64_t count;
 
@@ -181,7 +181,7 @@ shell_close(HandleShell *shell)
 	Moment end;
 
 	if (shell->done_fd >= 0)
-		fd_clear(shell->done_fd);
+		handle_clear_fd(shell->done_fd);
 	if (shell->done_fd < 0 || !thread_start(&thread, shell_closer, shell))
 	{
 		shell_destroy(shell);
@@ -597,7 +597,7 @@ call_wait(HandleShell *shell, Moment end)
 		{
 			pthread_join(shell->call_thread, NULL);
 			shell->call_started = false;
-			fd_clear(shell->done_fd);
+			handle_clear_fd(shell->done_fd);
 			break;
 		}
 		rest = clock_ms_until(end);
@@ -649,7 +649,7 @@ handle_call(KafkaHandle *handle, HandleTask task, void *arg, void (*free_arg)(vo
 	shell->call_task = task;
 	shell->rk = handle->rk;
 	atomic_store(&shell->call_finished, false);
-	fd_clear(shell->done_fd);
+	handle_clear_fd(shell->done_fd);
 	if (!thread_start(&shell->call_thread, call_thread, shell))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 						errmsg("could not start a thread for a Kafka call")));

@@ -75,6 +75,9 @@ extern bool handle_call(KafkaHandle *handle, HandleTask task, void *arg, void (*
 /* Zeroed memory for an arg. Throws when there is none. */
 extern void *handle_call_alloc(Size size);
 
+/* Takes what is in an eventfd out: readable again with what comes from now on. */
+extern void handle_clear_fd(int fd);
+
 /* Waits until fd is readable, for at most 100 ms of timeout_ms, and handles interrupts. */
 extern void handle_wait_fd(int fd, int timeout_ms);
 

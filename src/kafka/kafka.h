@@ -12,10 +12,19 @@
 
 #include "postgres.h"
 
+#include "base/epoch.h"
 #include "datatype/timestamp.h"
 #include "nodes/pg_list.h"
 
 #include "decode/decoder.h"
+
+/* What to do about it, as every such error says. */
+#define KAFKA_HINT_NO_ANSWER                                                                       \
+	"Is the broker up, and bootstrap_servers right? Time waited is set by "                        \
+	"telemetry.kafka_timeout."
+#define KAFKA_HINT_NO_TOPIC                                                                        \
+	"Topics are created by Kafka's own tools; option \"topic\" of the foreign table says "         \
+	"which is meant."
 
 /* ---- settings ------------------------------------------------------------------------------ */
 
@@ -158,7 +167,7 @@ extern bool kafka_consumer_query_many(KafkaConsumer *consumer, int n, const int3
 static inline int64
 kafka_time_ms(TimestampTz time)
 {
-	int64 ms = time / 1000 + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (USECS_PER_DAY / 1000);
+	int64 ms = time / 1000 - UNIX_EPOCH / 1000;
 
 	return ms > 0 ? ms : KAFKA_OFFSET_EARLIEST;
 }

@@ -406,8 +406,7 @@ kafka_topic_names(const KafkaSettings *settings, int timeout_ms)
 			ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 							errmsg("could not list the topics of \"%s\": %s", handle->servers,
 								   call_error(handle, code)),
-							errhint("Is the broker up, and bootstrap_servers right? Time waited is "
-									"set by telemetry.kafka_timeout.")));
+							errhint(KAFKA_HINT_NO_ANSWER)));
 		for (const char *name = call->names; *name != '\0'; name += strlen(name) + 1)
 		{
 			if (strncmp(name, "__", 2) != 0)

@@ -7,7 +7,6 @@
 #include "kafka/kafka.h"
 
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "base/guc.h"
 #include "kafka/handle.h"
@@ -147,29 +146,24 @@ producer_check(KafkaProducer *producer)
 {
 	if (producer->failure == RD_KAFKA_RESP_ERR_NO_ERROR)
 		return;
-	ereport(ERROR, (errcode(ERRCODE_FDW_ERROR),
-					errmsg("could not produce to topic \"%s\": %s", producer->handle.topic_name,
-						   rd_kafka_err2str(producer->failure)),
-					producer->cluster_error != NULL
-						? errdetail("The Kafka client reported: %s", producer->cluster_error)
-						: 0,
-					producer->failure == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
-						? errhint("Time waited is set by telemetry.kafka_timeout, or option "
-								  "\"message.timeout.ms\".")
-						: 0));
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_ERROR),
+			 errmsg("could not produce to topic \"%s\": %s", producer->handle.topic_name,
+					rd_kafka_err2str(producer->failure)),
+			 producer->cluster_error != NULL
+				 ? errdetail("The Kafka client reported: %s", producer->cluster_error)
+				 : 0,
+			 producer->failure == RD_KAFKA_RESP_ERR__MSG_TIMED_OUT
+				 ? errhint("Is the broker up, and bootstrap_servers right? Time waited is set by "
+						   "telemetry.kafka_timeout, or option \"message.timeout.ms\".")
+				 : 0));
 }
 
 static void
 producer_wait(KafkaProducer *producer)
 {
 	handle_wait_fd(producer->handle.fd, 100);
-	if (producer->handle.fd >= 0)
-	{
-		uint64 count;
-		ssize_t got pg_attribute_unused();
-
-		got = read(producer->handle.fd, &count, sizeof(count));
-	}
+	handle_clear_fd(producer->handle.fd);
 }
 
 /* ---- sending ------------------------------------------------------------------------------- */

@@ -6,6 +6,8 @@
  */
 #include "postgres.h"
 
+#include <arpa/inet.h>
+
 #include "kafka/settings.h"
 
 #include "miscadmin.h"
@@ -241,6 +243,64 @@ mechanism_check(const char *value)
 					errhint("Use PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or GSSAPI.")));
 }
 
+/* host, host:port, [address]:port or an IPv6 address alone, behind a protocol or not. */
+static bool
+is_broker(const char *text)
+{
+	const char *host = strstr(text, "://") != NULL ? strstr(text, "://") + 3 : text;
+	const char *end = host[0] == '[' ? strchr(host, ']') : host + strcspn(host, ":");
+	struct in6_addr address;
+	char *rest;
+	long port;
+
+	if (inet_pton(AF_INET6, host, &address) == 1)
+		return true;
+	if (end == NULL || end == host || strpbrk(host, " \t\n/@;") != NULL)
+		return false;
+	if (host[0] == '[')
+		end++;
+	if (*end == '\0')
+		return true;
+	port = strtol(end + 1, &rest, 10);
+	return *end == ':' && end[1] >= '0' && end[1] <= '9' && *rest == '\0' && port > 0 &&
+		   port <= PG_UINT16_MAX;
+}
+
+/* librdkafka takes any text, and then nothing ever answers. */
+static void
+brokers_check(const char *value)
+{
+	char *list = pstrdup(value);
+	char *next = list;
+	int n = 0;
+
+	while (next != NULL)
+	{
+		char *broker = strsep(&next, ",");
+		size_t length;
+
+		broker += strspn(broker, " \t\r\n");
+		length = strlen(broker);
+		while (length > 0 && strchr(" \t\r\n", broker[length - 1]) != NULL)
+			broker[--length] = '\0';
+		if (length == 0)
+			continue;
+		n++;
+		if (!is_broker(broker))
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+					 errmsg("invalid value for option \"bootstrap_servers\": \"%s\"", value),
+					 errdetail("\"%s\" is not the address of a broker.", broker),
+					 errhint("Use OPTIONS (bootstrap_servers 'host:port, ...'); an IPv6 address "
+							 "before a port stands in brackets.")));
+	}
+	if (n == 0)
+		ereport(ERROR, (errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						errmsg("option \"bootstrap_servers\" must not be empty"),
+						errhint("Use OPTIONS (bootstrap_servers 'host:port, ...').")));
+	pfree(list);
+}
+
 /* librdkafka's reason may quote the value: a secret's is replaced. A certificate is too long to
  * show. */
 static void
@@ -292,6 +352,8 @@ kafka_setting_check(const char *name, const char *value)
 							errmsg("option \"%s\" must not be empty", name)));
 		if (strcmp(kafka_setting_canonical(name), "sasl.mechanism") == 0)
 			mechanism_check(value);
+		if (strcmp(kafka_setting_canonical(name), "bootstrap.servers") == 0)
+			brokers_check(value);
 		setting_apply(conf, name, value);
 	}
 	PG_FINALLY();

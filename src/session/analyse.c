@@ -23,11 +23,13 @@
 
 static SessionFunctions functions;
 static bool functions_known;
+static uint64 times_forgotten; /* also while they are looked up */
 
 static void
 forget_functions(Datum argument, int cache, uint32 hash)
 {
 	functions_known = false;
+	times_forgotten++;
 }
 
 static Oid
@@ -43,8 +45,8 @@ session_functions(void)
 	static const Oid types[2][4] = {{TIMESTAMPTZOID, INTERVALOID, BOOLOID, INTERVALOID},
 									{TIMESTAMPOID, INTERVALOID, BOOLOID, INTERVALOID}};
 	static bool registered;
+	uint64 before;
 	Oid schema;
-	int i;
 
 	if (functions_known)
 		return OidIsValid(functions.window[0]) ? &functions : NULL;
@@ -54,15 +56,16 @@ session_functions(void)
 		CacheRegisterSyscacheCallback(NAMESPACEOID, forget_functions, (Datum) 0);
 		registered = true;
 	}
+	before = times_forgotten;
 	memset(&functions, 0, sizeof(functions));
 	schema = get_namespace_oid("telemetry", true);
-	for (i = 0; OidIsValid(schema) && i < 2; i++)
+	for (int i = 0; OidIsValid(schema) && i < 2; i++)
 	{
 		functions.window[i] = find_function(schema, "session_window", 4, types[i]);
 		functions.start[i] = find_function(schema, "_session_start", 2, types[i]);
 		functions.start_options[i] = find_function(schema, "_session_start", 4, types[i]);
 	}
-	functions_known = true;
+	functions_known = times_forgotten == before;
 	return OidIsValid(functions.window[0]) ? &functions : NULL;
 }
 

@@ -26,7 +26,8 @@ enum
 
 extern const CustomScanMethods session_scan_methods;
 
-/* Adds the node to the ways in which a query of rewrite.c is windowed. start: its _session_start().
+/*
+ * Adds the node to the ways in which a query of rewrite.c is windowed. start: its _session_start().
  */
 extern void session_scan_add_path(PlannerInfo *root, RelOptInfo *input, RelOptInfo *windowed,
 								  WindowFunc *start, List *pathkeys);

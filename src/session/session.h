@@ -9,7 +9,7 @@
 #include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
 #include "sketch/sessions.h"
-#include "type/gap.h"
+#include "type/interval.h"
 
 /* The one session_window() that a query groups by. */
 typedef struct SessionWindow

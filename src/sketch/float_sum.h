@@ -56,7 +56,8 @@ extern const char *float_special_read(const char *in, const char *prefix, FloatS
 extern void float_sum_init(FloatSum *sum);
 extern void float_sum_reset(FloatSum *sum, const SketchMemory *memory);
 
-/* True when the value was one of the usual ones and is in; else float_sum_add() has to be called.
+/*
+ * True when the value was one of the usual ones and is in; else float_sum_add() has to be called.
  */
 static inline bool
 float_sum_add_fast(FloatSum *sum, double value, bool subtract)

@@ -188,7 +188,8 @@ hll_loose_write(HllState *base, const HllView *loose, HllState *added, uint8_t *
 	const char *error = NULL;
 
 	out[0] = HLL_FORMAT_LOOSE;
-	/* Tokens and what came to them may be registers by now; then the rest counts if it raises one.
+	/*
+	 * Tokens and what came to them may be registers by now; then the rest counts if it raises one.
 	 */
 	if (loose != NULL)
 		base = hll_merge_packed(base, loose, memory, &error);

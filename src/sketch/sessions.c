@@ -192,31 +192,35 @@ sessions_events(const Sessions *sessions, int64_t *events)
 	return true;
 }
 
-/* No overflow: they do not overlap, and infinite ones have no length. */
-int64_t
+/* From the first time there is to the last one are more microseconds than 63 bits count. Infinite
+ * ones have no length. */
+static uint64_t
+length_of(const Session *session)
+{
+	return (uint64_t) session->last - (uint64_t) session->first;
+}
+
+/* No overflow: they do not overlap. */
+uint64_t
 sessions_total(const Sessions *sessions)
 {
-	int64_t total = 0;
+	uint64_t total = 0;
 	size_t i;
 
 	for (i = 0; i < sessions->count; i++)
-		total += sessions->list[i].last - sessions->list[i].first;
+		total += length_of(&sessions->list[i]);
 	return total;
 }
 
-int64_t
+uint64_t
 sessions_longest(const Sessions *sessions)
 {
-	int64_t longest = 0;
+	uint64_t longest = 0;
 	size_t i;
 
 	for (i = 0; i < sessions->count; i++)
-	{
-		int64_t length = sessions->list[i].last - sessions->list[i].first;
-
-		if (length > longest)
-			longest = length;
-	}
+		if (length_of(&sessions->list[i]) > longest)
+			longest = length_of(&sessions->list[i]);
 	return longest;
 }
 
@@ -232,7 +236,7 @@ is_time(int64_t time)
 const char *
 sessions_append(Sessions *sessions, const Session *session, const SketchMemory *memory)
 {
-	uint64_t length = (uint64_t) session->last - (uint64_t) session->first;
+	uint64_t length = length_of(session);
 
 	if (!is_time(session->first) || !is_time(session->last))
 		return "a time is out of range";

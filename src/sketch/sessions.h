@@ -63,8 +63,8 @@ extern const Session *sessions_find(const Sessions *sessions, int64_t time);
 
 /* Sums: false where they are too large. */
 extern bool sessions_events(const Sessions *sessions, int64_t *events);
-extern int64_t sessions_total(const Sessions *sessions);
-extern int64_t sessions_longest(const Sessions *sessions);
+extern uint64_t sessions_total(const Sessions *sessions);
+extern uint64_t sessions_longest(const Sessions *sessions);
 
 /* Packed bytes, which follow from the gap and the set alone. */
 extern size_t sessions_size(const Sessions *sessions);

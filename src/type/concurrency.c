@@ -9,6 +9,7 @@
 #include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "type/interval.h"
 #include "type/memory.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -22,7 +23,6 @@ PG_FUNCTION_INFO_V1(telemetry_concurrency_unnest);
 PG_FUNCTION_INFO_V1(telemetry_concurrency_agg);
 PG_FUNCTION_INFO_V1(telemetry_concurrency_agg_union);
 PG_FUNCTION_INFO_V1(telemetry_concurrency_agg_combine);
-PG_FUNCTION_INFO_V1(telemetry_concurrency_agg_serialize);
 PG_FUNCTION_INFO_V1(telemetry_concurrency_agg_deserialize);
 PG_FUNCTION_INFO_V1(telemetry_concurrency_agg_final);
 
@@ -206,19 +206,7 @@ telemetry_concurrency_agg(PG_FUNCTION_ARGS)
 	Concurrency *state = group_state(fcinfo);
 	int64 start, end;
 
-	if (PG_ARGISNULL(1))
-		PG_RETURN_POINTER(state);
-	start = PG_GETARG_TIMESTAMPTZ(1);
-	end = PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_TIMESTAMPTZ(2);
-	if (end < start)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("an interval of time ends before it starts"),
-				 errdetail("It starts at %s and ends at %s.", pstrdup(timestamptz_to_str(start)),
-						   pstrdup(timestamptz_to_str(end))),
-				 errhint("Give the start, then the end; one that has not ended has a null end.")));
-	/* At no moment that is finite. */
-	if (end == PG_INT64_MIN || start == PG_INT64_MAX)
+	if (!interval_given(fcinfo, &start, &end))
 		PG_RETURN_POINTER(state);
 	concurrency_add(state, start, 1);
 	/* After the last moment that there is, nothing changes. */
@@ -252,8 +240,11 @@ telemetry_concurrency_agg_combine(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(state);
 }
 
-/* Settling changes nothing that can be seen: two aggregates may share the state. Of no row, no
- * step: a view that takes all rows away again holds that, too. */
+/*
+ * As a value, for users and for other processes. Settling changes nothing that can be seen: two
+ * aggregates may share the state. Of no row, no step: a view that takes all rows away again holds
+ * that, too.
+ */
 Datum
 telemetry_concurrency_agg_final(PG_FUNCTION_ARGS)
 {
@@ -261,12 +252,6 @@ telemetry_concurrency_agg_final(PG_FUNCTION_ARGS)
 
 	concurrency_settle(state);
 	return concurrency_datum(state);
-}
-
-Datum
-telemetry_concurrency_agg_serialize(PG_FUNCTION_ARGS)
-{
-	return telemetry_concurrency_agg_final(fcinfo);
 }
 
 Datum

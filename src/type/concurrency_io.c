@@ -24,7 +24,8 @@
 #define ST_SORT          sort_steps
 #define ST_ELEMENT_TYPE  ConcurrencyStep
 #define ST_COMPARE(a, b) (((a)->time > (b)->time) - ((a)->time < (b)->time))
-#define ST_SCOPE         static
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
 #define ST_DEFINE
 #include "lib/sort_template.h"
 
@@ -216,7 +217,7 @@ pg_attribute_noreturn() bad_text(const char *text, const char *detail)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 					errmsg("invalid input syntax for type telemetry.concurrency: \"%s\"",
-						   text_to_cstring(cstring_to_text_with_len(text, Min(strlen(text), 200)))),
+						   text_shown(text)),
 					errdetail("The text does not fit: %s.", detail),
 					errhint("Write {moment, how many more go on from then on; ...}, such as "
 							"{2026-01-01 10:00:00+00, 1; 2026-01-01 10:45:00+00, -1}.")));

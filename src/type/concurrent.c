@@ -7,11 +7,12 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/epoch.h"
 #include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "type/gap.h"
+#include "type/interval.h"
 #include "type/memory.h"
 #include "type/sessions_type.h"
 #include "type/window.h"
@@ -38,8 +39,6 @@ PG_FUNCTION_INFO_V1(telemetry_concurrent_windows);
 /* More of them are a slip of the pen, or too much for one array. */
 #define MAX_WINDOWS 1000000
 #define MAX_STEPS   10000000
-
-#define UNIX_EPOCH (-(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 typedef struct Concurrent
 {
@@ -102,19 +101,7 @@ telemetry_concurrent_add(PG_FUNCTION_ARGS)
 
 	if (PG_NARGS() > 3)
 		take_step(fcinfo, state);
-	if (PG_ARGISNULL(1))
-		PG_RETURN_POINTER(state);
-	start = PG_GETARG_TIMESTAMPTZ(1);
-	end = PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_TIMESTAMPTZ(2);
-	if (end < start)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("an interval of time ends before it starts"),
-				 errdetail("It starts at %s and ends at %s.", pstrdup(timestamptz_to_str(start)),
-						   pstrdup(timestamptz_to_str(end))),
-				 errhint("Give the start, then the end; one that has not ended has a null end.")));
-	/* At no moment that is finite. */
-	if (end == PG_INT64_MIN || start == PG_INT64_MAX)
+	if (!interval_given(fcinfo, &start, &end))
 		PG_RETURN_POINTER(state);
 	if (state->count == state->room)
 		make_room(state, context);

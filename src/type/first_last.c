@@ -98,7 +98,8 @@ ordering_of_argument(FunctionCallInfo fcinfo)
 	return ordering;
 }
 
-/* Values that their type calls equal, by their bytes: any order will do, if it is always the same.
+/*
+ * Values that their type calls equal, by their bytes: any order will do, if it is always the same.
  */
 static int
 image_compare(Datum a, Datum b, bool byval, int16 length)

@@ -7,6 +7,7 @@
 #include "libpq/pqformat.h"
 
 #include "type/float_type.h"
+#include "type/text.h"
 
 double
 float_result(double result, bool overflow)
@@ -56,8 +57,7 @@ void
 float_bad_text(const char *type, const char *text, const char *detail)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					errmsg("invalid input syntax for type %s: \"%.64s%s\"", type, text,
-						   strlen(text) > 64 ? "..." : ""),
+					errmsg("invalid input syntax for type %s: \"%s\"", type, text_shown(text)),
 					errdetail("The value has an error: %s.", detail)));
 }
 

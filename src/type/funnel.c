@@ -9,7 +9,7 @@
 #include "catalog/pg_type.h"
 #include "type/aside.h"
 #include "type/funnel_type.h"
-#include "type/gap.h"
+#include "type/interval.h"
 #include "type/memory.h"
 #include "utils/array.h"
 #include "utils/builtins.h"

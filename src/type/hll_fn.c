@@ -82,10 +82,12 @@ Datum
 telemetry_hll_union(PG_FUNCTION_ARGS)
 {
 	struct varlena *a = PG_GETARG_VARLENA_PP(0);
+	HllView has = hll_view_datum(a);
 	HllView view = hll_view_datum(PG_GETARG_VARLENA_PP(1));
 	HllState *state;
 
-	if (hll_is_empty(&view) && view.precision <= hll_view_datum(a).precision)
+	/* Of two empty sets, either one may be what the parameters of the union are from. */
+	if (hll_is_empty(&view) && !hll_is_empty(&has))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	state = merge_view(hll_from_datum(a), &view);
 	return return_state(fcinfo, state, 2);

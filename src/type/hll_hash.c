@@ -267,11 +267,16 @@ hash_of_array(HllHasher *hasher, Datum value)
 	return hll_hash_mix(hash);
 }
 
-/* Records of one expression nearly always are of one type. */
+/*
+ * Records of one expression nearly always are of one type. That is known when all of it is: of a
+ * column that cannot be hashed an error is thrown, also by the next value.
+ */
 static void
 know_row(HllHasher *hasher, Oid type, int32 typmod)
 {
 	MemoryContext before;
+	TupleDesc row;
+	HllHasher *parts = NULL;
 
 	if (hasher->row && hasher->row->tdtypeid == type && hasher->row->tdtypmod == typmod)
 		return;
@@ -282,20 +287,22 @@ know_row(HllHasher *hasher, Oid type, int32 typmod)
 	hasher->of_row =
 		AllocSetContextCreate(hasher->context, "telemetry columns to hash", ALLOCSET_SMALL_SIZES);
 	before = MemoryContextSwitchTo(hasher->of_row);
-	hasher->row = lookup_rowtype_tupdesc_copy(type, typmod);
-	if (row_holds(hasher->row, InvalidOid))
+	row = lookup_rowtype_tupdesc_copy(type, typmod);
+	if (row_holds(row, InvalidOid))
 	{
-		hasher->parts = palloc0(sizeof(HllHasher) * hasher->row->natts);
-		for (int i = 0; i < hasher->row->natts; i++)
+		parts = palloc0(sizeof(HllHasher) * row->natts);
+		for (int i = 0; i < row->natts; i++)
 		{
-			Form_pg_attribute column = TupleDescAttr(hasher->row, i);
+			Form_pg_attribute column = TupleDescAttr(row, i);
 
 			if (!column->attisdropped)
-				hasher_init(&hasher->parts[i], column->atttypid, get_typcollation(column->atttypid),
+				hasher_init(&parts[i], column->atttypid, get_typcollation(column->atttypid),
 							hasher->of_row);
 		}
 	}
 	MemoryContextSwitchTo(before);
+	hasher->parts = parts;
+	hasher->row = row;
 }
 
 static uint64

@@ -11,6 +11,7 @@
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
 #include "type/memory.h"
+#include "type/text.h"
 #include "utils/builtins.h"
 
 #include "type/hll_type.h"
@@ -104,8 +105,8 @@ telemetry_hll_in(PG_FUNCTION_ARGS)
 
 	if (error != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-						errmsg("invalid input syntax for type %s: \"%.64s%s\"", "telemetry.hll",
-							   text, strlen(text) > 64 ? "..." : ""),
+						errmsg("invalid input syntax for type %s: \"%s\"", "telemetry.hll",
+							   text_shown(text)),
 						errdetail("The value has an error: %s.", error)));
 	SET_VARSIZE(value, VARHDRSZ + size);
 	PG_RETURN_POINTER(value);

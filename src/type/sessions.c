@@ -9,7 +9,7 @@
 #include "base/compat.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "type/gap.h"
+#include "type/interval.h"
 #include "type/memory.h"
 #include "type/sessions_type.h"
 #include "utils/builtins.h"

@@ -14,7 +14,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
-#include "type/gap.h"
+#include "type/interval.h"
 #include "type/memory.h"
 #include "type/sessions_type.h"
 #include "type/text.h"
@@ -61,12 +61,12 @@ sessions_from_datum(Datum datum, Sessions *sessions)
 }
 
 Datum
-sessions_interval(int64 length)
+sessions_interval(uint64 length)
 {
 	Interval *interval = palloc0(sizeof(Interval));
 
-	interval->day = (int32) (length / USECS_PER_DAY);
-	interval->time = length % USECS_PER_DAY;
+	interval->day = (int32) (length / (uint64) USECS_PER_DAY);
+	interval->time = (int64) (length % (uint64) USECS_PER_DAY);
 	return IntervalPGetDatum(interval);
 }
 
@@ -102,12 +102,12 @@ telemetry_sessions_out(PG_FUNCTION_ARGS)
 static void
 pg_attribute_noreturn() bad_text(const char *text, const char *detail)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					errmsg("invalid input syntax for type telemetry.sessions: \"%s\"",
-						   text_to_cstring(cstring_to_text_with_len(text, Min(strlen(text), 200)))),
-					errdetail("The text does not fit: %s.", detail),
-					errhint("Write {gap; first time, last time, number of events; ...}, such as "
-							"{00:30:00; 2026-01-01 10:00:00+00, 2026-01-01 10:45:00+00, 17}.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("invalid input syntax for type telemetry.sessions: \"%s\"", text_shown(text)),
+			 errdetail("The text does not fit: %s.", detail),
+			 errhint("Write {gap; first time, last time, number of events; ...}, such as "
+					 "{00:30:00; 2026-01-01 10:00:00+00, 2026-01-01 10:45:00+00, 17}.")));
 }
 
 static int64

@@ -18,6 +18,6 @@ extern Datum sessions_datum(const Sessions *sessions);
 extern void sessions_from_datum(Datum datum, Sessions *sessions);
 
 /* Microseconds as PostgreSQL's difference of two timestamps shows them. */
-extern Datum sessions_interval(int64 length);
+extern Datum sessions_interval(uint64 length);
 
 #endif

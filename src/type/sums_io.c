@@ -13,7 +13,7 @@
 #include "common/int.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
-#include "mb/pg_wchar.h"
+#include "type/text.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -96,8 +96,7 @@ pg_attribute_noreturn() bad_text(const char *text, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type telemetry.sums: \"%s\"",
-					pnstrdup(text, pg_mbcliplen(text, strlen(text), 200))),
+			 errmsg("invalid input syntax for type telemetry.sums: \"%s\"", text_shown(text)),
 			 errdetail("The text does not fit: %s.", detail),
 			 errhint("Write [{\"day\": \"2026-01-01\", \"key\": \"EUR\", \"rows\": 3, \"nulls\": "
 					 "1, \"total\": 9.98}, ...], and leave out what is 0 or missing.")));

@@ -1,10 +1,14 @@
 #include "type/text.h"
 
 #include "fmgr.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
+
+/* Bytes of a refused text that a message shows. */
+#define SHOWN_BYTES 200
 
 char
 text_cut(char **text, const char *separators, char **piece)
@@ -48,4 +52,14 @@ text_read_time(char *text)
 {
 	return DatumGetTimestampTz(DirectFunctionCall3(
 		timestamptz_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+char *
+text_shown(const char *text)
+{
+	int length = (int) strlen(text);
+
+	if (length <= SHOWN_BYTES)
+		return pstrdup(text);
+	return psprintf("%.*s...", pg_mbcliplen(text, length, SHOWN_BYTES), text);
 }

@@ -1,5 +1,5 @@
 /*
- * Texts of sets: pieces between separators, and times that no setting changes.
+ * Texts of values: pieces between separators, times that no setting changes, what messages show.
  */
 #ifndef TELEMETRY_TYPE_TEXT_H
 #define TELEMETRY_TYPE_TEXT_H
@@ -17,5 +17,8 @@ extern void text_append_time(StringInfo out, int64 time);
 
 /* As type timestamptz reads it. */
 extern int64 text_read_time(char *text);
+
+/* Of a text that is refused, as much as a message shows: in whole characters. */
+extern char *text_shown(const char *text);
 
 #endif

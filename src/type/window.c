@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "base/epoch.h"
 #include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -14,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/zone_name.h"
 #include "type/window.h"
 
 /* More than this for one event are a slip of the pen: a slide in microseconds, say. */
@@ -22,9 +24,8 @@
 #define LONGEST_MONTH (31 * USECS_PER_DAY)
 
 /* 1970-01-01 00:00, as a reading. */
-#define UNIX_EPOCH (-(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
-
-/* What the arguments other than the event's time mean; kept in fn_extra while they stay the same.
+/*
+ * What the arguments other than the event's time mean; kept in fn_extra while they stay the same.
  */
 typedef struct WindowCall
 {
@@ -105,11 +106,16 @@ check_spans(const WindowCall *call, Span slide, Span size, bool cumulate)
 				 cumulate ? errhint("With a step in months the size has to be in months, too.")
 						  : errhint("Give both in months and years, or both in days, hours and so "
 									"on, such as 30 days.")));
-	if (cumulate && span_ratio(size, slide) < 1)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("step %s is longer than size %s", interval_text(&call->slide),
-							   interval_text(&call->size)),
-						errhint("Give the step, then the size.")));
+	/* Windows with gaps would leave events out silently, as they do when the two are mixed up. */
+	if (span_ratio(size, slide) < 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s %s is longer than size %s", name, interval_text(&call->slide),
+						interval_text(&call->size)),
+				 cumulate ? errhint("Give the step, then the size.")
+						  : errhint("Give the slide, then the size. Where gaps are meant, take "
+									"windows as long as the slide, and a condition on ts - "
+									"window_start.")));
 	if (span_ratio(size, slide) > MAX_WINDOWS)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 						errmsg("an event would be in more than %d windows", MAX_WINDOWS),
@@ -118,23 +124,19 @@ check_spans(const WindowCall *call, Span slide, Span size, bool cumulate)
 						errhint("Make the size shorter, or the %s longer.", name)));
 }
 
-/*
- * Abbreviations are left out (those that are no zone of their own): what they mean depends on a
- * setting, timezone_abbreviations.
- */
 static pg_tz *
 zone_of(text *name)
 {
-	char zone[TZ_STRLEN_MAX + 1];
-	pg_tz *found;
+	char *zone = text_to_cstring(name);
+	pg_tz *found = zone_of_name(zone);
 
-	text_to_cstring_buffer(name, zone, sizeof(zone));
-	found = pg_tzset(zone);
-	if (found == NULL || !pg_tz_acceptable(found))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("time zone \"%s\" not recognized", text_to_cstring(name)),
-						errhint("Take a name of pg_timezone_names, such as Europe/Berlin; an "
-								"abbreviation will not do.")));
+	if (found == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("time zone \"%s\" not recognized", zone),
+				 errhint("Take a name of pg_timezone_names, such as Europe/Berlin; neither an "
+						 "abbreviation nor an offset will do.")));
+	pfree(zone);
 	return found;
 }
 

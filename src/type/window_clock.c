@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/epoch.h"
 #include "common/int.h"
 #include "datatype/timestamp.h"
 #include "pgtime.h"
@@ -21,8 +22,6 @@
 /* So long before a stretch of time the clock's changes may still matter to it: zones that change
  * sides of the date line are put back by a day. */
 #define CLOCK_MEMORY (INT64CONST(800) * USECS_PER_DAY)
-
-#define EPOCH_SECONDS ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
 void
 window_out_of_range(void)
@@ -39,13 +38,13 @@ unix_time(int64 instant)
 
 	if (instant % USECS_PER_SEC < 0)
 		seconds--;
-	return (pg_time_t) (seconds + EPOCH_SECONDS);
+	return (pg_time_t) (seconds - UNIX_EPOCH_SECONDS);
 }
 
 static int64
 instant_of(pg_time_t time)
 {
-	return ((int64) time - EPOCH_SECONDS) * USECS_PER_SEC;
+	return ((int64) time + UNIX_EPOCH_SECONDS) * USECS_PER_SEC;
 }
 
 void

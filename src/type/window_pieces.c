@@ -4,10 +4,11 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/epoch.h"
 #include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
-#include "type/gap.h"
+#include "type/interval.h"
 #include "type/window.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
@@ -16,8 +17,6 @@ PG_FUNCTION_INFO_V1(telemetry_window_pieces);
 
 /* More of them are a slip of the pen, as for concurrent(). */
 #define MAX_PIECES 1000000
-
-#define UNIX_EPOCH (-(int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY)
 
 enum
 {
@@ -52,13 +51,7 @@ pieces_begin(FunctionCallInfo fcinfo, Pieces *pieces)
 	int64 start = PG_GETARG_TIMESTAMPTZ(0), end = PG_GETARG_TIMESTAMPTZ(1);
 
 	pieces->width = interval_length(PG_GETARG_INTERVAL_P(2), "step", "");
-	if (end < start)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("an interval of time ends before it starts"),
-				 errdetail("It starts at %s and ends at %s.", pstrdup(timestamptz_to_str(start)),
-						   pstrdup(timestamptz_to_str(end))),
-				 errhint("Give the start, then the end.")));
+	interval_check_order(start, end, "");
 	pieces->done = TIMESTAMP_NOT_FINITE(start) || TIMESTAMP_NOT_FINITE(end);
 	if (pieces->done)
 		return;

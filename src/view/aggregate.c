@@ -24,6 +24,7 @@
 #include "utils/regproc.h"
 #include "utils/syscache.h"
 #include "view/distinct.h"
+#include "view/scale.h"
 #include "view/value_set.h"
 
 /* ---- building aggregates --------------------------------------------------------------------- */
@@ -111,7 +112,8 @@ where_not_null(Aggref *aggref, Expr *arg)
 	return aggref;
 }
 
-/* The state's column for a partial aggregate, made if it is not there yet, as the final names it.
+/*
+ * The state's column for a partial aggregate, made if it is not there yet, as the final names it.
  */
 static char *
 column_of(ViewShape *shape, const char *kind, Expr *partial)
@@ -119,7 +121,8 @@ column_of(ViewShape *shape, const char *kind, Expr *partial)
 	return psprintf("s.%s", quote_identifier(shape_component(shape, kind, partial)->name));
 }
 
-/* The same of a sketch, in two columns; of sessions in one: there are many, of a few events each.
+/*
+ * The same of a sketch, in two columns; of sessions in one: there are many, of a few events each.
  */
 static char *
 sketch_of(ViewShape *shape, const char *kind, const char *base, const char *aside, Expr *partial)
@@ -187,25 +190,6 @@ is_float(Oid type)
 	return type == FLOAT4OID || type == FLOAT8OID;
 }
 
-static char *
-final_of_sum(ViewShape *shape, Aggref *aggref)
-{
-	Expr *arg = argument(aggref, 0);
-	Oid type = exprType((Node *) arg);
-	char *sum;
-
-	if (is_float(type))
-	{
-		sum = column_of(shape, "sum_float8",
-						(Expr *) aggregate_over(aggref, "telemetry", "float8_sum_agg",
-												list_make1(cast_to(arg, FLOAT8OID))));
-		return psprintf("telemetry.float8_sum_value(%s)%s", sum,
-						aggref->aggtype == FLOAT4OID ? "::real" : "");
-	}
-	sum = sum_of(shape, aggref, arg);
-	return psprintf("CASE WHEN %s > 0 THEN %s END", count_of(shape, aggref, arg), sum);
-}
-
 /*
  * The quotient of two numerics has as many digits as the larger scale asks for. So after the value
  * with the largest scale is gone, the group is computed anew, unless the type fixes the scale.
@@ -221,6 +205,31 @@ watch_scale(ViewShape *shape, const Aggref *like, Expr *arg)
 								  InvalidOid, COERCE_EXPLICIT_CALL);
 	shape_component(shape, "combine",
 					(Expr *) aggregate_over(like, "pg_catalog", "max", list_make1(scale)));
+}
+
+/*
+ * What is taken away from a sum leaves its digits behind the point: 3.75 may be 3.7500, which is
+ * the same, but not the quotient that is made of it. So they are watched where the view shows them.
+ */
+static char *
+final_of_sum(ViewShape *shape, Aggref *aggref)
+{
+	Expr *arg = argument(aggref, 0);
+	Oid type = exprType((Node *) arg);
+	char *sum;
+
+	if (is_float(type))
+	{
+		sum = column_of(shape, "sum_float8",
+						(Expr *) aggregate_over(aggref, "telemetry", "float8_sum_agg",
+												list_make1(cast_to(arg, FLOAT8OID))));
+		return psprintf("telemetry.float8_sum_value(%s)%s", sum,
+						aggref->aggtype == FLOAT4OID ? "::real" : "");
+	}
+	if (scale_matters(shape->query, aggref))
+		watch_scale(shape, aggref, arg);
+	sum = sum_of(shape, aggref, arg);
+	return psprintf("CASE WHEN %s > 0 THEN %s END", count_of(shape, aggref, arg), sum);
 }
 
 static char *
@@ -269,11 +278,11 @@ final_of_exact_variance(ViewShape *shape, Aggref *aggref, bool sample, bool root
 	variance = psprintf(
 		"GREATEST(%1$s::numeric * %2$s - %3$s * %3$s, 0) / (%1$s::numeric * (%1$s - %4$d))", n,
 		squares, sum, sample ? 1 : 0);
+	/* NaN has no scale, and is its own root. */
 	if (root)
-		variance = psprintf(
-			"pg_catalog.round(pg_catalog.sqrt(pg_catalog.round(%1$s, pg_catalog.scale(%1$s) + "
-			"30)), pg_catalog.scale(%1$s))",
-			variance);
+		variance = psprintf("COALESCE(pg_catalog.round(pg_catalog.sqrt(pg_catalog.round(%1$s, "
+							"pg_catalog.scale(%1$s) + 30)), pg_catalog.scale(%1$s)), %1$s)",
+							variance);
 	return psprintf("CASE WHEN %s > %d THEN %s END", n, sample ? 1 : 0, variance);
 }
 
@@ -304,7 +313,7 @@ final_of_variance(ViewShape *shape, Aggref *aggref, const char *name)
 
 /* The state itself is shown. */
 static char *
-final_of_float_state(ViewShape *shape, Aggref *aggref, const char *kind)
+final_of_state(ViewShape *shape, Aggref *aggref, const char *kind)
 {
 	Aggref *partial = copyObject(aggref);
 
@@ -345,7 +354,7 @@ final_of_sessions(ViewShape *shape, Aggref *aggref)
 						"row to row"),
 				 errhint("Name the gap as a constant: sessions_agg(event_time, '30 minutes')."),
 				 shape_position(shape, exprLocation((Node *) argument(aggref, 1)))));
-	return final_of_float_state(shape, aggref, "sessions");
+	return final_of_state(shape, aggref, "sessions");
 }
 
 static char *
@@ -375,6 +384,23 @@ final_of_hll(ViewShape *shape, Aggref *aggref, const char *name)
 	return column;
 }
 
+/*
+ * Of a domain that is NOT NULL the state has NULLs, too, as the aggregate has: it is kept, and
+ * shown, as what the domain is made of.
+ */
+static void
+without_domain(Aggref *partial)
+{
+	TargetEntry *value = linitial(partial->args);
+	Oid type = exprType((Node *) value->expr);
+	Oid base = getBaseType(type);
+
+	if (base == type)
+		return;
+	value->expr = cast_to(value->expr, base);
+	partial->aggtype = linitial_oid(partial->aggargtypes) = base;
+}
+
 static char *
 final_of_extreme_by_time(ViewShape *shape, Aggref *aggref, const char *name)
 {
@@ -386,6 +412,7 @@ final_of_extreme_by_time(ViewShape *shape, Aggref *aggref, const char *name)
 									 strcmp(name, "first") == 0 ? "min" : "max", list_make1(time));
 
 	partial->location = -1;
+	without_domain(partial);
 	column = shape_component(shape, name, (Expr *) partial);
 	/* The merge of the value reads the time in the column behind it: never shared. */
 	if (column == llast(shape->columns))
@@ -442,7 +469,8 @@ reach_or_limit(Expr *reach, Expr *limit)
 	return (Expr *) least;
 }
 
-/* An aggregate of PostgreSQL's over the events' times, length added to each; NULL: over the times.
+/*
+ * An aggregate of PostgreSQL's over the events' times, length added to each; NULL: over the times.
  */
 static Expr *
 over_times(const ViewShape *shape, const char *name, Expr *length)
@@ -540,6 +568,38 @@ takes_each_value_once(const char *name, bool builtin, bool ours)
 	return false;
 }
 
+/* Of an aggregate of telemetry's; NULL: it is kept as any other, or not at all. */
+static char *
+final_of_ours(ViewShape *shape, Aggref *aggref, const char *name)
+{
+	if (strcmp(name, "approx_count_distinct") == 0 || strncmp(name, "hll_", 4) == 0)
+		return final_of_hll(shape, aggref, name);
+	if (strcmp(name, "exact_sum") == 0)
+		return final_of_sum(shape, aggref);
+	if (strcmp(name, "exact_avg") == 0)
+		return final_of_avg(shape, aggref);
+	if (strcmp(name, "float8_sum_agg") == 0)
+		return final_of_state(shape, aggref, "sum_float8");
+	if (strcmp(name, "float8_moments_agg") == 0)
+		return final_of_state(shape, aggref, "moments");
+	if (strcmp(name, "quantile_agg") == 0)
+		return final_of_quantiles(shape, aggref);
+	if (strcmp(name, "quantile_union_agg") == 0)
+		return final_of_sketch(shape, aggref, "quantile_union", "quantile_union_base",
+							   "quantile_aside");
+	if (strcmp(name, "funnel_agg") == 0 || strcmp(name, "funnel_union_agg") == 0)
+		return final_of_sketch(shape, aggref, "funnel", "funnel_base", "funnel_aside");
+	if (strcmp(name, "sum_by") == 0 || strcmp(name, "sums_union_agg") == 0)
+		return final_of_state(shape, aggref, "sums");
+	if (strcmp(name, "concurrency_agg") == 0 || strcmp(name, "concurrency_union_agg") == 0)
+		return final_of_state(shape, aggref, "concurrency");
+	if (strcmp(name, "sessions_agg") == 0 || strcmp(name, "sessions_union_agg") == 0)
+		return final_of_sessions(shape, aggref);
+	if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
+		return final_of_extreme_by_time(shape, aggref, name);
+	return NULL;
+}
+
 static char *
 final_of(ViewShape *shape, Aggref *aggref)
 {
@@ -574,31 +634,10 @@ final_of(ViewShape *shape, Aggref *aggref)
 		return final_of_moments(shape, aggref, name);
 	if (strcmp(schema, "telemetry") == 0)
 	{
-		if (strcmp(name, "approx_count_distinct") == 0 || strncmp(name, "hll_", 4) == 0)
-			return final_of_hll(shape, aggref, name);
-		if (strcmp(name, "exact_sum") == 0)
-			return final_of_sum(shape, aggref);
-		if (strcmp(name, "exact_avg") == 0)
-			return final_of_avg(shape, aggref);
-		if (strcmp(name, "float8_sum_agg") == 0)
-			return final_of_float_state(shape, aggref, "sum_float8");
-		if (strcmp(name, "float8_moments_agg") == 0)
-			return final_of_float_state(shape, aggref, "moments");
-		if (strcmp(name, "quantile_agg") == 0)
-			return final_of_quantiles(shape, aggref);
-		if (strcmp(name, "quantile_union_agg") == 0)
-			return final_of_sketch(shape, aggref, "quantile_union", "quantile_union_base",
-								   "quantile_aside");
-		if (strcmp(name, "funnel_agg") == 0 || strcmp(name, "funnel_union_agg") == 0)
-			return final_of_sketch(shape, aggref, "funnel", "funnel_base", "funnel_aside");
-		if (strcmp(name, "sum_by") == 0 || strcmp(name, "sums_union_agg") == 0)
-			return final_of_float_state(shape, aggref, "sums");
-		if (strcmp(name, "concurrency_agg") == 0 || strcmp(name, "concurrency_union_agg") == 0)
-			return final_of_float_state(shape, aggref, "concurrency");
-		if (strcmp(name, "sessions_agg") == 0 || strcmp(name, "sessions_union_agg") == 0)
-			return final_of_sessions(shape, aggref);
-		if (strcmp(name, "first") == 0 || strcmp(name, "last") == 0)
-			return final_of_extreme_by_time(shape, aggref, name);
+		char *final = final_of_ours(shape, aggref, name);
+
+		if (final)
+			return final;
 	}
 	/* Whichever came first, of no two runs the same. */
 	if (builtin && strcmp(name, "any_value") == 0)

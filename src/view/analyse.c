@@ -12,6 +12,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "catalog/view.h"
+#include "commands/defrem.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
@@ -35,9 +36,8 @@ shape_position(const ViewShape *shape, int location)
 	return errposition(pg_mbstrlen_with_len(shape->source_text, location) + 1);
 }
 
-static void
-pg_attribute_noreturn()
-	refuse(const ViewShape *shape, const char *what, const char *hint, int location)
+pg_attribute_noreturn() static void refuse(const ViewShape *shape, const char *what,
+										   const char *hint, int location)
 {
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("a continuous view cannot have %s", what), errhint("%s", hint),
@@ -128,8 +128,7 @@ hint_for(Oid function)
 				   "(ts AT TIME ZONE 'Europe/Berlin')::date. What depends on the time of reading "
 				   "belongs into the query that reads the view.";
 	return "Leave it to the query that reads the view, or compute the same from fields, elements "
-		   "or "
-		   "constants of types that do not depend on settings.";
+		   "or constants of types that do not depend on settings.";
 }
 
 /* From PostgreSQL 18 on: no row has its value, and so none that a trigger hands over. */
@@ -149,6 +148,51 @@ is_virtual(const ViewShape *shape, const Var *var)
 	}
 	return rte->rtekind == RTE_RELATION && rte->relid == shape->target &&
 		   get_attgenerated(rte->relid, var->varattno) == COMPAT_GENERATED_VIRTUAL;
+}
+
+static bool
+depends_on_settings(Oid type, bool written)
+{
+	Oid base = getBaseType(type);
+	Oid element = get_element_type(base);
+	Oid function;
+	Oid parameter;
+	bool is_varlena;
+
+	if (OidIsValid(element))
+		base = getBaseType(element);
+	/* JSON has these in one form alone. */
+	if (written && (base == DATEOID || base == TIMESTAMPOID))
+		return false;
+	if (written)
+		getTypeOutputInfo(base, &function, &is_varlena);
+	else
+		getTypeInputInfo(base, &function, &parameter);
+	return func_volatile(function) != PROVOLATILE_IMMUTABLE;
+}
+
+/* What reads texts as values, or makes texts of them, without calling a function that says so. */
+static void
+refuse_texts(const ViewShape *shape, Node *node)
+{
+	const char *what = NULL;
+	ListCell *cell;
+
+	if (IsA(node, TableFunc))
+		foreach (cell, ((TableFunc *) node)->coltypes)
+			if (depends_on_settings(lfirst_oid(cell), false))
+				what = "columns of XMLTABLE or JSON_TABLE that are read by settings of the session";
+	if (OidIsValid(compat_json_reads(node)) && depends_on_settings(compat_json_reads(node), false))
+		what = "values that are read from JSON by settings of the session";
+	foreach (cell, compat_json_writes(node))
+		if (depends_on_settings(exprType(lfirst(cell)), true))
+			what = "values that are written as JSON by settings of the session";
+	if (what)
+		refuse(shape, what,
+			   "Let the table have such a column, or keep the text and compute from it where the "
+			   "view is read; of a time write what it is in a zone that is named: ts AT TIME ZONE "
+			   "'Europe/Berlin'.",
+			   exprLocation(node));
 }
 
 static bool
@@ -180,9 +224,25 @@ refuse_unstable(Node *node, void *context)
 				 errdetail("Its result may depend on the session's settings, on the time or on "
 						   "other tables, so that the view would not equal its query."),
 				 errhint("%s", hint_for(function)), shape_position(shape, exprLocation(node))));
+	refuse_texts(shape, node);
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, refuse_unstable, context, 0);
 	return expression_tree_walker(node, refuse_unstable, context);
+}
+
+static void
+refuse_unstable_in(ViewShape *shape)
+{
+	(void) query_tree_walker(shape->query, refuse_unstable, shape, QTW_IGNORE_RANGE_TABLE);
+	(void) range_table_walker(shape->query->rtable, refuse_unstable, shape, 0);
+}
+
+void
+shape_require_stable(Query *query, Oid target)
+{
+	ViewShape shape = {.query = query, .target = target};
+
+	refuse_unstable_in(&shape);
 }
 
 static bool
@@ -309,7 +369,7 @@ again:
 	foreach (cell, shape->columns)
 		if (strcmp(((StateColumn *) lfirst(cell))->name, name) == 0)
 		{
-			name = psprintf("%.50s_%d", wanted, ++n);
+			name = makeObjectName(wanted, NULL, psprintf("%d", ++n));
 			goto again;
 		}
 	return name;
@@ -400,7 +460,7 @@ add_keys(ViewShape *shape)
 			continue;
 		/* Names with a _ in front are ours. */
 		if (name[0] == '_')
-			name = psprintf("key%s", name);
+			name = makeObjectName("key", name + 1, NULL);
 		if (!OidIsValid(lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -432,7 +492,8 @@ add_count(ViewShape *shape)
 	return column;
 }
 
-/* md5(ROW(all columns)::text): settings that the text depends on are pinned where it is computed.
+/*
+ * md5(ROW(all columns)::text): settings that the text depends on are pinned where it is computed.
  */
 static Expr *
 row_hash(const ViewShape *shape)
@@ -531,8 +592,7 @@ shape_analyse(Query *query, const char *source_text)
 	shape->source_text = source_text;
 	refuse_clauses(shape);
 	find_target(shape);
-	(void) query_tree_walker(query, refuse_unstable, shape, QTW_IGNORE_RANGE_TABLE);
-	(void) range_table_walker(query->rtable, refuse_unstable, shape, 0);
+	refuse_unstable_in(shape);
 	if (query->groupClause == NIL && !query->hasAggs)
 	{
 		if (query->havingQual)

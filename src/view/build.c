@@ -167,10 +167,10 @@ try_to_hold_writers_off(Oid table)
 
 /* Without a transaction's snapshot or lock in anybody's way. */
 static void
-wait_before(int attempt)
+wait_before(int tries)
 {
 	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 Min(500L * (attempt + 1), 10000L), PG_WAIT_EXTENSION);
+					 Min(500L * (tries + 1), 10000L), PG_WAIT_EXTENSION);
 	ResetLatch(MyLatch);
 	CHECK_FOR_INTERRUPTS();
 }
@@ -204,14 +204,14 @@ prepare(const ViewRow *row, Oid table)
 {
 	KnownView *view;
 
-	for (int attempt = 0;; attempt++)
+	for (int tries = 0;; tries++)
 	{
 		SPI_commit();
 		XactIsoLevel = XACT_READ_COMMITTED;
 		if (try_to_hold_writers_off(table))
 			break;
 		SPI_commit();
-		wait_before(attempt);
+		wait_before(tries);
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 	view = known_view(row->view);
@@ -454,14 +454,14 @@ merge_round(const ViewRow *row, Oid table)
 static void
 finish(const ViewRow *row, Oid table)
 {
-	for (int attempt = 0;; attempt++)
+	for (int tries = 0;; tries++)
 	{
 		next_transaction();
 		progress_phase(BUILD_WAITS);
 		if (try_to_hold_writers_off(table))
 			break;
 		SPI_commit();
-		wait_before(attempt);
+		wait_before(tries);
 		(void) merge_round(row, table);
 	}
 	progress_phase(BUILD_FINISHES);

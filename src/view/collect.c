@@ -1,6 +1,7 @@
 #include "view/collect.h"
 
 #include "access/detoast.h"
+#include "access/sysattr.h"
 #include "access/table.h"
 #include "access/tupconvert.h"
 #include "base/compat.h"
@@ -10,6 +11,7 @@
 #include "executor/executor.h"
 #include "executor/tstoreReceiver.h"
 #include "miscadmin.h"
+#include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
 #include "tcop/tcopprot.h"
@@ -26,7 +28,9 @@
 #include "view/pending.h"
 #include "view/plain.h"
 #include "view/session_bin.h"
+#include "view/shape.h"
 #include "view/together.h"
+#include "view/zone_calls.h"
 
 /* An index row ends at a third of a page; a key that would not fit is refused, row by row. */
 #define MAX_KEY_BYTES 2600
@@ -98,20 +102,56 @@ rethrow_with_name(const char *views, MemoryContext context)
 	ReThrowError(error);
 }
 
+/* columns: those that are read, counted from FirstLowInvalidHeapAttributeNumber; NULL: of none a
+ * value. */
+static bool
+may_read(Oid table, Oid user, const Bitmapset *columns)
+{
+	int column = -1;
+
+	if (pg_class_aclcheck(table, user, ACL_SELECT) == ACLCHECK_OK)
+		return true;
+	if (columns == NULL)
+		return pg_attribute_aclcheck_all(table, user, ACL_SELECT, ACLMASK_ANY) == ACLCHECK_OK;
+	while ((column = bms_next_member(columns, column)) >= 0)
+		if (pg_attribute_aclcheck(table, column + FirstLowInvalidHeapAttributeNumber, user,
+								  ACL_SELECT) != ACLCHECK_OK)
+			return false;
+	return true;
+}
+
+static char *
+missing_right_on(Oid table, Oid user, const Bitmapset *columns)
+{
+	const char *owner = GetUserNameFromId(user, false);
+
+	if (!may_read(table, user, columns))
+		return psprintf("its owner %s may not read table %s any more", owner, get_rel_name(table));
+	if (check_enable_rls(table, user, true) == RLS_ENABLED)
+		return psprintf("row-level security of table %s applies to its owner %s",
+						get_rel_name(table), owner);
+	return NULL;
+}
+
 /* Why the owner may not read any more what the view tells of; NULL: he may. */
 static char *
 missing_right(const KnownView *view)
 {
-	Oid target = view->row.target;
-	const char *owner = GetUserNameFromId(view->owner, false);
+	Relation partial = table_open(view->row.partial, AccessShareLock);
+	const Query *query = get_view_query(partial);
+	char *reason = NULL;
+	ListCell *cell;
 
-	if (pg_class_aclcheck(target, view->owner, ACL_SELECT) != ACLCHECK_OK &&
-		pg_attribute_aclcheck_all(target, view->owner, ACL_SELECT, ACLMASK_ALL) != ACLCHECK_OK)
-		return psprintf("its owner %s may not read table %s any more", owner, get_rel_name(target));
-	if (check_enable_rls(target, view->owner, true) == RLS_ENABLED)
-		return psprintf("row-level security of table %s applies to its owner %s",
-						get_rel_name(target), owner);
-	return NULL;
+	/* What is looked up has to be the same whoever writes, too. */
+	foreach (cell, query->rtable)
+	{
+		const RangeTblEntry *rte = lfirst(cell);
+
+		if (reason == NULL && rte->rtekind == RTE_RELATION && rte->inFromCl)
+			reason = missing_right_on(rte->relid, view->owner, compat_columns_read(query, rte));
+	}
+	table_close(partial, AccessShareLock);
+	return reason;
 }
 
 void
@@ -151,7 +191,10 @@ void
 collect_require_rights(const KnownView *view)
 {
 	char *reason = missing_right(view);
+	Relation definition = table_open(view->row.definition, AccessShareLock);
 
+	shape_require_stable(get_view_query(definition), view->row.target);
+	table_close(definition, AccessShareLock);
 	if (reason)
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 						errmsg("continuous view %s cannot be built: %s", view->name, reason),
@@ -182,6 +225,7 @@ plan_query(Query *query)
 	PlannedStmt *plan;
 
 	guc_switch_off(off, lengthof(off));
+	zone_calls(query);
 	AcquireRewriteLocks(query, true, false);
 	rewritten = QueryRewrite(query);
 	plan = pg_plan_query(linitial_node(Query, rewritten), "", 0, NULL);
@@ -470,7 +514,10 @@ in_layout_of(Oid target, Relation relation, Tuplestorestate *rows)
 		converted = tuplestore_begin_heap(false, false, work_mem);
 		tuplestore_rescan(rows);
 		while (tuplestore_gettupleslot(rows, true, false, from))
+		{
+			CHECK_FOR_INTERRUPTS();
 			tuplestore_puttupleslot(converted, execute_attr_map_slot(map->attrMap, from, to));
+		}
 		ExecDropSingleTupleTableSlot(from);
 		ExecDropSingleTupleTableSlot(to);
 		free_conversion_map(map);

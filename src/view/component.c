@@ -21,7 +21,9 @@ static const ComponentKind kinds[] = {
 	{"sum_bigint", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})::bigint", "- {a}", NULL},
 	{"sum_numeric", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "- {a}",
 	 "{a} IN ('NaN', 'Infinity', '-Infinity')"},
-	{"sum_interval", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "- {a}", NULL},
+	/* From PostgreSQL 17 on there are infinite ones; nothing is left of two that are opposite. */
+	{"sum_interval", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})",
+	 "CASE WHEN pg_catalog.isfinite({a}) THEN - {a} END", "NOT pg_catalog.isfinite({a})"},
 	{"sum_money", "COALESCE({a} + {b}, {a}, {b})", "pg_catalog.sum({a})", "'0'::money - {a}", NULL},
 	{"sum_float8", "COALESCE({a} OPERATOR(telemetry.+) {b}, {a}, {b})",
 	 "telemetry.float8_sum_union_agg({a})", "OPERATOR(telemetry.-) {a}", NULL},

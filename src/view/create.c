@@ -39,7 +39,26 @@
 #include "view/utility.h"
 #include "view/view.h"
 
-#define STATE_SCHEMA "telemetry_state"
+/* Where else the words are not understood, who writes them is told where they belong. */
+void
+refuse_continuous(List *options)
+{
+	ListCell *cell;
+
+	foreach (cell, options)
+	{
+		DefElem *option = lfirst(cell);
+		bool ours = option->defnamespace != NULL && strcmp(option->defnamespace, "telemetry") == 0;
+
+		if (ours || (option->defnamespace == NULL && strcmp(option->defname, "continuous") == 0))
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("unrecognized parameter \"%s%s\"", ours ? "telemetry." : "",
+							option->defname),
+					 errhint("A continuous view is made by CREATE MATERIALIZED VIEW ... WITH "
+							 "(telemetry.continuous) AS SELECT ...")));
+	}
+}
 
 bool
 is_create_continuous(CreateTableAsStmt *stmt)
@@ -48,7 +67,10 @@ is_create_continuous(CreateTableAsStmt *stmt)
 	bool wanted;
 
 	if (stmt->objtype != OBJECT_MATVIEW)
+	{
+		refuse_continuous(stmt->into->options);
 		return false;
+	}
 	foreach (cell, stmt->into->options)
 	{
 		DefElem *option = lfirst(cell);
@@ -63,6 +85,7 @@ is_create_continuous(CreateTableAsStmt *stmt)
 		stmt->into->options = foreach_delete_current(stmt->into->options, cell);
 		return wanted;
 	}
+	refuse_continuous(stmt->into->options);
 	return false;
 }
 
@@ -107,6 +130,29 @@ check_rights(Oid target)
 						errdetail("It is maintained from what others write, and would tell of rows "
 								  "that you may not see."),
 						errhint("Let the table's owner create it, or a role with BYPASSRLS.")));
+}
+
+/* What it finds there would depend on who writes, and with which settings. */
+static void
+check_lookups(const ViewShape *shape)
+{
+	ListCell *cell;
+
+	foreach (cell, shape->query->rtable)
+	{
+		const RangeTblEntry *rte = lfirst(cell);
+
+		if (rte->rtekind == RTE_RELATION && rte->relid != shape->target &&
+			check_enable_rls(rte->relid, GetUserId(), true) == RLS_ENABLED)
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a continuous view cannot look up rows of \"%s\", whose row-level "
+						"security applies to you",
+						get_rel_name(rte->relid)),
+				 errdetail("Which of them it finds may depend on the settings of whoever writes."),
+				 errhint("Let the table's owner create it, or a role with BYPASSRLS.")));
+	}
 }
 
 /* ---- its parts ------------------------------------------------------------------------------- */
@@ -368,6 +414,7 @@ view_create(CreateTableAsStmt *stmt, const char *source_text)
 	name_columns(query, into->colNames);
 	shape = shape_analyse(query, source_text);
 	check_rights(shape->target);
+	check_lookups(shape);
 	hold_writers_off(shape->target);
 	row = make_parts(shape, get_namespace_name(schema), into->rel->relname, GetUserId());
 	view_insert(&row);

@@ -11,6 +11,9 @@
 /* True if the statement is one that makes a continuous view; takes the option out. */
 extern bool is_create_continuous(CreateTableAsStmt *stmt);
 
+/* Ereports where the options of something else ask for a continuous view. */
+extern void refuse_continuous(List *options);
+
 /* ereports what the query has that cannot be kept up to date. */
 extern void view_create(CreateTableAsStmt *stmt, const char *source_text);
 

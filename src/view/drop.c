@@ -15,6 +15,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "view/partition.h"
+#include "view/statistics.h"
 #include "view/trigger.h"
 #include "view/utility.h"
 
@@ -72,9 +73,9 @@ drop_parts(const ViewRow *row)
 
 	own_spi_begin(&scope);
 	/* That of a build which was interrupted. */
-	drop_relation(get_relname_relid(psprintf("v%d_journal", row->id),
-									get_namespace_oid("telemetry_state", false)),
-				  "TABLE");
+	drop_relation(
+		get_relname_relid(psprintf("v%d_journal", row->id), get_namespace_oid(STATE_SCHEMA, false)),
+		"TABLE");
 	if (row->source != row->state)
 		drop_relation(row->source, "VIEW");
 	drop_relation(row->partial, "VIEW");
@@ -97,7 +98,42 @@ refuse_lost_part(const ViewRow *row, const ViewRow *whole)
 			ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
 							errmsg("cannot drop a part of continuous view \"%s\"",
 								   get_rel_name(whole->view)),
-							errhint("DROP MATERIALIZED VIEW %s.", get_rel_name(whole->view))));
+							errhint("DROP MATERIALIZED VIEW %s.", qualified_name(whole->view))));
+}
+
+/* The table that a view follows in the end. */
+static Oid
+table_of(const ViewRow *row, const List *rows)
+{
+	ListCell *cell;
+
+	foreach (cell, rows)
+		if (((const ViewRow *) lfirst(cell))->view == row->target)
+			return table_of(lfirst(cell), rows);
+	return row->target;
+}
+
+/*
+ * Who has written into the table has yet to fold, into parts that are there: they go when he is
+ * through. Whoever comes later waits, and finds no view.
+ */
+static void
+wait_for_folds(const List *rows)
+{
+	List *tables = NIL;
+	ListCell *cell;
+
+	foreach (cell, rows)
+	{
+		const ViewRow *row = lfirst(cell);
+
+		if (get_rel_name(whole_of(row, rows)->view) == NULL)
+			tables = list_append_unique_oid(tables, table_of(row, rows));
+	}
+	list_sort(tables, list_oid_cmp);
+	foreach (cell, tables)
+		if (get_rel_name(lfirst_oid(cell)) != NULL)
+			wait_for_writers(lfirst_oid(cell));
 }
 
 static void
@@ -109,6 +145,7 @@ after_drop(void)
 
 	partition_dropped(rows);
 	suspension_forget_dropped();
+	wait_for_folds(rows);
 	foreach (cell, rows)
 	{
 		const ViewRow *row = lfirst(cell);
@@ -120,6 +157,7 @@ after_drop(void)
 			continue;
 		}
 		view_delete(row->id);
+		statistics_forget(row->view);
 		drop_parts(row);
 		targets = list_append_unique_oid(targets, row->target);
 	}

@@ -19,12 +19,14 @@
 #include "utils/snapmgr.h"
 #include "view/build.h"
 #include "view/collect.h"
+#include "view/difference.h"
 #include "view/distinct.h"
 #include "view/generate.h"
 #include "view/handover.h"
 #include "view/journal.h"
 #include "view/pending.h"
 #include "view/session_fold.h"
+#include "view/session_statement.h"
 #include "view/statistics.h"
 #include "view/unchanged.h"
 #include "view/upsert.h"
@@ -328,14 +330,17 @@ merge_rows(const KnownView *view, bool plus, bool minus, int64 nminus)
 	}
 }
 
-/* Row by row, where all come; false if it is not to be done so. */
+/* Row by row; false if it is not to be done so. */
 static bool
 upsert(KnownView *view, const PendingView *pending, const Change *change)
 {
 	bool gathered = pending->collected == 1;
 
-	if (!pending->plus || pending->minus || view->rows || view->main || view->earlier)
+	if (!pending->plus || view->rows || view->main || view->earlier)
 		return false;
+	if (pending->minus)
+		return difference_upsert(view, pending, change ? change->old : NULL,
+								 change ? change->new : NULL);
 	return change ? upsert_changing_groups(view, pending->plus, gathered, change->old, change->new)
 				  : upsert_groups(view, pending->plus, gathered, NULL);
 }
@@ -407,7 +412,7 @@ merge_plainly(KnownView *view, const PendingView *pending, const Change *change)
 	OwnerScope scope;
 	bool done;
 
-	if (!view->plain_state || pending->emptied)
+	if (!view->plain_state || pending->emptied || (pending->minus && !view->negation_known))
 		return false;
 	context = AllocSetContextCreate(CurrentMemoryContext, "telemetry fold into a view",
 									ALLOCSET_DEFAULT_SIZES);
@@ -474,7 +479,8 @@ typedef struct Step
 	bool minus;
 } Step;
 
-/* The same order in every transaction, as catalog/view.c explains; what a view follows comes first.
+/*
+ * The same order in every transaction, as catalog/view.c explains; what a view follows comes first.
  */
 static int
 compare(const KnownView *one, const KnownView *other)
@@ -547,7 +553,7 @@ take_or_break(Step *step, bool or_break)
 	if (error == NULL)
 		return true;
 	/* It is not the data that the state does not take: the database is in trouble. */
-	if (!sqlstate_is_data_error(error->sqlerrcode))
+	if (!error_is_of_data(error))
 		ReThrowError(error);
 	collect_stop(step->view, VIEW_BROKEN, error->message);
 	ereport(WARNING,
@@ -659,6 +665,13 @@ feed(List *folds, const Fold *helper, Tuplestorestate *given)
 	main->pending->collected += 2;
 }
 
+/* Sessions may be merged, and then be torn or lose events: those in between came and went. */
+static bool
+is_apart(const KnownView *view, const PendingView *pending)
+{
+	return view->earlier == NULL || (pending->minus == NULL && !session_ends(view));
+}
+
 /* What a view's change means for those over it. */
 static void
 pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
@@ -688,8 +701,8 @@ pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
 		if (build_follows(child) && collect_allowed(child))
 			children = lappend(children, child);
 	}
-	if (rows.old && rows.new &&tuplestore_tuple_count(rows.old) > 0)
-		changed = unchanged_leave_out(view, children, &rows);
+	if (rows.old && tuplestore_tuple_count(rows.old) > 0 && rows.new)
+		changed = unchanged_leave_out(view, children, &rows, is_apart(view, fold->pending));
 	foreach (cell, children)
 		give(folds, lfirst(cell), fold->pending,
 			 changed ? &changed[foreach_current_index(cell)] : &rows, or_break);
@@ -833,21 +846,11 @@ void
 fold_rebuild(const KnownView *view)
 {
 	OwnerScope scope;
-	SPIPlanPtr plan;
-	int result;
 
 	owner_begin(&scope, view->owner);
 	spi_connect();
-	plan = SPI_prepare(generate_rebuild(view), 0, NULL);
-	if (plan == NULL)
-		elog(ERROR, "could not prepare the building of %s", view->name);
 	/* A snapshot taken after the target was locked, also where the transaction's is older. */
-	PushActiveSnapshot(GetLatestSnapshot());
-	result = SPI_execute_snapshot(plan, NULL, NULL, GetActiveSnapshot(), InvalidSnapshot, false,
-								  false, 0);
-	if (result < 0)
-		elog(ERROR, "could not build %s: %s", view->name, SPI_result_code_string(result));
-	PopActiveSnapshot();
+	execute_latest(generate_rebuild(view));
 	SPI_finish();
 	owner_end(&scope);
 }

@@ -23,7 +23,8 @@ extern void fold_for_now(void);
 /* What a builder took out of journals: PendingView *, of a view and all of its helpers. */
 extern void fold_journal(List *pendings);
 
-/* The state holds what expired partitions contributed, and nothing else; within SPI, as the owner.
+/*
+ * The state holds what expired partitions contributed, and nothing else; within SPI, as the owner.
  */
 extern void fold_empty(const KnownView *view);
 

@@ -210,7 +210,8 @@ generate_state_index(const ViewShape *shape, const char *name)
 
 /* ---- what users read ------------------------------------------------------------------------- */
 
-/* SELECT keys, finals FROM state AS s: analysed, so that PostgreSQL resolves what the finals say.
+/*
+ * SELECT keys, finals FROM state AS s: analysed, so that PostgreSQL resolves what the finals say.
  */
 static Query *
 analyse_finals(const ViewShape *shape, const char *state)
@@ -291,13 +292,13 @@ replace(Node *node, ViewShape *shape)
 	return expression_tree_mutator(node, replace, shape);
 }
 
-/* The final's type is the aggregate's, or the view would not equal its query. */
+/* The final's type is the aggregate's, or the view would not equal its query; but for a domain. */
 static Expr *
 checked(const ViewAggregate *aggregate, Expr *final)
 {
 	Oid type = exprType((Node *) final);
 
-	if (type != aggregate->aggref->aggtype)
+	if (type != aggregate->aggref->aggtype && type != getBaseType(aggregate->aggref->aggtype))
 		elog(ERROR, "\"%s\" is of type %s, not %s", aggregate->final_sql, format_type_be(type),
 			 format_type_be(aggregate->aggref->aggtype));
 	return final;

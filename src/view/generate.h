@@ -41,7 +41,8 @@ extern Query *generate_delta(Query *original, Oid source);
 extern char *generate_fold(const KnownView *view, bool plus, bool minus, bool wanted,
 						   bool gathered);
 
-/* An UPDATE that never runs, for its expressions: the rows d merged into the rows s of the state.
+/*
+ * An UPDATE that never runs, for its expressions: the rows d merged into the rows s of the state.
  */
 extern char *generate_merge(const KnownView *view);
 
@@ -55,6 +56,10 @@ extern char *generate_remove(const KnownView *view);
 
 /* A condition on MINUS_ROWS: values that cannot be taken away. NULL: all can. */
 extern char *generate_unsafe(const KnownView *view);
+
+/* A SELECT that never runs, for its expressions: of a row of the state what merging takes it away
+ * by, column by column, and whether it has a value that cannot be taken away. */
+extern char *generate_negation(const KnownView *view);
 
 /* Of each group of PLUS_ROWS and MINUS_ROWS, in the order of the fold, whether it has to be
  * computed anew; apart as in PendingView. Of a view that has such groups. */

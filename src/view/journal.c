@@ -13,8 +13,6 @@
 #include "view/generate.h"
 #include "view/handover.h"
 
-#define STATE_SCHEMA "telemetry_state"
-
 static char *
 journal_name(int view_id)
 {
@@ -123,16 +121,13 @@ rows_of(const KnownView *view, bool minus, MemoryContext context)
 {
 	MemoryContext own = MemoryContextSwitchTo(context);
 	Tuplestorestate *rows = tuplestore_begin_heap(false, false, work_mem);
-	StringInfoData sql;
+	const char *sql;
 	Portal cursor;
 
 	MemoryContextSwitchTo(own);
-	initStringInfo(&sql);
-	for (int i = 0; i < view->ncolumns; i++)
-		appendStringInfo(&sql, "%s%s", i ? ", " : "SELECT ", view->columns[i].name);
-	appendStringInfo(&sql, " FROM %s WHERE %s_away", journal_name(view->row.id),
-					 minus ? "" : "NOT ");
-	cursor = SPI_cursor_open_with_args(NULL, sql.data, 0, NULL, NULL, NULL, true, 0);
+	sql = psprintf("%s WHERE %s_away", generate_columns(view, journal_name(view->row.id)),
+				   minus ? "" : "NOT ");
+	cursor = SPI_cursor_open_with_args(NULL, sql, 0, NULL, NULL, NULL, true, 0);
 	for (;;)
 	{
 		SPI_cursor_fetch(cursor, true, FETCH);

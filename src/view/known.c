@@ -28,7 +28,11 @@ typedef struct KnownTarget
 
 static HTAB *targets;
 static bool all_stale;
-/* Superseded while somebody up the stack may still read them: freed at the end of the transaction.
+/* So often a relation changed: whoever reads compares, since what is being read is in no list yet.
+ */
+static uint64 changes;
+/*
+ * Superseded while somebody up the stack may still read them: freed at the end of the transaction.
  */
 static List *discarded;
 
@@ -54,6 +58,7 @@ relation_changed(Datum argument, Oid relation)
 	KnownTarget *entry;
 	ListCell *cell;
 
+	changes++;
 	hash_seq_init(&scan, targets);
 	while ((entry = hash_seq_search(&scan)) != NULL)
 	{
@@ -246,27 +251,28 @@ is_there(const ViewRow *row, const List *rows)
 	return false;
 }
 
+/* An error leaves nothing known, to be read again, and the memory to whoever cleans up after it. */
 static void
 read_target(KnownTarget *entry)
 {
-	MemoryContext context =
-		AllocSetContextCreate(TopMemoryContext, "telemetry views of a table", ALLOCSET_SMALL_SIZES);
+	MemoryContext context = AllocSetContextCreate(
+		CurrentMemoryContext, "telemetry views of a table", ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
-	List *rows;
+	uint64 before = changes;
+	List *rows = view_all(entry->target, context);
 	List *views = NIL;
 	ListCell *cell;
 
-	/* What changes while we read makes it old again. */
-	entry->valid = true;
-	rows = view_all(entry->target, context);
 	foreach (cell, rows)
 		if (is_there(lfirst(cell), rows))
 			views = lappend(views, read_view(lfirst(cell), context));
 	foreach (cell, views)
 		join_helper(lfirst(cell), views);
 	MemoryContextSwitchTo(old);
+	MemoryContextSetParent(context, TopMemoryContext);
 	entry->context = context;
 	entry->views = views;
+	entry->valid = changes == before;
 }
 
 /* Vacuum makes what is known of a view old, but not what is known of its rows' places. */

@@ -63,9 +63,12 @@ typedef struct KnownView
 	Bitmapset *reads;    /* columns of what it follows, from 1 on; NULL: not known yet, or none */
 	struct ViewSet *set; /* those that are collected together with it; NULL: none */
 	bool set_known;
-	List *merges;            /* target entries that upsert.c merges by; NIL: not made yet */
-	bool plain_state;        /* known with the merges: merging is plain, too */
+	List *merges;     /* target entries that upsert.c merges by; NIL: not made yet */
+	bool plain_state; /* known with the merges, and with the negation: it is plain, too */
+	List *negation;   /* target entries that difference.c takes rows away by; NIL: none */
+	bool negation_known;
 	struct Located *located; /* where rows of the state lie; NULL: of none is known */
+	int new_in_a_row;        /* groups of the last folds, see upsert.c */
 	SPIPlanPtr folds[KEPT_PLANS];
 } KnownView;
 

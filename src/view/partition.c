@@ -26,12 +26,15 @@
 #include "view/build.h"
 #include "view/collect.h"
 #include "view/generate.h"
+#include "view/handover.h"
 #include "view/known.h"
 #include "view/pending.h"
 #include "view/session_statement.h"
+#include "view/statement.h"
 #include "view/trigger.h"
 
-/* Partitions that this transaction drops: those that were read before, and all, with their roots.
+/*
+ * Partitions that this transaction drops: those that were read before, and all, with their roots.
  */
 static List *counted;
 static List *dropped_partitions;
@@ -114,7 +117,7 @@ forget_tables(const List *views)
 			continue;
 		owner_begin(&scope, owner_of(row->expired));
 		spi_connect();
-		spi_run_with(psprintf("UPDATE telemetry_state.%s SET _partition = 0 "
+		spi_run_with(psprintf("UPDATE " STATE_SCHEMA ".%s SET _partition = 0 "
 							  "WHERE _partition = ANY ($1) AND _partition <> 0",
 							  quote_identifier(expired)),
 					 1, types, values, NULL);
@@ -162,7 +165,6 @@ partition_init(void)
 static void
 insert_expired(const KnownView *view, Oid partition, Tuplestorestate *rows)
 {
-	EphemeralNamedRelationData relation = {0};
 	Oid types[] = {OIDOID};
 	Datum values[] = {ObjectIdGetDatum(partition)};
 	OwnerScope scope;
@@ -170,18 +172,10 @@ insert_expired(const KnownView *view, Oid partition, Tuplestorestate *rows)
 	owner_begin(&scope, view->owner);
 	spi_connect();
 	tuplestore_rescan(rows);
-	relation.md.name = PLUS_ROWS;
-	relation.md.tupdesc = view->desc;
-	relation.md.enrtype = ENR_NAMED_TUPLESTORE;
-	relation.md.enrtuples = tuplestore_tuple_count(rows);
-	relation.reldata = rows;
-	if (SPI_register_relation(&relation) != SPI_OK_REL_REGISTER)
-		elog(ERROR, "could not hand rows of a partition over");
-	if (SPI_execute_with_args(psprintf("INSERT INTO %s SELECT $1::regclass, r.* FROM " PLUS_ROWS
-									   " AS r",
-									   view->expired),
-							  1, types, values, NULL, false, 0) < 0)
-		elog(ERROR, "could not keep what a partition contributed");
+	hand_over(PLUS_ROWS, rows, view->desc);
+	spi_run_with(
+		psprintf("INSERT INTO %s SELECT $1::regclass, r.* FROM " PLUS_ROWS " AS r", view->expired),
+		1, types, values, NULL);
 	SPI_finish();
 	owner_end(&scope);
 }
@@ -233,12 +227,7 @@ tell_of_frozen(KnownView *view, Tuplestorestate *rows, bool gone)
 static void
 freeze(PendingView *pending, KnownView *view, Tuplestorestate *rows)
 {
-	TupleTableSlot *slot = MakeSingleTupleTableSlot(view->desc, &TTSOpsMinimalTuple);
-
-	tuplestore_rescan(rows);
-	while (tuplestore_gettupleslot(rows, true, false, slot))
-		tuplestore_puttupleslot(pending_store(pending, true), slot);
-	ExecDropSingleTupleTableSlot(slot);
+	pending_copy_rows(rows, pending_store(pending, true), view->desc);
 	if (session_is_limited(view))
 		tell_of_frozen(view, rows, false);
 }
@@ -340,28 +329,22 @@ take_back(KnownView *view, Oid partition)
 	Tuplestorestate *went = frozen;
 	Oid types[] = {OIDOID};
 	Datum values[] = {ObjectIdGetDatum(partition)};
+	Datum *columns = palloc(sizeof(Datum) * view->ncolumns);
+	bool *isnull = palloc(sizeof(bool) * view->ncolumns);
 	OwnerScope scope;
-	StringInfoData sql;
 
-	initStringInfo(&sql);
-	appendStringInfo(&sql, "DELETE FROM %s WHERE _partition = $1 AND _partition <> 0 RETURNING ",
-					 view->expired);
-	for (int i = 0; i < view->ncolumns; i++)
-		appendStringInfo(&sql, "%s%s", i ? ", " : "", view->columns[i].name);
 	owner_begin(&scope, view->owner);
 	spi_connect();
-	if (SPI_execute_with_args(sql.data, 1, types, values, NULL, false, 0) < 0)
-		elog(ERROR, "could not take back what a partition contributed");
+	spi_run_with(psprintf("DELETE FROM %s WHERE _partition = $1 AND _partition <> 0 RETURNING %s",
+						  view->expired, statement_columns(view, "")),
+				 1, types, values, NULL);
 	/* Else it is computed anew, without them. */
 	if (!frozen && build_follows(view) && SPI_processed > 0)
 		went = pending_store(pending_view(view->row.view, view->row.target, view->desc), true);
 	for (uint64 i = 0; went && i < SPI_processed; i++)
 	{
-		Datum *columns = palloc(sizeof(Datum) * view->ncolumns);
-		bool *nulls = palloc(sizeof(bool) * view->ncolumns);
-
-		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, columns, nulls);
-		tuplestore_putvalues(went, view->desc, columns, nulls);
+		heap_deform_tuple(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, columns, isnull);
+		tuplestore_putvalues(went, view->desc, columns, isnull);
 	}
 	SPI_finish();
 	owner_end(&scope);

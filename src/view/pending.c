@@ -13,7 +13,8 @@ typedef struct PendingLevel
 	struct PendingLevel *outer;
 } PendingLevel;
 
-/* All in TopTransactionContext; its files belong to the transaction, whichever part of it is over.
+/*
+ * All in TopTransactionContext; its files belong to the transaction, whichever part of it is over.
  */
 static PendingLevel *top;
 static void (*fold)(void);

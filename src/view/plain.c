@@ -120,6 +120,12 @@ plain_query(const KnownView *view, Query *query)
 	return !is_not_plain((Node *) query, NULL);
 }
 
+bool
+plain_expressions(const List *entries)
+{
+	return !is_not_plain((Node *) entries, NULL);
+}
+
 /* ---- the state ------------------------------------------------------------------------------- */
 
 /* Users may make indexes on a view, with expressions and operators of their own. */
@@ -147,7 +153,7 @@ bool
 plain_state(const List *merges, Relation state)
 {
 	List *indexes = RelationGetIndexList(state);
-	bool plain = !is_not_plain((Node *) merges, NULL);
+	bool plain = plain_expressions(merges);
 	ListCell *cell;
 
 	foreach (cell, indexes)

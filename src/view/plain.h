@@ -15,6 +15,9 @@
 /* Of a query over changed rows, which stand in it for those of the target. */
 extern bool plain_query(const KnownView *view, Query *query);
 
+/* Of target entries. */
+extern bool plain_expressions(const List *entries);
+
 /* Merging by these target entries, and what the indexes of the state do with its rows. */
 extern bool plain_state(const List *merges, Relation state);
 

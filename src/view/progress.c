@@ -251,23 +251,24 @@ telemetry_build_progress(PG_FUNCTION_ARGS)
 	result = (ReturnSetInfo *) fcinfo->resultinfo;
 	if (slots == NULL)
 		return (Datum) 0;
-	LWLockAcquire(lock, LW_SHARED);
 	for (int i = 0; i < MAX_BUILDS; i++)
 	{
-		const BuildSlot *slot = &slots[i];
-		Datum values[] = {
-			Int32GetDatum(slot->pid),
-			ObjectIdGetDatum(slot->view),
-			CStringGetTextDatum(phases[slot->phase]),
-			Int64GetDatum((int64) pg_atomic_read_u64(unconstify(pg_atomic_uint64 *, &slot->done))),
-			Int64GetDatum((int64) slot->total),
-			TimestampTzGetDatum(slot->started_at),
-		};
+		BuildSlot slot;
+		Datum values[6];
 		bool nulls[lengthof(values)] = {0};
 
-		if (slot->pid != 0 && slot->database == MyDatabaseId)
-			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		LWLockAcquire(lock, LW_SHARED);
+		slot = slots[i];
+		LWLockRelease(lock);
+		if (slot.pid == 0 || slot.database != MyDatabaseId)
+			continue;
+		values[0] = Int32GetDatum(slot.pid);
+		values[1] = ObjectIdGetDatum(slot.view);
+		values[2] = CStringGetTextDatum(phases[slot.phase]);
+		values[3] = Int64GetDatum((int64) pg_atomic_read_u64(&slot.done));
+		values[4] = Int64GetDatum((int64) slot.total);
+		values[5] = TimestampTzGetDatum(slot.started_at);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
-	LWLockRelease(lock);
 	return (Datum) 0;
 }

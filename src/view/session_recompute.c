@@ -117,7 +117,8 @@ same_keys(const KnownView *view, List *keys, int rti)
 	return (Node *) test;
 }
 
-/* All events of a session that has a limit are up to its last one; it may be torn, and reach less.
+/*
+ * All events of a session that has a limit are up to its last one; it may be torn, and reach less.
  */
 static int
 end_column(const KnownView *view)

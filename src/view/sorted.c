@@ -76,6 +76,7 @@ struct SortedRows
 	SortedRow *rows;
 	int64 n;
 	int64 at;
+	int64 nplus;              /* of two stores: the rows of the first */
 	Tuplesortstate *spilling; /* or: PostgreSQL's */
 };
 
@@ -344,12 +345,16 @@ compare_keys(const SortedRow *a, const SortedRow *b, const SortedRows *sorted)
 	return result;
 }
 
+/* Rows of one group are in the order that they came in. */
 static inline int
 compare(const SortedRow *a, const SortedRow *b, const SortedRows *sorted)
 {
+	int result;
+
 	if (a->packed != b->packed)
 		return a->packed < b->packed ? -1 : 1;
-	return sorted->exact ? 0 : compare_keys(a, b, sorted);
+	result = sorted->exact ? 0 : compare_keys(a, b, sorted);
+	return result != 0 ? result : (a->row > b->row) - (a->row < b->row);
 }
 
 #define ST_SORT             order_rows
@@ -379,31 +384,42 @@ make_orders(const KnownView *view)
 	return orders;
 }
 
-/* False if rows are not at hand, or their first key is of a type that is not packed. */
+/* False if a key is not at hand. */
 static bool
-sort_in_memory(SortedRows *sorted, const KnownView *view, Tuplestorestate *rows,
-			   TupleTableSlot *slot)
+see_all(SortedRows *sorted, Tuplestorestate *rows, TupleTableSlot *slot)
 {
-	int64 n = 0;
+	while (tuplestore_gettupleslot(rows, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		slot_getsomeattrs(slot, sorted->nkeys);
+		if (!see(sorted, slot))
+			return false;
+		sorted->tuples[sorted->n++] = ((MinimalTupleTableSlot *) slot)->mintuple;
+	}
+	return true;
+}
+
+/* False if rows are not at hand, or their first key is of a type that is not packed. minus may be
+ * NULL. */
+static bool
+sort_in_memory(SortedRows *sorted, const KnownView *view, Tuplestorestate *plus,
+			   Tuplestorestate *minus, TupleTableSlot *slot)
+{
+	int64 n = tuplestore_tuple_count(plus) + (minus ? tuplestore_tuple_count(minus) : 0);
 
 	sorted->keys = palloc0(sizeof(PackedKey) * sorted->nkeys);
 	for (int i = 0; i < sorted->nkeys; i++)
 		sorted->keys[i].code = code_of(TupleDescAttr(sorted->desc, i));
-	sorted->n = tuplestore_tuple_count(rows);
-	if (!tuplestore_in_memory(rows) || sorted->keys[0].code == CODE_NONE ||
-		sorted->n > PG_UINT32_MAX)
+	if (!tuplestore_in_memory(plus) || (minus && !tuplestore_in_memory(minus)) ||
+		sorted->keys[0].code == CODE_NONE || n > PG_UINT32_MAX)
 		return false;
-	sorted->rows =
-		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SortedRow) * Max(sorted->n, 1));
-	sorted->tuples =
-		MemoryContextAllocHuge(CurrentMemoryContext, sizeof(MinimalTuple) * Max(sorted->n, 1));
-	while (tuplestore_gettupleslot(rows, true, false, slot))
-	{
-		slot_getsomeattrs(slot, sorted->nkeys);
-		if (!see(sorted, slot))
-			return false;
-		sorted->tuples[n++] = ((MinimalTupleTableSlot *) slot)->mintuple;
-	}
+	sorted->rows = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(SortedRow) * Max(n, 1));
+	sorted->tuples = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(MinimalTuple) * Max(n, 1));
+	if (!see_all(sorted, plus, slot))
+		return false;
+	sorted->nplus = sorted->n;
+	if (minus && !see_all(sorted, minus, slot))
+		return false;
 	Assert(n == sorted->n);
 	share_bits(sorted);
 	for (int64 i = 0; i < n; i++)
@@ -441,24 +457,52 @@ sort_spilling(const KnownView *view, Tuplestorestate *rows, TupleTableSlot *slot
 								  maintenance_work_mem, NULL, TUPLESORT_NONE);
 	tuplestore_rescan(rows);
 	while (tuplestore_gettupleslot(rows, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
 		tuplesort_puttupleslot(sorted, slot);
+	}
 	tuplesort_performsort(sorted);
 	return sorted;
 }
 
-SortedRows *
-sorted_begin(const KnownView *view, Tuplestorestate *rows, TupleTableSlot *slot)
+static SortedRows *
+new_sorted(const KnownView *view)
 {
 	SortedRows *sorted = palloc0(sizeof(SortedRows));
 
 	sorted->view = view;
 	sorted->desc = view->desc;
 	sorted->nkeys = view->row.nkeys;
+	return sorted;
+}
+
+SortedRows *
+sorted_begin(const KnownView *view, Tuplestorestate *rows, TupleTableSlot *slot)
+{
+	SortedRows *sorted = new_sorted(view);
+
 	tuplestore_rescan(rows);
-	if (!sort_in_memory(sorted, view, rows, slot))
+	if (!sort_in_memory(sorted, view, rows, NULL, slot))
 		sorted->spilling = sort_spilling(view, rows, slot);
 	ExecClearTuple(slot);
 	return sorted;
+}
+
+SortedRows *
+sorted_begin_both(const KnownView *view, Tuplestorestate *plus, Tuplestorestate *minus,
+				  TupleTableSlot *slot)
+{
+	SortedRows *sorted = new_sorted(view);
+	bool done;
+
+	tuplestore_rescan(plus);
+	tuplestore_rescan(minus);
+	done = sort_in_memory(sorted, view, plus, minus, slot);
+	ExecClearTuple(slot);
+	if (done)
+		return sorted;
+	sorted_end(sorted);
+	return NULL;
 }
 
 /* Rows lie anywhere, and so does what is known of where their groups are. */
@@ -489,6 +533,12 @@ sorted_next(SortedRows *sorted, TupleTableSlot *slot)
 	fetch_ahead(sorted);
 	ExecStoreMinimalTuple(sorted->tuples[sorted->rows[sorted->at++].row], slot, false);
 	return true;
+}
+
+bool
+sorted_is_minus(const SortedRows *sorted)
+{
+	return sorted->rows[sorted->at - 1].row >= sorted->nplus;
 }
 
 void

@@ -16,6 +16,14 @@ typedef struct SortedRows SortedRows;
 /* slot is of minimal tuples; rows must not change until the end. */
 extern SortedRows *sorted_begin(const KnownView *view, Tuplestorestate *rows, TupleTableSlot *slot);
 
+/* Of two stores together, of a group the rows of plus first. NULL: that cannot be done in memory.
+ */
+extern SortedRows *sorted_begin_both(const KnownView *view, Tuplestorestate *plus,
+									 Tuplestorestate *minus, TupleTableSlot *slot);
+
+/* Then: was the last row one of minus? */
+extern bool sorted_is_minus(const SortedRows *sorted);
+
 /* The next row; at the end false, and an empty slot. It is there until the next call. */
 extern bool sorted_next(SortedRows *sorted, TupleTableSlot *slot);
 extern void sorted_end(SortedRows *sorted);

@@ -145,18 +145,27 @@ equality_of(const KnownView *view, int i)
 	return name;
 }
 
+static char *
+column_list(const KnownView *view, int from, int to, const char *prefix)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = from; i < to; i++)
+		appendStringInfo(&sql, "%s%s%s", i > from ? ", " : "", prefix, view->columns[i].name);
+	return sql.data;
+}
+
 static void
 append_keys(StringInfo sql, const KnownView *view, const char *prefix)
 {
-	for (int i = 0; i < view->row.nkeys; i++)
-		appendStringInfo(sql, "%s%s%s", i ? ", " : "", prefix, view->columns[i].name);
+	appendStringInfoString(sql, column_list(view, 0, view->row.nkeys, prefix));
 }
 
 static void
 append_columns(StringInfo sql, const KnownView *view)
 {
-	for (int i = 0; i < view->ncolumns; i++)
-		appendStringInfo(sql, "%s%s", i ? ", " : "", view->columns[i].name);
+	appendStringInfoString(sql, column_list(view, 0, view->ncolumns, ""));
 }
 
 /* The columns of rows that take away what they hold; what cannot be taken away is NULL. */
@@ -179,10 +188,7 @@ append_negated(StringInfo sql, const KnownView *view)
 static void
 append_gathering(StringInfo sql, const KnownView *view)
 {
-	for (int i = 0; i < view->ncolumns; i++)
-		appendStringInfo(sql, "%s%s AS %s", i ? ", " : "",
-						 i < view->row.nkeys ? view->columns[i].name : gathered(view, i),
-						 view->columns[i].name);
+	appendStringInfoString(sql, statement_gathering(view, true));
 }
 
 /* Any order will do that is the same for all: bytes compare faster than words of a language. */
@@ -218,6 +224,7 @@ append_set(StringInfo sql, const KnownView *view, const char *from)
 						 view->columns[i].name, merged(view, i, "s.", from));
 }
 
+/* What the state's unique index is over. */
 static void
 append_conflict(StringInfo sql, const KnownView *view)
 {
@@ -226,7 +233,6 @@ append_conflict(StringInfo sql, const KnownView *view)
 		appendStringInfoString(sql, "(true)");
 	append_keys(sql, view, "");
 	appendStringInfoString(sql, ") DO UPDATE");
-	append_set(sql, view, "excluded.");
 }
 
 static void
@@ -278,11 +284,8 @@ generate_lock(const KnownView *view, bool plus, bool minus)
 		append_group_by(&sql, view, true);
 	else
 		appendStringInfoString(&sql, " LIMIT 1");
-	appendStringInfoString(&sql, " ON CONFLICT (");
-	if (view->row.nkeys == 0)
-		appendStringInfoString(&sql, "(true)");
-	append_keys(&sql, view, "");
-	appendStringInfoString(&sql, ") DO UPDATE SET _count = s._count");
+	append_conflict(&sql, view);
+	appendStringInfoString(&sql, " SET _count = s._count");
 	append_returning(&sql, view);
 	return sql.data;
 }
@@ -351,6 +354,7 @@ generate_fold(const KnownView *view, bool plus, bool minus, bool wanted, bool ga
 	else
 		append_group_by(&sql, view, true);
 	append_conflict(&sql, view);
+	append_set(&sql, view, "excluded.");
 	if (minus || wanted)
 		append_returning(&sql, view);
 	return sql.data;
@@ -387,9 +391,8 @@ generate_unsafe(const KnownView *view)
 	return sql.len > 0 ? sql.data : NULL;
 }
 
-/* max() and min() of PostgreSQL, where what comes may make up for what goes. */
-static bool
-is_extreme(const KnownColumn *column)
+bool
+statement_is_extreme(const KnownColumn *column)
 {
 	const char *name;
 
@@ -409,6 +412,19 @@ extreme_goes(const char *extreme, bool apart)
 	return psprintf("%1$s FILTER (WHERE NOT _comes) = %1$s", extreme);
 }
 
+char *
+generate_negation(const KnownView *view)
+{
+	StringInfoData sql;
+	char *unsafe = generate_unsafe(view);
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT ");
+	append_negated(&sql, view);
+	appendStringInfo(&sql, ", COALESCE(%s, false) FROM %s", unsafe ? unsafe : "false", view->state);
+	return sql.data;
+}
+
 /*
  * Groups that nothing goes from only gain. Neither is there anything to compute where the least of
  * what goes is not the least of all: either it was not the least of the group, or what comes is
@@ -426,7 +442,7 @@ generate_dirty(const KnownView *view, bool apart)
 	{
 		const KnownColumn *column = &view->columns[i];
 
-		if (column->kind->negate == NULL && is_extreme(column))
+		if (column->kind->negate == NULL && statement_is_extreme(column))
 			appendStringInfo(&sql, "%sCOALESCE(%s, false)", or,
 							 extreme_goes(gathered(view, i), apart));
 		else if (column->kind->negate == NULL)
@@ -485,19 +501,6 @@ append_whole(StringInfo sql, const KnownView *view, const char *condition, Fed f
 		append_group_by(sql, view, false);
 }
 
-/* ROW(a, b)::record: compared by record_eq, to which NULL equals NULL, and which hashes. */
-static char *
-key_record(const KnownView *view, const char *prefix)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	appendStringInfoString(&sql, "ROW(");
-	append_keys(&sql, view, prefix);
-	appendStringInfoString(&sql, ")::record");
-	return sql.data;
-}
-
 /*
  * The partial query is narrowed by each key alone, which reaches the target's indexes and
  * partitions; the join on all keys then picks the groups.
@@ -529,7 +532,8 @@ generate_recompute(const KnownView *view)
 	append_whole(&sql, view, condition.data, FED_NOT);
 	appendStringInfoString(&sql, ") AS w, " DIRTY_ROWS " AS d WHERE s.ctid = d._row");
 	if (view->row.nkeys > 0)
-		appendStringInfo(&sql, " AND %s = %s", key_record(view, "w."), key_record(view, "d."));
+		appendStringInfo(&sql, " AND %s = %s", statement_key_record(view, "w."),
+						 statement_key_record(view, "d."));
 	append_returning(&sql, view);
 	return sql.data;
 }
@@ -608,17 +612,6 @@ generate_shown(const KnownView *view, int i)
 
 /* ---- for other statements -------------------------------------------------------------------- */
 
-static char *
-column_list(const KnownView *view, int from, int to, const char *prefix)
-{
-	StringInfoData sql;
-
-	initStringInfo(&sql);
-	for (int i = from; i < to; i++)
-		appendStringInfo(&sql, "%s%s%s", i > from ? ", " : "", prefix, view->columns[i].name);
-	return sql.data;
-}
-
 char *
 statement_columns(const KnownView *view, const char *prefix)
 {
@@ -668,5 +661,5 @@ statement_order(const KnownView *view)
 char *
 statement_key_record(const KnownView *view, const char *prefix)
 {
-	return key_record(view, prefix);
+	return psprintf("ROW(%s)::record", statement_keys(view, prefix));
 }

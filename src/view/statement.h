@@ -9,7 +9,8 @@
 #include "lib/stringinfo.h"
 #include "view/known.h"
 
-/* Lists of columns, each behind the prefix ("d."; "" for none): all, keys, what is behind the keys.
+/*
+ * Lists of columns, each behind the prefix ("d."; "" for none): all, keys, what is behind the keys.
  */
 extern char *statement_columns(const KnownView *view, const char *prefix);
 extern char *statement_keys(const KnownView *view, const char *prefix);
@@ -21,7 +22,10 @@ extern char *statement_gathering(const KnownView *view, bool keys);
 /* " ORDER BY keys", the same for all writers. */
 extern char *statement_order(const KnownView *view);
 
-/* ROW(keys)::record, to which NULL equals NULL. */
+/* ROW(keys)::record: compared by record_eq, to which NULL equals NULL, and which hashes. */
 extern char *statement_key_record(const KnownView *view, const char *prefix);
+
+/* max() and min() of PostgreSQL, where what comes may make up for what goes. */
+extern bool statement_is_extreme(const KnownColumn *column);
 
 #endif

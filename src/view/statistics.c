@@ -97,6 +97,18 @@ statistics_add(Oid view, int64 folds, int64 rows, int64 microseconds)
 	LWLockRelease(lock);
 }
 
+void
+statistics_forget(Oid view)
+{
+	ViewKey key = {MyDatabaseId, view};
+
+	if (counts == NULL)
+		return;
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	(void) hash_search(counts, &key, HASH_REMOVE, NULL);
+	LWLockRelease(lock);
+}
+
 PG_FUNCTION_INFO_V1(telemetry_view_counts);
 Datum
 telemetry_view_counts(PG_FUNCTION_ARGS)

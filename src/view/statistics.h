@@ -14,4 +14,7 @@ extern void statistics_init(void);
 /* rows: partial rows that were folded, one for each group that a statement touched. */
 extern void statistics_add(Oid view, int64 folds, int64 rows, int64 microseconds);
 
+/* The view is dropped: its room is another's. Where that is rolled back it counts from 0 on. */
+extern void statistics_forget(Oid view);
+
 #endif

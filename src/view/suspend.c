@@ -183,7 +183,7 @@ telemetry_suspend(PG_FUNCTION_ARGS)
 						errhint("COMMIT first.")));
 	hold(tables_of(target));
 	if (suspension_exists(target))
-		ereport(NOTICE, (errmsg("they are suspended already")));
+		ereport(NOTICE, (errmsg("the continuous views are suspended already")));
 	else
 		change_rows(target, suspension_insert);
 	PG_RETURN_VOID();

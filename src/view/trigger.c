@@ -13,6 +13,7 @@
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "rewrite/rewriteHandler.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/snapmgr.h"
@@ -56,6 +57,13 @@ root_of(Oid relation)
 }
 
 /* ---- making and dropping --------------------------------------------------------------------- */
+
+void
+wait_for_writers(Oid relation)
+{
+	LockRelationOid(relation, ShareRowExclusiveLock);
+	(void) find_all_inheritors(relation, ShareRowExclusiveLock, NULL);
+}
 
 static bool
 is_for_replica(const char *trigger)
@@ -151,6 +159,16 @@ trigger_is_ours(const char *name)
 }
 
 static void
+report_mode(Relation relation, const char *name)
+{
+	ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					errmsg("trigger %s of table \"%s\" is not as the continuous views need it",
+						   name, RelationGetRelationName(relation)),
+					errhint("ALTER TABLE %s ENABLE %sTRIGGER %s.",
+							qualified_name(RelationGetRelid(relation)), way_of(name), name)));
+}
+
+static void
 check_one(Relation relation)
 {
 	TriggerDesc *desc = relation->trigdesc;
@@ -163,13 +181,7 @@ check_one(Relation relation)
 		if (!trigger_is_ours(trigger->tgname))
 			continue;
 		if (trigger->tgenabled != mode_of(trigger->tgname))
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("trigger %s of table \"%s\" is not as the continuous views need it",
-							trigger->tgname, RelationGetRelationName(relation)),
-					 errhint("ALTER TABLE %s ENABLE %sTRIGGER %s.",
-							 qualified_name(RelationGetRelid(relation)), way_of(trigger->tgname),
-							 trigger->tgname)));
+			report_mode(relation, pstrdup(trigger->tgname));
 		found++;
 	}
 	if (found < (int) lengthof(triggers))
@@ -416,6 +428,7 @@ with_generated_columns(Relation relation, Tuplestorestate *rows)
 	tuplestore_rescan(rows);
 	while (tuplestore_gettupleslot(rows, true, false, row))
 	{
+		CHECK_FOR_INTERRUPTS();
 		generate_values(states, GetPerTupleExprContext(estate), row, copy);
 		tuplestore_puttupleslot(complete, copy);
 		ResetPerTupleExprContext(estate);

@@ -73,7 +73,8 @@ columns_read(const KnownView *child, int natts)
 	{
 		const RangeTblEntry *rte = lfirst(cell);
 
-		/* Beside the relation that is followed it may be looked up in once more: that is another.
+		/*
+		 * Beside the relation that is followed it may be looked up in once more: that is another.
 		 */
 		if (rte->rtekind == RTE_RELATION && rte->relid == child->row.target)
 		{
@@ -251,6 +252,8 @@ typedef struct InStep
 	int8 *differs; /* of each column of the two at hand; -1: not compared yet */
 	List *children;
 	ChangedRows *rows; /* of each child */
+	int64 gone;        /* rows that were met on one side alone */
+	int64 come;
 } InStep;
 
 static bool
@@ -306,16 +309,18 @@ next(Tuplestorestate *rows, TupleTableSlot *slot)
 
 /* The row at hand goes to the children that it is another for. */
 static void
-tell(InStep *step, bool old, bool new)
+tell(InStep *step, bool was, bool is)
 {
 	memset(step->differs, -1, step->desc->natts);
+	step->gone += was && !is;
+	step->come += is && !was;
 	for (int i = 0; i < list_length(step->children); i++)
 	{
-		if (old && new &&same_for(step, list_nth(step->children, i)))
+		if (was && is && same_for(step, list_nth(step->children, i)))
 			continue;
-		if (old)
+		if (was)
 			tuplestore_puttupleslot(step->rows[i].old, step->old);
-		if (new)
+		if (is)
 			tuplestore_puttupleslot(step->rows[i].new, step->new);
 	}
 }
@@ -358,7 +363,7 @@ know_columns(KnownView *child, int natts)
 }
 
 ChangedRows *
-unchanged_leave_out(const KnownView *view, List *children, const ChangedRows *all)
+unchanged_leave_out(const KnownView *view, List *children, const ChangedRows *all, bool apart)
 {
 	Relation target = table_open(view->row.view, AccessShareLock);
 	InStep step = {.desc = RelationGetDescr(target), .keys = view->public_keys};
@@ -379,10 +384,12 @@ unchanged_leave_out(const KnownView *view, List *children, const ChangedRows *al
 	}
 	if (step.keys)
 		go_in_step(&step, all->old, all->new);
+	/* Each was met beside what it has become: another could only happen to look the same. */
+	if (step.keys && apart && (step.gone == 0 || step.come == 0))
+		children = NIL;
 	foreach (cell, children)
 	{
 		ChangedRows *rows = &step.rows[foreach_current_index(cell)];
-
 		ChangedRows met = *rows;
 
 		if (tuplestore_tuple_count(met.old) == 0 || tuplestore_tuple_count(met.new) == 0)

@@ -47,7 +47,8 @@
 #include "view/sorted.h"
 #include "view/upsert_internal.h"
 
-/* After so many groups in a row that were new, the next is inserted without a look for it. */
+/* After so many groups in a row that were new, be it over several folds, the next is inserted
+ * without a look for it in the index. */
 #define NEW_IN_A_ROW 32
 
 /* ---- whether it can be done, and by what expressions ----------------------------------------- */
@@ -236,12 +237,14 @@ begin(Upsert *upsert)
 	ExprContext *context = GetPerTupleExprContext(estate);
 
 	upsert->command = GetCurrentCommandId(true);
+	upsert->all_new = true;
 	upsert->old = ExecInitExtraTupleSlot(estate, desc, &TTSOpsBufferHeapTuple);
 	upsert->delta = ExecInitExtraTupleSlot(estate, upsert->view->desc, &TTSOpsMinimalTuple);
 	upsert->merge =
 		ExecBuildProjectionInfo(upsert->view->merges, context,
 								ExecInitExtraTupleSlot(estate, desc, &TTSOpsVirtual), NULL, NULL);
 	upsert->nblocks = RelationGetNumberOfBlocks(upsert->state);
+	upsert->new_in_a_row = upsert->view->new_in_a_row;
 	CheckCmdReplicaIdentity(upsert->state, CMD_UPDATE);
 	look_anew(upsert);
 }
@@ -334,11 +337,36 @@ lock(Upsert *upsert, ItemPointerData row, bool *moved)
 	return result;
 }
 
+bool
+upsert_is_empty(const Upsert *upsert, TupleTableSlot *row)
+{
+	bool isnull;
+
+	return upsert->rules && upsert->rules->takes_away &&
+		   DatumGetInt64(slot_getattr(row, upsert->view->count + 1, &isnull)) == 0;
+}
+
+/* The row that old holds is written as this one; or goes, if that is a group without rows. */
+static TM_Result
+write_row(Upsert *upsert, TupleTableSlot *row)
+{
+	TM_FailureData failure;
+	TM_Result result;
+
+	if (upsert_is_empty(upsert, row))
+		return table_tuple_delete(upsert->state, &upsert->old->tts_tid, upsert->command,
+								  upsert->snapshot, InvalidSnapshot, true, &failure, false);
+	result = compat_update_row(upsert->rri, upsert->estate, &upsert->old->tts_tid, row,
+							   upsert->command, upsert->snapshot, &failure);
+	if (result == TM_Ok)
+		located_keep(upsert->view, upsert->hash, &row->tts_tid);
+	return result;
+}
+
 /* The row that old holds becomes what it and the delta give. Others may have changed it since. */
 static TM_Result
 update(Upsert *upsert)
 {
-	TM_FailureData failure;
 	TM_Result result = TM_Ok;
 	TupleTableSlot *row;
 
@@ -352,10 +380,7 @@ update(Upsert *upsert)
 				return result;
 		}
 	if (row)
-		result = compat_update_row(upsert->rri, upsert->estate, &upsert->old->tts_tid, row,
-								   upsert->command, upsert->snapshot, &failure);
-	if (result == TM_Ok && row)
-		located_keep(upsert->view, upsert->hash, &row->tts_tid);
+		result = write_row(upsert, row);
 	if (result == TM_Ok && upsert->rules)
 		upsert->rules->done(upsert, row);
 	return result;
@@ -427,7 +452,8 @@ insert(Upsert *upsert, TupleTableSlot *row)
 	return true;
 }
 
-/* The row that is in the way of an insertion, once its transaction is over. False: there is none.
+/*
+ * The row that is in the way of an insertion, once its transaction is over. False: there is none.
  */
 static bool
 update_in_the_way(Upsert *upsert, TupleTableSlot *row)
@@ -456,6 +482,27 @@ is_in_use(const Upsert *upsert)
 		   TransactionIdIsInProgress(other);
 }
 
+/*
+ * Not where groups keep being new, unless this session knows better. What takes away has to find
+ * the group, or else that there is nothing to be taken.
+ */
+static bool
+is_looked_for(const Upsert *upsert)
+{
+	ItemPointerData row;
+
+	return upsert->new_in_a_row < NEW_IN_A_ROW || (upsert->rules && upsert->rules->takes_away) ||
+		   located_find(upsert->view, upsert->hash, &row);
+}
+
+static void
+no_new_one(Upsert *upsert)
+{
+	upsert->new_in_a_row = 0;
+	upsert->all_new = false;
+	release_token(upsert);
+}
+
 static void
 merge_delta(Upsert *upsert)
 {
@@ -465,11 +512,12 @@ merge_delta(Upsert *upsert)
 		TupleTableSlot *fresh;
 
 		CHECK_FOR_INTERRUPTS();
-		if (upsert->new_in_a_row < NEW_IN_A_ROW && find(upsert))
+		if (is_looked_for(upsert) && find(upsert))
 		{
-			TM_Result result = is_in_use(upsert) ? TM_Updated : update(upsert);
+			TM_Result result;
 
-			upsert->new_in_a_row = 0;
+			no_new_one(upsert);
+			result = is_in_use(upsert) ? TM_Updated : update(upsert);
 			if (result == TM_Ok ||
 				(result == TM_Updated && lock_and_update(upsert, upsert->old->tts_tid)))
 				return;
@@ -482,6 +530,9 @@ merge_delta(Upsert *upsert)
 		/* What was found before, and is gone by now, may still stand there. */
 		ExecClearTuple(upsert->old);
 		fresh = upsert->rules ? upsert->rules->fresh(upsert) : upsert->delta;
+		/* All that came went, too. */
+		if (upsert_is_empty(upsert, fresh))
+			return;
 		if (insert(upsert, fresh))
 		{
 			upsert->new_in_a_row++;
@@ -489,7 +540,7 @@ merge_delta(Upsert *upsert)
 				tuplestore_puttupleslot(upsert->inserted, fresh);
 			return;
 		}
-		upsert->new_in_a_row = 0;
+		no_new_one(upsert);
 		if (update_in_the_way(upsert, fresh))
 			return;
 	}
@@ -638,6 +689,8 @@ void
 upsert_end(Upsert *upsert)
 {
 	release_token(upsert);
+	/* Of groups that are new every time but for some, each fold's first would be in the way. */
+	upsert->view->new_in_a_row = upsert->all_new ? Min(upsert->new_in_a_row, NEW_IN_A_ROW) : 0;
 	if (upsert->at)
 		FreeBulkInsertState(upsert->at);
 	if (upsert->scan)

@@ -20,6 +20,8 @@ typedef struct UpsertRules
 	TupleTableSlot *(*fresh)(Upsert *upsert);
 	/* It was done: old became row; NULL: it was locked. Or (old is empty) row was inserted. */
 	void (*done)(Upsert *upsert, TupleTableSlot *row);
+	/* Deltas may take away all rows of a group, which goes then: see upsert_is_empty(). */
+	bool takes_away;
 } UpsertRules;
 
 struct Upsert
@@ -41,6 +43,7 @@ struct Upsert
 	ProjectionInfo *merge;     /* of old and delta */
 	Tuplestorestate *inserted; /* gets the rows of new groups; or NULL */
 	int new_in_a_row;
+	bool all_new;                   /* no group of this fold was there */
 	uint32 token;                   /* of speculative insertions; 0: none is held */
 	struct BulkInsertStateData *at; /* the page that new rows go to; NULL: not known */
 	uint32 hash;                    /* of delta's keys */
@@ -52,6 +55,9 @@ extern void upsert_end(Upsert *upsert);
 
 /* What merging the two gives, as a row of the state; for a moment. */
 extern TupleTableSlot *upsert_merged(Upsert *upsert, TupleTableSlot *one, TupleTableSlot *other);
+
+/* A row as which nothing is written: that of a group that has no rows any more. */
+extern bool upsert_is_empty(const Upsert *upsert, TupleTableSlot *row);
 
 /* The row of delta, which must be ordered as sorted rows are. */
 extern void upsert_take(Upsert *upsert);

@@ -13,6 +13,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/view.h"
 #include "commands/defrem.h"
+#include "commands/extension.h"
 #include "commands/tablecmds.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -21,13 +22,16 @@
 #include "storage/lmgr.h"
 #include "tcop/utility.h"
 #include "utils/acl.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "view/build.h"
 #include "view/collect.h"
 #include "view/create.h"
 #include "view/known.h"
 #include "view/partition.h"
 #include "view/renamed.h"
+#include "view/replaced.h"
 #include "view/suspend.h"
 #include "view/trigger.h"
 #include "view/utility.h"
@@ -74,22 +78,74 @@ continuous(RangeVar *name)
 	return view_by_oid(relation, CurrentMemoryContext);
 }
 
+/* The table that a view follows in the end. */
+static Oid
+table_of(Oid view)
+{
+	ViewRow *row;
+
+	while ((row = view_by_oid(view, CurrentMemoryContext)) != NULL)
+		view = row->target;
+	return view;
+}
+
+/*
+ * To tell the views over one of a change a writer opens it, with the table in use. So who drops
+ * such views or gives them away waits for the writers first; of others he waits when he has the
+ * view.
+ */
+static void
+writers_first(const List *rows)
+{
+	List *waited = NIL;
+	ListCell *cell;
+
+	foreach (cell, rows)
+	{
+		const ViewRow *row = lfirst(cell);
+
+		if (row == NULL || !compat_table_owner(row->view, GetUserId()) ||
+			view_all(row->view, CurrentMemoryContext) == NIL)
+			continue;
+		/* Builds take views before tables. */
+		build_exclude(row->view);
+		waited = lappend_oid(waited, row->view);
+	}
+	foreach (cell, waited)
+		wait_for_writers(table_of(lfirst_oid(cell)));
+}
+
 /* ---- DROP ------------------------------------------------------------------------------------ */
 
-/* DROP MATERIALIZED VIEW a, b: those that are continuous are dropped as the views they are. */
+/*
+ * DROP MATERIALIZED VIEW a, b: those that are continuous are dropped as the views they are. To DROP
+ * VIEW all are.
+ */
 static void
-drop_views(Utility *utility)
+drop_views(Utility *utility, ObjectType kind)
 {
 	DropStmt *all = (DropStmt *) writable(utility);
 	List *plain = NIL;
 	List *ours = NIL;
+	List *rows = NIL;
 	ListCell *cell;
 
 	foreach (cell, all->objects)
-		if (continuous(makeRangeVarFromNameList(lfirst(cell))))
+	{
+		ViewRow *row = continuous(makeRangeVarFromNameList(lfirst(cell)));
+
+		if (row)
 			ours = lappend(ours, lfirst(cell));
 		else
 			plain = lappend(plain, lfirst(cell));
+		rows = lappend(rows, row);
+	}
+	writers_first(rows);
+	if (kind == OBJECT_VIEW)
+	{
+		run(utility);
+		return;
+	}
 	if (plain != NIL)
 	{
 		all->objects = plain;
@@ -103,6 +159,28 @@ drop_views(Utility *utility)
 		drop->objects = ours;
 		run(utility);
 	}
+}
+
+/* DROP SCHEMA ... CASCADE */
+static void
+drop_schemas(Utility *utility)
+{
+	DropStmt *drop = (DropStmt *) utility->statement->utilityStmt;
+	List *schemas = NIL;
+	List *rows = NIL;
+	ListCell *cell;
+
+	foreach (cell, drop->objects)
+		schemas = lappend_oid(schemas, get_namespace_oid(strVal(lfirst(cell)), true));
+	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+	{
+		ViewRow *row = lfirst(cell);
+
+		if (list_member_oid(schemas, get_rel_namespace(row->view)))
+			rows = lappend(rows, row);
+	}
+	writers_first(rows);
+	run(utility);
 }
 
 static void
@@ -209,7 +287,10 @@ create_trigger(Utility *utility)
 
 /* ---- ALTER ----------------------------------------------------------------------------------- */
 
-/* The parts belong to whom the view belongs. */
+/*
+ * The parts belong to whom the view belongs. Who has written into the table has yet to fold, as the
+ * owner that there was.
+ */
 static void
 follow_owner(Oid view)
 {
@@ -221,6 +302,8 @@ follow_owner(Oid view)
 		return;
 	CommandCounterIncrement();
 	owner = owner_of(view);
+	if (owner != owner_of(row->state))
+		wait_for_writers(table_of(view));
 	view_give_parts(row, owner);
 	foreach (cell, view_helpers(row, CurrentMemoryContext))
 		view_give_parts(lfirst(cell), owner);
@@ -425,6 +508,37 @@ refuse_invoker(const AlterTableStmt *alter)
 	}
 }
 
+/* Values of a row type, of a table or of none, have a column more, or one less. */
+static void
+note_row_type(const AlterTableStmt *alter, Oid relation)
+{
+	bool added = false;
+	bool dropped = false;
+	Oid type = get_rel_type_id(relation);
+	ListCell *cell;
+
+	foreach (cell, alter->cmds)
+	{
+		const AlterTableCmd *command = lfirst(cell);
+
+		added = added || command->subtype == AT_AddColumn;
+		dropped = dropped || command->subtype == AT_DropColumn;
+	}
+	if (!OidIsValid(type) || !(added || dropped))
+		return;
+	CommandCounterIncrement();
+	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+	{
+		const ViewRow *row = lfirst(cell);
+
+		if (replaced_matters(row, type, dropped))
+			mark_stale(row->target, row,
+					   psprintf("values that it keeps, of type %s, have other columns",
+								format_type_be(type)),
+					   true);
+	}
+}
+
 static void
 alter_table(Utility *utility)
 {
@@ -439,6 +553,9 @@ alter_table(Utility *utility)
 		if (alter->objtype == OBJECT_MATVIEW)
 			alter->objtype = OBJECT_VIEW;
 		refuse_invoker(alter);
+		foreach (cell, alter->cmds)
+			if (((AlterTableCmd *) lfirst(cell))->subtype == AT_ChangeOwner)
+				writers_first(list_make1(view_by_oid(relation, CurrentMemoryContext)));
 		run(utility);
 		follow_owner(relation);
 	}
@@ -455,6 +572,9 @@ alter_table(Utility *utility)
 		alter_followed(utility, relation);
 	else
 		run(utility);
+	if (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ||
+		kind == RELKIND_COMPOSITE_TYPE)
+		note_row_type(alter, relation);
 }
 
 static void
@@ -628,6 +748,33 @@ alter_enum(Utility *utility)
 	}
 }
 
+/* CREATE OR REPLACE, or ALTER: what views hold was computed by what the function was before. */
+static void
+change_function(Utility *utility)
+{
+	/* Our own script may come before the tables are as we know them. */
+	bool is_ours =
+		creating_extension && CurrentExtensionObject == get_extension_oid("telemetry", true);
+	List *remembered = is_ours ? NIL : replaced_remember();
+	ListCell *cell;
+
+	run(utility);
+	if (remembered == NIL)
+		return;
+	CommandCounterIncrement();
+	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+	{
+		const ViewRow *row = lfirst(cell);
+		Oid function = replaced_function(row, remembered);
+
+		if (OidIsValid(function))
+			mark_stale(row->target, row,
+					   psprintf("function %s, which it calls, was changed",
+								format_procedure_qualified(function)),
+					   true);
+	}
+}
+
 static void
 dispatch(Utility *utility)
 {
@@ -636,7 +783,7 @@ dispatch(Utility *utility)
 	switch (nodeTag(node))
 	{
 		case T_CreateTableAsStmt:
-			if (((CreateTableAsStmt *) node)->objtype == OBJECT_MATVIEW)
+			if (((CreateTableAsStmt *) node)->into->options != NIL)
 			{
 				CreateTableAsStmt *create = (CreateTableAsStmt *) writable(utility);
 
@@ -657,8 +804,11 @@ dispatch(Utility *utility)
 			break;
 		case T_DropStmt:
 			view_repair();
-			if (((DropStmt *) node)->removeType == OBJECT_MATVIEW)
-				drop_views(utility);
+			if (((DropStmt *) node)->removeType == OBJECT_MATVIEW ||
+				((DropStmt *) node)->removeType == OBJECT_VIEW)
+				drop_views(utility, ((DropStmt *) node)->removeType);
+			else if (((DropStmt *) node)->removeType == OBJECT_SCHEMA)
+				drop_schemas(utility);
 			else if (((DropStmt *) node)->removeType == OBJECT_TABLE)
 				drop_tables(utility);
 			else if (((DropStmt *) node)->removeType == OBJECT_TRIGGER)
@@ -677,6 +827,21 @@ dispatch(Utility *utility)
 		case T_AlterEnumStmt:
 			alter_enum(utility);
 			break;
+		case T_CreateFunctionStmt:
+			if (((CreateFunctionStmt *) node)->replace)
+				change_function(utility);
+			else
+				run(utility);
+			break;
+		case T_DefineStmt:
+			if (((DefineStmt *) node)->replace)
+				change_function(utility);
+			else
+				run(utility);
+			break;
+		case T_AlterFunctionStmt:
+			change_function(utility);
+			break;
 		case T_IndexStmt:
 			create_index(utility);
 			break;
@@ -687,6 +852,7 @@ dispatch(Utility *utility)
 			create_rule(utility);
 			break;
 		case T_ViewStmt:
+			refuse_continuous(((ViewStmt *) node)->options);
 			replace_view(utility);
 			break;
 		case T_RenameStmt:

@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/name.h"
@@ -19,16 +20,19 @@
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "utils/typcache.h"
 #include "view/distinct.h"
 #include "view/fold.h"
 #include "view/generate.h"
 #include "view/known.h"
 #include "view/pending.h"
 
-/* Sums of floats that PostgreSQL itself makes depend on the rows' order: the exact states do not.
+/*
+ * Sums of floats that PostgreSQL itself makes depend on the rows' order: the exact states do not.
  */
 static bool
 has_exact_floats(const KnownView *view)
@@ -48,6 +52,33 @@ has_expired(const KnownView *view)
 	return SPI_processed > 0;
 }
 
+/* Of types that nothing is equal in (json, point), the texts are compared. */
+static const char *
+comparable_as(Oid type)
+{
+	return OidIsValid(lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr) ? "" : "::pg_catalog.text";
+}
+
+/* The columns of a view, as they compare. */
+static char *
+comparable_columns(Oid oid)
+{
+	Relation relation = table_open(oid, AccessShareLock);
+	TupleDesc desc = RelationGetDescr(relation);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = 0; i < desc->natts; i++)
+	{
+		const char *name = quote_identifier(NameStr(TupleDescAttr(desc, i)->attname));
+
+		appendStringInfo(&sql, "%s%s%s AS %s", i > 0 ? ", " : "", name,
+						 comparable_as(TupleDescAttr(desc, i)->atttypid), name);
+	}
+	table_close(relation, AccessShareLock);
+	return sql.data;
+}
+
 /*
  * What users read, by its query and not by the view's name: the owner may lack USAGE on the schema
  * that others put the view into.
@@ -61,7 +92,7 @@ public_query(const KnownView *view)
 
 	if (length > 0 && query[length - 1] == ';')
 		query[length - 1] = '\0';
-	return psprintf("SELECT * FROM (%s) AS p", query);
+	return psprintf("SELECT %s FROM (%s) AS p", comparable_columns(view->row.view), query);
 }
 
 /*
@@ -82,8 +113,9 @@ comparable(const KnownView *view, const char *rows)
 		bool sum = column->kind && strstr(column->kind->name, "sum_") != NULL &&
 				   strcmp(column->kind->name, "sum_float8") != 0;
 
-		appendStringInfo(&sql, sum ? "%sCOALESCE(%s, '0') AS %s" : "%s%s AS %s", i > 0 ? ", " : "",
-						 generate_shown(view, i), column->name);
+		appendStringInfo(&sql, sum ? "%sCOALESCE(%s, '0')%s AS %s" : "%s%s%s AS %s",
+						 i > 0 ? ", " : "", generate_shown(view, i),
+						 comparable_as(TupleDescAttr(view->desc, i)->atttypid), column->name);
 	}
 	appendStringInfo(&sql, " FROM (%s) AS c", rows);
 	return sql.data;
@@ -115,12 +147,13 @@ within(const Range *range, const KnownView *part, const char *rows)
 					range->open[1] ? "" : " < $2");
 }
 
+/* A whole row is v.*, since a column may bear the name v. */
 static void
 append_difference(StringInfo sql, const char *kept, const char *whole)
 {
 	appendStringInfo(sql,
-					 "%3$sSELECT 'view', to_jsonb(v) FROM ((%1$s) EXCEPT ALL (%2$s)) AS v UNION "
-					 "ALL SELECT 'query', to_jsonb(q) FROM ((%2$s) EXCEPT ALL (%1$s)) AS q",
+					 "%3$sSELECT 'view', to_jsonb(v.*) FROM ((%1$s) EXCEPT ALL (%2$s)) AS v UNION "
+					 "ALL SELECT 'query', to_jsonb(q.*) FROM ((%2$s) EXCEPT ALL (%1$s)) AS q",
 					 kept, whole, sql->len > 0 ? " UNION ALL " : "");
 }
 
@@ -141,7 +174,8 @@ comparison(const KnownView *view, const Range *range)
 	else
 	{
 		one = public_query(view);
-		other = psprintf("SELECT * FROM %s", qualified_name(view->row.definition));
+		other = psprintf("SELECT %s FROM %s", comparable_columns(view->row.definition),
+						 qualified_name(view->row.definition));
 	}
 	initStringInfo(&sql);
 	append_difference(&sql, one, other);

@@ -6,6 +6,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_tablespace.h"
+#include "commands/defrem.h"
 #include "commands/tablespace.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -17,9 +18,7 @@
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 
-#define STATE_SCHEMA "telemetry_state"
-
-/* Which column of what the view reads it shows as one of its own; NULL: it has none of the name. */
+/* A view whose columns a statement names, and its query over what it reads. */
 typedef struct Columns
 {
 	const ViewRow *row;
@@ -53,7 +52,8 @@ view_index_check(const ViewRow *row, const IndexStmt *index)
 	check_tablespace(index);
 }
 
-/* The state's name of a column; one that is not the view's is left, for PostgreSQL to complain of.
+/*
+ * The state's name of a column; one that is not the view's is left, for PostgreSQL to complain of.
  */
 static char *
 state_name(const Columns *columns, char *name)
@@ -126,7 +126,8 @@ view_index_on(const ViewRow *row, Oid table, const IndexStmt *index, const char 
 	rename_elements(statement->indexIncludingParams, &columns);
 	(void) rename_columns(statement->whereClause, &columns);
 	table_close(view, AccessShareLock);
-	/* As PostgreSQL will: a literal may run a domain's constraint, which is to be done as the user.
+	/*
+	 * As PostgreSQL will: a literal may run a domain's constraint, which is to be done as the user.
 	 */
 	LockRelationOid(table, ShareLock);
 	return transformIndexStmt(table, statement, text);
@@ -143,7 +144,7 @@ is_of_state(const char *name)
 char *
 view_index_of_earlier(const char *name)
 {
-	return psprintf("%.50s_earlier", name);
+	return makeObjectName(name, NULL, "earlier");
 }
 
 List *

@@ -396,7 +396,7 @@ may_be_renamed(const IngestWorker *worker, const Writing *writing)
 static void
 recover(IngestWorker *worker, Writing *writing, ErrorData *error)
 {
-	if (sqlstate_is_data_error(error->sqlerrcode) && !writing->bad_data)
+	if (error_is_of_data(error) && !writing->bad_data)
 	{
 		writing->bad_data = true;
 		writing->careful = true;
@@ -490,7 +490,11 @@ batch_commit(IngestWorker *worker)
 		if (error == NULL && writing.too_many_dead)
 			ingest_worker_leave(worker);
 		if (error && writing.done == writing.n && writing.n == 0)
-			return; /* offsets alone: the next batch takes them along */
+		{
+			/* Offsets alone: the next batch takes them along. */
+			MemoryContextSwitchTo(worker->context);
+			return;
+		}
 	} while (writing.done < writing.n);
 	ingest_forget(worker->ingest);
 	report_batch(worker, &writing, started);

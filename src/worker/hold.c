@@ -193,6 +193,35 @@ run_held(Oid database, ProcessUtility_hook_type next, PlannedStmt *pstmt, const 
 	hold_end(0, PointerGetDatum(&hold));
 }
 
+/*
+ * What may let a database's workers run again that could not: a change of a pipeline that was
+ * prepared and is committed now, or the database is open to connections again, of which the
+ * launcher, who forgot it meanwhile, hears from nobody else.
+ */
+static bool
+may_reopen(Node *statement)
+{
+	return worker_shared && (IsA(statement, AlterDatabaseStmt) ||
+							 (IsA(statement, TransactionStmt) &&
+							  ((TransactionStmt *) statement)->kind == TRANS_STMT_COMMIT_PREPARED));
+}
+
+static void
+look_again(Node *statement)
+{
+	Oid database;
+
+	if (IsA(statement, TransactionStmt))
+	{
+		if (worker_shared->prepared)
+			shared_request_database(MyDatabaseId);
+		return;
+	}
+	database = get_database_oid(((AlterDatabaseStmt *) statement)->dbname, true);
+	if (OidIsValid(database))
+		worker_wake_database_at_commit(database);
+}
+
 static void
 hold_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 			 ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *queryEnv,
@@ -203,6 +232,7 @@ hold_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 	Oid database = worker_shared ? wanted_database(pstmt->utilityStmt) : InvalidOid;
 	bool drops_extension = IsA(pstmt->utilityStmt, DropStmt) &&
 						   ((DropStmt *) pstmt->utilityStmt)->removeType == OBJECT_EXTENSION;
+	bool reopens = may_reopen(pstmt->utilityStmt);
 
 	if (!OidIsValid(database))
 	{
@@ -210,6 +240,8 @@ hold_utility(PlannedStmt *pstmt, const char *queryString, bool readOnlyTree,
 		/* It may have been ours: then the workers have to go. */
 		if (drops_extension)
 			worker_wake_at_commit();
+		if (reopens)
+			look_again(pstmt->utilityStmt);
 		return;
 	}
 	run_held(database, next, pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc);

@@ -34,6 +34,9 @@
 /* Most events taken from librdkafka in one call: bounds the time between two looks at signals. */
 #define POLL_EVENTS 2000
 
+/* So much of the time that a batch took, the next may wait to be filled from a backlog. */
+#define PART_OF_BATCH 4
+
 PGDLLEXPORT void telemetry_ingest_main(Datum arg) pg_attribute_noreturn();
 
 static IngestWorker worker;
@@ -183,30 +186,8 @@ ingest_worker_fingerprint(const Source *source, MemoryContext context)
 	return text.data;
 }
 
-/* Settings under which everything of this process runs, whatever the server's or role's are. */
-static void
-pin_settings(void)
-{
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"TimeZone", "UTC"},
-		{"DateStyle", "ISO, YMD"},
-		{"IntervalStyle", "postgres"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_deferrable", "off"},
-		{"row_security", "on"},
-		{"statement_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		/* A lock on the target shows in stat_pipeline, and the batch is tried again. */
-		{"lock_timeout", "10s"},
-		{"session_replication_role", "origin"},
-		{"client_min_messages", "error"},
-	};
-
-	for (size_t i = 0; i < lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-}
+/* A lock on the target shows in stat_pipeline, and the batch is tried again. */
+#define LOCK_TIMEOUT "10s"
 
 /*
  * The rows of a batch are kept for the views over its target, and sorted into sessions. They are
@@ -338,14 +319,29 @@ take_events(void)
 	return n;
 }
 
+/*
+ * Of a backlog a batch gets all that it may hold: much of what it costs is by group of a view, not
+ * by row. What is known to be there is waited for, up to a part of the time that the last batch
+ * took to write; that late its messages are in any case.
+ */
+static bool
+is_worth_waiting(Moment now)
+{
+	const Batch *batch = &worker.batch;
+
+	return now < batch->deadline + worker.slot->batch_us / PART_OF_BATCH &&
+		   positions_behind(&worker) >= worker.pipeline->batch_rows - batch->nevents;
+}
+
 static bool
 batch_is_full(Moment now)
 {
 	const Batch *batch = &worker.batch;
 
-	return batch->nevents >= worker.pipeline->batch_rows ||
-		   batch->bytes >= (int64) telemetry_batch_memory * 1024 ||
-		   (batch->nevents > 0 && now >= batch->deadline);
+	if (batch->nevents >= worker.pipeline->batch_rows ||
+		batch->bytes >= (int64) telemetry_batch_memory * 1024)
+		return true;
+	return batch->nevents > 0 && now >= batch->deadline && !is_worth_waiting(now);
 }
 
 /* Fills a batch, or gives up when chores are due. No transaction is open. */
@@ -480,7 +476,7 @@ telemetry_ingest_main(Datum arg)
 	if (shared_is_held(worker.slot->database))
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(worker.slot->database, InvalidOid, 0);
-	pin_settings();
+	process_pin_settings(LOCK_TIMEOUT);
 	raise_work_mem();
 	pgstat_report_appname(MyBgworkerEntry->bgw_name);
 

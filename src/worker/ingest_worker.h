@@ -28,6 +28,7 @@ typedef struct Partition
 	bool at_end;       /* read to the end, as far as heard */
 	bool idle;
 	Moment ahead_since;          /* since when brokers say that the log ends before next; 0: no */
+	Moment missing_since;        /* since when the topic has fewer partitions; 0: no */
 	Moment heard_at;             /* when the last message came, or the worker started */
 	TimestampTz last_message_at; /* the same, to be shown */
 	int64 error_offset;          /* where a partition error was seen last */
@@ -56,6 +57,7 @@ typedef struct IngestWorker
 	char *cluster_id;
 	Partition *partitions;
 	int npartitions;
+	int topic_partitions; /* of the whole topic, as last heard; 0: not yet */
 	Batch batch;
 	uint32 changes_seen;
 	int dead_in_a_row;
@@ -83,6 +85,9 @@ extern bool positions_accept(IngestWorker *worker, KafkaEvent *event);
 /* True if some partition's position is ahead of what is stored. */
 extern bool positions_moved(const IngestWorker *worker);
 
+/* Messages that are there behind those taken, as far as it was heard a second ago. */
+extern int64 positions_behind(const IngestWorker *worker);
+
 /* Live figures for stat_partition, idleness: about once a second. */
 extern void positions_report(IngestWorker *worker);
 
@@ -99,7 +104,8 @@ extern void batch_commit(IngestWorker *worker);
 
 /* ---- ingest_worker.c ---- */
 
-/* Ends the worker quietly if it shall stop or its pipeline has changed. Not inside a transaction.
+/*
+ * Ends the worker quietly if it shall stop or its pipeline has changed. Not inside a transaction.
  */
 extern void ingest_worker_check(IngestWorker *worker);
 

@@ -10,15 +10,22 @@
 #include "worker/shared.h"
 #include "worker/worker.h"
 
-static bool wake_pending = false;
+static List *wake_pending = NIL; /* databases; in TopTransactionContext */
 
 static void
 wake_callback(XactEvent event, void *arg)
 {
-	if (event == XACT_EVENT_COMMIT && wake_pending && worker_shared)
-		shared_request_database(MyDatabaseId);
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
-		wake_pending = false;
+	ListCell *cell;
+
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT && event != XACT_EVENT_PREPARE)
+		return;
+	if (worker_shared && event == XACT_EVENT_COMMIT)
+		foreach (cell, wake_pending)
+			shared_request_database(lfirst_oid(cell));
+	/* Of its COMMIT PREPARED no callback tells. */
+	if (worker_shared && event == XACT_EVENT_PREPARE && wake_pending != NIL)
+		worker_shared->prepared = true;
+	wake_pending = NIL;
 }
 
 void
@@ -65,7 +72,16 @@ worker_require(void)
 }
 
 void
+worker_wake_database_at_commit(Oid database)
+{
+	MemoryContext old = MemoryContextSwitchTo(TopTransactionContext);
+
+	wake_pending = list_append_unique_oid(wake_pending, database);
+	MemoryContextSwitchTo(old);
+}
+
+void
 worker_wake_at_commit(void)
 {
-	wake_pending = true;
+	worker_wake_database_at_commit(MyDatabaseId);
 }

@@ -35,7 +35,8 @@
 /* How often is asked whether a statement still wants the database for itself. */
 #define HELD_MS 200
 
-/* A supervisor that ran for longer than the longest backoff was well: its failure is a first one.
+/*
+ * A supervisor that ran for longer than the longest backoff was well: its failure is a first one.
  */
 #define WELL_MS 60000
 
@@ -48,9 +49,11 @@ typedef struct Child
 	int failures; /* in a row */
 	Moment started_at;
 	Moment next_start;
+	bool waits; /* for a background worker's slot, as all others do */
 } Child;
 
 static Child children[WORKER_DATABASES];
+static bool no_slot_said = false;
 
 static void
 launcher_detach(int code, Datum arg)
@@ -60,13 +63,32 @@ launcher_detach(int code, Datum arg)
 	LWLockRelease(worker_shared->lock);
 }
 
-/* Requests every database that can be connected to. */
 static void
-request_all(void)
+ask_for_all(void)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	worker_shared->scan_all = true;
+	LWLockRelease(worker_shared->lock);
+}
+
+/*
+ * As many databases are looked into at a time, and how often is asked whether another's turn has
+ * come: a server of hundreds shall neither start as many processes at once nor run out of them.
+ */
+#define SCANS_AT_ONCE 4
+#define SCAN_MS       50
+#define LOOK_MS       1000 /* one that stays for longer has found pipelines */
+
+static List *to_scan = NIL; /* databases that have yet to be looked into; in TopMemoryContext */
+
+/* Notes every database that can be connected to. */
+static void
+note_all(void)
 {
 	Relation relation;
 	TableScanDesc scan;
 	HeapTuple tuple;
+	MemoryContext old;
 
 	StartTransactionCommand();
 	(void) GetTransactionSnapshot();
@@ -76,12 +98,67 @@ request_all(void)
 	{
 		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 
-		if (database->datallowconn && !database->datistemplate)
-			shared_request_database(database->oid);
+		if (!database->datallowconn || database->datistemplate)
+			continue;
+		old = MemoryContextSwitchTo(TopMemoryContext);
+		to_scan = lappend_oid(to_scan, database->oid);
+		MemoryContextSwitchTo(old);
 	}
 	table_endscan(scan);
 	table_close(relation, AccessShareLock);
 	CommitTransactionCommand();
+}
+
+/* True while as many start, or look, as may at once; one that failed is no more of these. */
+static bool
+is_busy(Moment now)
+{
+	int looking = 0;
+
+	for (int i = 0; i < WORKER_DATABASES; i++)
+	{
+		DatabaseState state = worker_shared->databases[i].state;
+
+		/* There is room for no other, either. */
+		if (children[i].waits && state == DATABASE_REQUESTED)
+			return true;
+		looking +=
+			state == DATABASE_STARTING ||
+			(state == DATABASE_REQUESTED && children[i].failures == 0) ||
+			(state == DATABASE_RUNNING && clock_ms_between(children[i].started_at, now) < LOOK_MS);
+	}
+	return looking >= SCANS_AT_ONCE;
+}
+
+/* Goes on looking into databases, as many as may be at once. True: some are left. */
+static bool
+request_noted(Moment now)
+{
+	while (to_scan != NIL && !is_busy(now) && shared_try_request(linitial_oid(to_scan)))
+		to_scan = list_delete_first(to_scan);
+	return to_scan != NIL;
+}
+
+/* A background worker's slot is free: whoever waits for one need not wait for longer. */
+static void
+wake_waiting(Moment now)
+{
+	for (int i = 0; i < WORKER_DATABASES; i++)
+		if (children[i].waits)
+			children[i].next_start = now;
+}
+
+/* That there is none is said once, until nobody waits any more. */
+static void
+report_no_slot(Oid database)
+{
+	if (!no_slot_said)
+		ereport(WARNING,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("could not start telemetry's supervisor for database %u", database),
+				 errdetail("No slot for a background worker is free."),
+				 errhint("Raise max_worker_processes; it is tried again every few seconds.")));
+	no_slot_said = true;
 }
 
 /* True if there is such a database, so that a supervisor's start can succeed. */
@@ -154,14 +231,10 @@ start_supervisor(int index)
 
 	snprintf(process.bgw_name, BGW_MAXLEN, "telemetry supervisor for database %u", database);
 	child->handle = process_start(&process);
+	child->waits = child->handle == NULL;
 	if (child->handle == NULL)
 	{
-		if (child->failures++ == 0)
-			ereport(WARNING,
-					(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
-					 errmsg("could not start telemetry's supervisor for database %u", database),
-					 errdetail("No slot for a background worker is free."),
-					 errhint("Raise max_worker_processes; it is tried again every few seconds.")));
+		report_no_slot(database);
 		child->next_start = clock_after(LIMIT_MS);
 		set_state(index, DATABASE_REQUESTED);
 	}
@@ -195,6 +268,7 @@ tend(int index, Moment now)
 			child->failures = 0;
 		child->failures += failed;
 		child->next_start = failed ? process_backoff(child->failures) : now;
+		wake_waiting(now);
 	}
 	/* One that an earlier launcher started, and that is gone. */
 	if (child->handle == NULL && slot->state >= DATABASE_STARTING &&
@@ -204,6 +278,7 @@ tend(int index, Moment now)
 	{
 		child->failures = 0;
 		child->next_start = 0;
+		child->waits = false;
 		return 0;
 	}
 	if (slot->state == DATABASE_REQUESTED && now >= child->next_start)
@@ -222,9 +297,9 @@ telemetry_launcher_main(Datum arg)
 
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	worker_shared->launcher_latch = MyLatch;
-	/* A launcher before this one may have died; its supervisors are found by their entries. */
-	worker_shared->scan_all = true;
 	LWLockRelease(worker_shared->lock);
+	/* A launcher before this one may have died; its supervisors are found by their entries. */
+	ask_for_all();
 	before_shmem_exit(launcher_detach, (Datum) 0);
 
 	for (;;)
@@ -232,13 +307,15 @@ telemetry_launcher_main(Datum arg)
 		Moment now = clock_now();
 		Moment next = 0;
 		long timeout = -1;
+		bool waits = false;
 
 		/* Ended with 0 it would be for good: the postmaster restarts only what failed. */
 		if (ProcDiePending)
 			proc_exit(1);
 		CHECK_FOR_INTERRUPTS();
 		ResetLatch(MyLatch);
-		if (telemetry_enabled)
+		/* One that is wanted in the midst of another begins after it. */
+		if (telemetry_enabled && to_scan == NIL)
 		{
 			bool all;
 
@@ -247,21 +324,25 @@ telemetry_launcher_main(Datum arg)
 			worker_shared->scan_all = false;
 			LWLockRelease(worker_shared->lock);
 			if (all)
-				request_all();
+				note_all();
 		}
+		if (telemetry_enabled && request_noted(now))
+			next = now + SCAN_MS * INT64CONST(1000);
 		for (int i = 0; i < WORKER_DATABASES && telemetry_enabled; i++)
 		{
 			Moment wanted = tend(i, now);
 
 			if (wanted != 0 && (next == 0 || wanted < next))
 				next = wanted;
+			waits |= children[i].waits;
 		}
+		no_slot_said = no_slot_said && (waits || to_scan != NIL);
 		if (next != 0)
 			timeout = Max(10, clock_ms_between(now, next));
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_EXIT_ON_PM_DEATH | (timeout >= 0 ? WL_TIMEOUT : 0),
 						 timeout, PG_WAIT_EXTENSION);
 		if (process_reload_if_asked() && telemetry_enabled)
-			worker_shared->scan_all = true;
+			ask_for_all();
 	}
 }

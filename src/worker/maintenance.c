@@ -15,9 +15,8 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/syscache.h"
 #include "worker/process.h"
 #include "worker/retention.h"
 #include "worker/shared.h"
@@ -79,104 +78,127 @@ detach(int code, Datum arg)
 	LWLockRelease(worker_shared->lock);
 }
 
-/* Settings under which it runs, whatever the server's are. */
+/* A run of one retention, and what its transactions need to know. */
+typedef struct Run
+{
+	const Retention *retention;
+	MemoryContext context;
+	List *expired;
+	Oid partition; /* the one to drop */
+	RetentionResult result;
+} Run;
+
 static void
-pin_settings(void)
+find_expired(Run *run)
 {
-	static const char *const settings[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"TimeZone", "UTC"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_read_only", "off"},
-		{"statement_timeout", "0"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"lock_timeout", LOCK_TIMEOUT},
-		{"session_replication_role", "origin"},
-		{"client_min_messages", "error"},
-	};
+	MemoryContext old;
+	List *expired = retention_expired(run->retention);
 
-	for (size_t i = 0; i < lengthof(settings); i++)
-		SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+	old = MemoryContextSwitchTo(run->context);
+	run->expired = list_copy(expired);
+	MemoryContextSwitchTo(old);
 }
 
-/* One transaction of a retention's run; what it does is chosen by partition. */
-static int
-do_one(const Retention *retention, Oid partition)
+static void
+make(Run *run)
 {
-	int done;
-
-	process_begin();
-	done = OidIsValid(partition) ? retention_drop(retention, partition) : retention_make(retention);
-	process_commit();
-	return done;
+	run->result.made += retention_make(run->retention);
 }
 
-/* The same, where an error is noted and ends no more than this. False: there is no use in going on.
+static void
+drop(Run *run)
+{
+	run->result.dropped += retention_drop(run->retention, run->partition);
+}
+
+static void
+look_ahead(Run *run)
+{
+	run->result.ahead = retention_ahead(run->retention);
+}
+
+static void
+report(Run *run)
+{
+	retention_report(run->retention->target, &run->result,
+					 run->result.error ? AFTER_ERROR_S : INTERVAL_S);
+}
+
+static void
+forget(Run *run)
+{
+	(void) retention_remove(run->retention->target);
+}
+
+/*
+ * One transaction, where an error is noted and ends no more than this. False: there is no use in
+ * going on.
  */
 static bool
-try_one(const Retention *retention, Oid partition, int *count, RetentionResult *result)
+try_one(Run *run, void (*work)(Run *run))
 {
-	MemoryContext context = CurrentMemoryContext;
 	volatile bool go_on = true;
 
 	CHECK_FOR_INTERRUPTS();
 	PG_TRY();
 	{
-		*count += do_one(retention, partition);
+		process_begin();
+		work(run);
+		process_commit();
 	}
 	PG_CATCH();
 	{
 		ErrorData *error;
 
-		MemoryContextSwitchTo(context);
+		MemoryContextSwitchTo(run->context);
 		error = CopyErrorData();
 		AbortCurrentTransaction();
 		FlushErrorState();
-		MemoryContextSwitchTo(context);
-		if (result->error == NULL)
-			result->error = error_line(error);
+		if (run->result.error == NULL)
+			run->result.error = error_line(error);
 		/* Others would wait as long for the same lock, and users behind them. */
 		go_on = error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE;
 	}
 	PG_END_TRY();
+	MemoryContextSwitchTo(run->context);
 	return go_on;
+}
+
+static bool
+table_is_there(Oid table)
+{
+	bool there;
+
+	process_begin();
+	there = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table));
+	process_commit();
+	return there;
 }
 
 static void
 run_retention(const Retention *retention)
 {
-	RetentionResult result = {0};
-	MemoryContext context = CurrentMemoryContext;
-	List *expired;
+	/* ahead: not known */
+	Run run = {.retention = retention, .context = CurrentMemoryContext, .result = {.ahead = -1}};
 	ListCell *cell;
+	bool go_on;
 
-	process_begin();
-	if (!get_rel_name(retention->target))
+	if (!table_is_there(retention->target))
 	{
-		/* The table was dropped. */
-		(void) retention_remove(retention->target);
-		process_commit();
+		(void) try_one(&run, forget);
 		return;
 	}
-	expired = retention_expired(retention);
-	MemoryContextSwitchTo(context);
-	expired = list_copy(expired);
-	process_commit();
-
+	go_on = try_one(&run, find_expired);
 	/* First what ingestion could wait for. */
-	if (try_one(retention, InvalidOid, &result.made, &result))
+	go_on = go_on && try_one(&run, make);
+	foreach (cell, run.expired)
 	{
-		foreach (cell, expired)
-			if (!try_one(retention, lfirst_oid(cell), &result.dropped, &result))
-				break;
+		run.partition = lfirst_oid(cell);
+		go_on = go_on && try_one(&run, drop);
 	}
-	process_begin();
-	result.ahead = retention_ahead(retention);
-	process_commit();
-	/* Without the table's lock: set_retention() may hold the row. */
-	process_begin();
-	retention_report(retention->target, &result, result.error ? AFTER_ERROR_S : INTERVAL_S);
-	process_commit();
+	(void) try_one(&run, look_ahead);
+	/* Without the table's lock: set_retention() may hold the row, and then it is due still. */
+	(void) try_one(&run, report);
 }
 
 void
@@ -200,7 +222,7 @@ telemetry_maintenance_main(Datum arg)
 	if (shared_is_held(database))
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(database, InvalidOid, 0);
-	pin_settings();
+	process_pin_settings(LOCK_TIMEOUT);
 	pgstat_report_appname("telemetry maintenance");
 	pgstat_report_activity(STATE_RUNNING, "dropping and making partitions");
 	context =

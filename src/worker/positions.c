@@ -185,6 +185,69 @@ add_partition(IngestWorker *worker, const PartitionOffset *stored)
 	MemoryContextSwitchTo(old);
 }
 
+/* Stops reading one partition, for a reason that is kept. */
+static void
+pause_partition(IngestWorker *worker, Partition *partition, const char *reason)
+{
+	int32 id = partition->stored.partition;
+
+	if (partition->assigned)
+		kafka_consumer_remove(worker->consumer, 1, &id);
+	partition->assigned = false;
+	partition->wants_assign = false;
+	partition->stored.pause_reason = MemoryContextStrdup(worker->context, reason);
+	ereport(WARNING,
+			(errmsg("telemetry pipeline \"%s\": partition %d of topic \"%s\" is paused: %s",
+					worker->pipeline->name, id, ingest_source(worker->ingest)->topic, reason)));
+	process_begin();
+	offset_set_paused(worker->pipeline->id, id, reason);
+	process_commit();
+}
+
+/* Partitions that the topic does not have; told of like an end that lies before our position. */
+static void
+look_for_missing(IngestWorker *worker)
+{
+	Moment now = clock_now();
+	int waiting = 0;
+	int paused = 0;
+
+	for (int i = 0; i < worker->npartitions; i++)
+	{
+		Partition *partition = &worker->partitions[i];
+		int32 id = partition->stored.partition;
+		char *reason;
+
+		if (id < worker->topic_partitions || partition->stored.pause_reason != NULL)
+		{
+			partition->missing_since = 0;
+			continue;
+		}
+		if (partition->assigned)
+			kafka_consumer_remove(worker->consumer, 1, &id);
+		partition->assigned = false;
+		partition->wants_assign = true;
+		partition->idle = false;
+		reason = psprintf("the topic was recreated: it has %d partitions, numbered from 0, and not "
+						  "this one; telemetry.seek_pipeline(), to earliest, latest or a time, "
+						  "forgets it",
+						  worker->topic_partitions);
+		if (partition->missing_since == 0)
+			partition->missing_since = now;
+		if (now >= partition->missing_since + AHEAD_MS * INT64CONST(1000))
+		{
+			pause_partition(worker, partition, reason);
+			paused++;
+		}
+		else if (waiting++ == 0)
+			ingest_worker_note_error(worker, psprintf("partition %d: %s", id, reason),
+									 worker->slot->state);
+	}
+	/* What is told of partitions is told there from now on. */
+	if (paused > 0 && waiting == 0)
+		ingest_worker_clear_error(worker);
+}
+
 void
 positions_discover(IngestWorker *worker)
 {
@@ -215,29 +278,12 @@ positions_discover(IngestWorker *worker)
 			worker->next_discovery = 0;
 		else if (worker->npartitions == 0)
 			ingest_worker_clear_error(worker);
+		worker->topic_partitions = count;
+		look_for_missing(worker);
 	}
 	else
 		worker->next_discovery = 0;
 	MemoryContextSwitchTo(old);
-}
-
-/* Stops reading one partition, for a reason that is kept. */
-static void
-pause_partition(IngestWorker *worker, Partition *partition, const char *reason)
-{
-	int32 id = partition->stored.partition;
-
-	if (partition->assigned)
-		kafka_consumer_remove(worker->consumer, 1, &id);
-	partition->assigned = false;
-	partition->wants_assign = false;
-	partition->stored.pause_reason = MemoryContextStrdup(worker->context, reason);
-	ereport(WARNING,
-			(errmsg("telemetry pipeline \"%s\": partition %d of topic \"%s\" is paused: %s",
-					worker->pipeline->name, id, ingest_source(worker->ingest)->topic, reason)));
-	process_begin();
-	offset_set_paused(worker->pipeline->id, id, reason);
-	process_commit();
 }
 
 /*
@@ -317,7 +363,8 @@ broker_may_be_behind(IngestWorker *worker, Partition *partition, int64 high)
 	return true;
 }
 
-/* Decides where one partition is read from. False: nowhere, it is paused now, or asked for again.
+/*
+ * Decides where one partition is read from. False: nowhere, it is paused now, or asked for again.
  */
 static bool
 place_partition(IngestWorker *worker, Partition *partition, int64 low, int64 high,
@@ -400,7 +447,7 @@ positions_assign(IngestWorker *worker)
 	int n = 0;
 
 	for (int i = 0; i < worker->npartitions; i++)
-		if (worker->partitions[i].wants_assign)
+		if (worker->partitions[i].wants_assign && worker->partitions[i].missing_since == 0)
 			which[n++] = i;
 	/* One without a leader must not keep the others from being read. */
 	if (n > 0 && !assign_listed(worker, n, which) && n > 1)
@@ -451,16 +498,16 @@ accept_end(IngestWorker *worker, Partition *partition, int64 offset)
 	ingest_worker_clear_error(worker);
 }
 
-/* The broker does not have what we asked for: look again what it has, with the next chores. */
+/* What the broker has of it is asked anew, with the next chores, which are due. */
 static void
-accept_lost(IngestWorker *worker, Partition *partition)
+look_again(IngestWorker *worker, Partition *partition)
 {
 	int32 id = partition->stored.partition;
 
 	kafka_consumer_remove(worker->consumer, 1, &id);
 	partition->assigned = false;
 	partition->wants_assign = true;
-	worker->next_chores = 0;
+	worker->next_chores = worker->next_discovery = 0;
 }
 
 /*
@@ -471,8 +518,6 @@ accept_lost(IngestWorker *worker, Partition *partition)
 static void
 accept_partition_error(IngestWorker *worker, Partition *partition, const KafkaEvent *event)
 {
-	int32 id = partition->stored.partition;
-
 	ingest_worker_note_error(worker, event->error, worker->slot->state);
 	if (partition->error_offset != partition->next)
 	{
@@ -482,17 +527,14 @@ accept_partition_error(IngestWorker *worker, Partition *partition, const KafkaEv
 	}
 	if (++partition->errors < ERRORS_BEFORE_PAUSE)
 	{
-		kafka_consumer_remove(worker->consumer, 1, &id);
-		partition->assigned = false;
-		partition->wants_assign = true;
-		worker->next_chores = 0;
+		look_again(worker, partition);
 		return;
 	}
 	pause_partition(worker, partition,
 					psprintf("offset " INT64_FORMAT " cannot be read: %s; "
 							 "telemetry.skip_offset('%s', %d, " INT64_FORMAT ") steps over it",
-							 partition->next, partition->error, worker->pipeline->name, id,
-							 partition->next));
+							 partition->next, partition->error, worker->pipeline->name,
+							 partition->stored.partition, partition->next));
 }
 
 static void
@@ -528,7 +570,7 @@ positions_accept(IngestWorker *worker, KafkaEvent *event)
 			accept_end(worker, partition, message->offset);
 			return false;
 		case KAFKA_EVENT_OFFSET_LOST:
-			accept_lost(worker, partition);
+			look_again(worker, partition);
 			return false;
 		case KAFKA_EVENT_PARTITION_ERROR:
 			accept_partition_error(worker, partition, event);
@@ -565,6 +607,24 @@ positions_moved(const IngestWorker *worker)
 		if (worker->partitions[i].next != worker->partitions[i].stored.next_offset)
 			return true;
 	return false;
+}
+
+int64
+positions_behind(const IngestWorker *worker)
+{
+	int64 behind = 0;
+
+	for (int i = 0; i < worker->npartitions; i++)
+	{
+		const Partition *partition = &worker->partitions[i];
+		KafkaEnds ends;
+
+		if (!partition->assigned)
+			continue;
+		ends = kafka_consumer_ends(worker->consumer, partition->stored.partition);
+		behind += Max(ends.stable - partition->next, 0);
+	}
+	return behind;
 }
 
 /*

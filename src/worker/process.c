@@ -34,6 +34,33 @@ process_start(BackgroundWorker *process)
 }
 
 void
+process_pin_settings(const char *lock_timeout)
+{
+	const char *const settings[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"TimeZone", "UTC"},
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "postgres"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_deferrable", "off"},
+		{"row_security", "on"},
+		{"statement_timeout", "0"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"transaction_timeout", "0"},
+		{"lock_timeout", lock_timeout},
+		{"session_replication_role", "origin"},
+		{"client_min_messages", "error"},
+		{"exit_on_error", "off"},
+	};
+
+	for (size_t i = 0; i < lengthof(settings); i++)
+		/* transaction_timeout came with 17. */
+		if (GetConfigOption(settings[i][0], true, false))
+			SetConfigOption(settings[i][0], settings[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+void
 process_leave_if_asked(void)
 {
 	/* die() has set it: while we only wait there is nothing to be said about it in the log. */

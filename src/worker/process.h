@@ -16,6 +16,12 @@
 extern BackgroundWorkerHandle *process_start(BackgroundWorker *process);
 
 /*
+ * Settings under which everything of a process runs, whatever the server's, the database's or the
+ * role's are. lock_timeout: how long it waits for a lock, "0": for as long as it takes.
+ */
+extern void process_pin_settings(const char *lock_timeout);
+
+/*
  * Ends the process quietly if SIGTERM came, or the postmaster is gone. Call where nothing is half
  * done.
  */

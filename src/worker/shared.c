@@ -130,12 +130,12 @@ shared_forget_database(Oid database)
 	return all;
 }
 
-void
-shared_request_database(Oid database)
+/* Lock held exclusively. False: all entries are taken. */
+static bool
+request(Oid database)
 {
 	DatabaseSlot *slot = NULL;
 
-	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	for (int i = 0; i < WORKER_DATABASES; i++)
 	{
 		DatabaseSlot *candidate = &worker_shared->databases[i];
@@ -149,8 +149,8 @@ shared_request_database(Oid database)
 			slot = candidate;
 	}
 	if (slot == NULL)
-		worker_shared->scan_all = true;
-	else if (slot->state == DATABASE_FREE)
+		return false;
+	if (slot->state == DATABASE_FREE)
 	{
 		slot->database = database;
 		slot->state = DATABASE_REQUESTED;
@@ -162,9 +162,29 @@ shared_request_database(Oid database)
 		if (slot->latch)
 			SetLatch(slot->latch);
 	}
+	return true;
+}
+
+void
+shared_request_database(Oid database)
+{
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	if (!request(database))
+		worker_shared->scan_all = true;
 	if (worker_shared->launcher_latch)
 		SetLatch(worker_shared->launcher_latch);
 	LWLockRelease(worker_shared->lock);
+}
+
+bool
+shared_try_request(Oid database)
+{
+	bool requested;
+
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	requested = request(database);
+	LWLockRelease(worker_shared->lock);
+	return requested;
 }
 
 bool

@@ -93,6 +93,7 @@ typedef struct WorkerShared
 	LWLock *lock;
 	Latch *launcher_latch;
 	bool scan_all; /* the launcher shall look into every database */
+	bool prepared; /* some transaction that changed a pipeline was prepared */
 	Oid held[16];  /* databases in which nothing may run now: DROP DATABASE and its like */
 	DatabaseSlot databases[WORKER_DATABASES];
 	int nworkers;
@@ -119,6 +120,9 @@ extern bool shared_forget_database(Oid database);
 
 /* Asks for a supervisor in a database, or wakes the one that runs. Takes the lock. */
 extern void shared_request_database(Oid database);
+
+/* The same for the launcher, who asks again later: false while all entries are taken. */
+extern bool shared_try_request(Oid database);
 
 /* Copies a text to a field of a slot: as much as fits, in whole characters. */
 extern void shared_put_text(char *field, const char *text, size_t size);

@@ -405,6 +405,7 @@ turn(bool look_again)
 	ListCell *cell;
 
 	MemoryContextReset(turn_context);
+	MemoryContextSwitchTo(turn_context);
 	process_begin();
 	pipelines = pipeline_all(turn_context);
 	due = telemetry_enabled ? retention_due(turn_context, &any) : NIL;
@@ -481,6 +482,7 @@ telemetry_supervisor_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	supervisor_attach(index);
 	BackgroundWorkerInitializeConnectionByOid(own_slot->database, InvalidOid, 0);
+	process_pin_settings("0");
 	pgstat_report_appname("telemetry supervisor");
 	pgstat_report_activity(STATE_RUNNING, "supervising pipelines");
 

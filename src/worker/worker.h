@@ -19,4 +19,7 @@ extern void worker_require(void);
 /* When the current transaction commits, this database's pipelines are looked at anew. */
 extern void worker_wake_at_commit(void);
 
+/* The same of another's, which may be open to workers now. */
+extern void worker_wake_database_at_commit(Oid database);
+
 #endif

@@ -13,7 +13,8 @@
 
 extern int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* No input of a fuzzer's size can need more: an allocation that follows an unchecked length shows.
+/*
+ * No input of a fuzzer's size can need more: an allocation that follows an unchecked length shows.
  */
 #ifndef FUZZ_MOST
 #define FUZZ_MOST ((size_t) 16 << 20)

@@ -139,6 +139,16 @@ END $$;
 SELECT * FROM telemetry.retry_dead_letters('large');
 SELECT last_value AS times, (SELECT count(*) FROM large), current_setting('telemetry.batch_memory') FROM taken;
 
+-- to be read by people, whatever the bytes are
+CALL letters('large', '0 x');
+UPDATE telemetry._dead_letter SET value = v.bytes FROM telemetry.pipeline p,
+	(VALUES (convert_to(E'{"a":\t"Grüße 👋"}\r\n', 'UTF8') || '\xff00c37f5c'::bytea)) v (bytes)
+WHERE _dead_letter.pipeline_id = p.pipeline_id AND p.name = 'large' AND value = 'x';
+SELECT to_json(value_text) FROM telemetry.dead_letter WHERE pipeline = 'large' AND value_text LIKE '{"a"%';
+UPDATE telemetry._dead_letter SET value = repeat('ab', 1000000)::bytea FROM telemetry.pipeline p
+WHERE _dead_letter.pipeline_id = p.pipeline_id AND p.name = 'large' AND length(value) < 100;
+SELECT length(value_text), right(value_text, 6) FROM telemetry.dead_letter WHERE pipeline = 'large' AND length(value) = 2000000 AND value_text LIKE 'aba%';
+
 SELECT count(telemetry.drop_pipeline(name)) AS dropped FROM telemetry.pipeline WHERE name IN ('fact', 'once', 'few', 'large');
 DROP SCHEMA retry CASCADE;
 DROP SERVER retry_nowhere CASCADE;

@@ -55,6 +55,7 @@ SELECT attfdwoptions FROM pg_attribute WHERE attrelid = '"my {tz}_internal".play
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', time_zone => 'Europe/Berlin', churn_days => 3, paused => true, funnel_steps => '{login,chat,login,purchase}', funnel_within => '2 days 30 minutes');
 -- An error is that of the statement, without the script around it.
 SELECT telemetry.create_game_model('no_kafka', 'events', 'other');
+SELECT telemetry.create_game_model('', 'events', 'other');
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm');
 SELECT c.relname, a.attname AS without_comment FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
 WHERE c.relnamespace = 'gm'::regnamespace AND c.relkind IN ('p', 'v', 'm') AND col_description(c.oid, a.attnum) IS NULL;
@@ -71,7 +72,7 @@ RETURN (hashint8extended(n, stream) & 1048575) / 1048576.0::float8;
 CREATE TABLE happened AS
 SELECT '2026-10-10 21:00+00'::timestamptz + interval '1 day' * floor(45 * power(draw(n, 1), 2)) + interval '8 hours' * power(draw(n, 2), 3) AS event_time,
        'p' || floor(100 * power(draw(n, 3), 2)) AS player_id, 'g' || n % 3 AS game_id, (ARRAY['login', 'chat', 'purchase', 'level_up'])[1 + n % 4] AS action,
-       CASE WHEN n % 4 = 2 AND n % 5 > 0 THEN n % 997 / 100.0 END AS amount, CASE WHEN n % 4 = 2 THEN (ARRAY['EUR', 'USD', NULL])[1 + n % 3] END AS currency,
+       CASE WHEN n % 4 = 2 AND n % 5 > 0 THEN n % 997 / 100.0 + CASE n % 3 WHEN 1 THEN 1e14 ELSE 0 END END AS amount, CASE WHEN n % 4 = 2 THEN (ARRAY['EUR', 'USD', NULL])[1 + n % 3] END AS currency,
        'r' || n % 2 AS region, (ARRAY['pc', 'ios', NULL])[1 + n % 3] AS device, n / 400 AS level, n
 FROM generate_series(1, 4000) AS n;
 -- with the members that a pipeline would make

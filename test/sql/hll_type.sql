@@ -45,6 +45,11 @@ SELECT bool_and(a.s || b.s = b.s || a.s) AS commutative, bool_and(a.s || a.s = a
 FROM sketch a, sketch b;
 SELECT bool_and((a.s || b.s) || c.s = a.s || (b.s || c.s)) AS associative
 FROM sketch a, sketch b, sketch c WHERE a.p + b.p + c.p < 35;
+-- Also of empty sets with parameters of storage v1; what is not empty takes nothing from them.
+WITH empty AS (SELECT hll_from_storage(v1) AS s FROM unnest('{"\\x118b7f","\\x118b40","\\x11847f","\\x116b7f","\\x11057f"}'::bytea[]) AS v1 UNION ALL SELECT s FROM sketch WHERE n IN (0, 50))
+SELECT count(*) > 400 AS several, bool_and(a.s || b.s = b.s || a.s) AS commutative, bool_and((a.s || b.s) || c.s = a.s || (b.s || c.s)) AS associative,
+	bool_and(a.s || b.s || c.s = (SELECT hll_union_agg(s) FROM unnest(ARRAY[c.s, b.s, a.s]) AS s)) AS as_aggregated
+FROM empty a, empty b, empty c;
 SELECT bool_and(hll_fold(b.s, a.p) = a.s) AS folding_is_building_there
 FROM sketch a JOIN sketch b USING (n) WHERE a.p < b.p;
 SELECT hll_fold(s, 18) = s AS unchanged FROM sketch WHERE p = 11 AND n = 400;
@@ -95,6 +100,8 @@ SELECT hll_agg(i, i) FROM generate_series(4, 5) i;
 SELECT hll_agg(i, NULL) FROM generate_series(4, 5) i;
 SELECT hll_fold(hll_empty(), 3);
 SELECT ''::hll;
+-- Of a long text the beginning is shown, in whole characters.
+SELECT ('x' || repeat('ä', 150))::hll;
 SELECT 'hll/2;precision=14;form=tokens;stored=0;\xf101ae8000'::hll;
 SELECT 'hll/1;precision=14;form=tokens;stored=1;\xf101ae8000'::hll;
 SELECT 'hll/1;precision=14;form=tokens;stored=0;\xF101AE8000'::hll;

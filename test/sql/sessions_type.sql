@@ -131,6 +131,10 @@ FROM (SELECT i, sessions_agg(at, '5 minutes') OVER (ORDER BY i RANGE BETWEEN 900
 SELECT count(*), count(*) FILTER (WHERE s IS DISTINCT FROM (SELECT sessions_agg(at, '5 minutes') FROM e f WHERE f.k = 4 AND f.i <= w.i))
 FROM (SELECT i, sessions_agg(at, '5 minutes') OVER (ORDER BY i) AS s FROM e WHERE k = 4) w;
 
+-- From the first time there is to the last are more microseconds than a bigint counts.
+SELECT sessions_total(s), sessions_longest(s), s::text::sessions = s AS same FROM (SELECT sessions_agg(at, '106751990 days') AS s
+	FROM unnest(ARRAY['-infinity', '4714-11-24 00:00:00+00 BC', '2000-01-01 00:00:00+00', '294276-12-31 23:59:59+00', 'infinity']::timestamptz[]) AS at) AS all_time;
+
 -- ---- kept by a continuous view -------------------------------------------------------------------
 CREATE TABLE fact (k int, at timestamptz);
 CREATE MATERIALIZED VIEW daily WITH (telemetry.continuous) AS

@@ -11,6 +11,24 @@ CREATE SERVER t FOREIGN DATA WRAPPER telemetry_kafka;
 CREATE SERVER t FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers '');
 CREATE SERVER t FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_server 'a:1');
 CREATE SERVER t FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers 'a:1', "bootstrap.servers" 'b:1');
+-- what is no list of brokers
+CREATE SERVER t FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers ' , ');
+DO $$
+DECLARE servers text; taken text := '';
+BEGIN
+	FOREACH servers IN ARRAY ARRAY['kafka', 'kafka:9092', 'a.b-c:1,d_e:65535', ' a:1 , b:2,', '::1', 'fe80::1', '[::1]', '[::1]:9092', 'PLAINTEXT://a:1',
+		'a:b', 'a:0', 'a:65536', 'a:9092:1', 'a:', ':9092', 'a b:1', 'a;b:1', 'a:1;b:1', 'http://a:1/', 'user@a:1', '[::1', '[::1]9092', 'a:1 b:1'] LOOP
+		BEGIN
+			EXECUTE format('CREATE SERVER brokers FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers %L)', servers);
+			DROP SERVER brokers;
+			taken := taken || format(' "%s"', servers);
+		EXCEPTION WHEN fdw_invalid_attribute_value THEN
+			NULL;
+		END;
+	END LOOP;
+	RAISE WARNING 'taken:%', taken;
+END $$;
+CREATE SERVER t FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers 'a:1,kafka:9O92');
 CREATE SERVER t FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers 'a:1', nothing_like_it 'b');
 CREATE SERVER t FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers 'a:1', topic 'x');
 CREATE SERVER t FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers 'a:1', sasl_password 'topsecret');
@@ -115,6 +133,7 @@ CREATE FOREIGN TABLE f (a int) SERVER t OPTIONS (topic 'x', "check.crcs" 'false'
 -- Columns
 CREATE FOREIGN TABLE g (a int OPTIONS (pth 'x')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a int OPTIONS (path 'a..b')) SERVER t OPTIONS (topic 'x');
+CREATE FOREIGN TABLE g (a int OPTIONS (path '$.a')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a int OPTIONS (metadata 'ofset')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a int OPTIONS (metadata 'all')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a int OPTIONS (metadata 'partition', path 'x')) SERVER t OPTIONS (topic 'x');
@@ -123,6 +142,7 @@ CREATE FOREIGN TABLE g (a timestamptz OPTIONS (timestamp_format 'epoch')) SERVER
 CREATE FOREIGN TABLE g (a timestamptz OPTIONS (topic 'epoch')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a date OPTIONS (time_zone 'Europa/Berlin')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a date OPTIONS (time_zone 'CEST')) SERVER t OPTIONS (topic 'x');
+CREATE FOREIGN TABLE g (a date OPTIONS (time_zone 'UTC+2')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a date OPTIONS (time_zone '')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a date OPTIONS (time_zone 'UTC', metadata 'offset')) SERVER t OPTIONS (topic 'x');
 CREATE FOREIGN TABLE g (a date OPTIONS (timezone 'UTC')) SERVER t OPTIONS (topic 'x');

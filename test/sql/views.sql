@@ -157,6 +157,11 @@ DROP RULE lead ON v;
 TABLE v ORDER BY g;
 SELECT * FROM telemetry.verify('v');
 CREATE MATERIALIZED VIEW misspelt WITH (telemetry.continuos) AS SELECT count(*) FROM fact;
+\set VERBOSITY default
+CREATE MATERIALIZED VIEW misplaced WITH (continuous) AS SELECT count(*) FROM fact;
+CREATE VIEW misplaced WITH (telemetry.continuous) AS SELECT count(*) FROM fact;
+CREATE TABLE misplaced WITH (telemetry.continuous) AS SELECT count(*) FROM fact;
+\set VERBOSITY terse
 CALL telemetry.build(NULL);
 DROP FUNCTION change();
 DROP VIEW over;

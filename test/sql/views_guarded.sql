@@ -92,9 +92,17 @@ DROP INDEX by_top, by_began;
 SELECT indexname FROM pg_indexes WHERE indexname LIKE 'by\_%' ORDER BY 1;
 DROP INDEX by_top;
 DROP INDEX IF EXISTS by_top;
+-- The name of the other table's index is cut between characters.
+CREATE INDEX "xääääääääääääääääääääääääääääää" ON s (began);
+SELECT convert_from(convert_to(indexname, 'UTF8'), 'UTF8') AS name FROM pg_indexes WHERE indexname LIKE 'xä%' ORDER BY 1;
+DROP INDEX "xääääääääääääääääääääääääääääää";
 INSERT INTO fact VALUES (1, 1, '2026-11-01 00:00Z'), (1, 2, '2026-11-01 00:10Z'), (2, 5, '2026-11-02 00:00Z');
 SELECT * FROM v ORDER BY key;
 RESET ROLE;
+-- What is counted of views that are dropped gives its room to others.
+SELECT count(*) > 0 AS counted FROM telemetry._view_counts();
+DROP MATERIALIZED VIEW v, s;
+SELECT count(*) AS left FROM telemetry._view_counts() AS c WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = c.view);
 SET client_min_messages = warning;
 DROP SCHEMA guarded CASCADE;
 DROP TABLESPACE regress_private;
@@ -140,5 +148,18 @@ SELECT from_version(18, 'CREATE TABLE virtual (k int, twice int GENERATED ALWAYS
 SELECT from_version(18, 'CREATE MATERIALIZED VIEW of_virtual WITH (telemetry.continuous) AS SELECT twice, count(*) FROM virtual GROUP BY 1');
 SELECT * FROM of_generated ORDER BY k;
 SELECT * FROM telemetry.verify('of_generated');
+-- Values that are read from XML and JSON, or written as JSON, by settings of the session.
+CREATE TABLE document (at timestamptz, x xml, j jsonb);
+CREATE MATERIALIZED VIEW read_times WITH (telemetry.continuous) AS
+	SELECT p.at, count(*) FROM document AS d, XMLTABLE('/a/b' PASSING d.x COLUMNS at timestamptz) AS p GROUP BY p.at;
+CREATE MATERIALIZED VIEW read_names WITH (telemetry.continuous) AS
+	SELECT p.name, sum(p.n), max(p.list[1]) FROM document AS d, XMLTABLE('/a/b' PASSING d.x COLUMNS name text, n numeric, list int[]) AS p GROUP BY p.name;
+SELECT from_version(major, 'CREATE MATERIALIZED VIEW of_json WITH (telemetry.continuous) AS SELECT ' || what || ' AS k, count(*) FROM document AS d GROUP BY 1')
+FROM (VALUES (17, 'JSON_VALUE(j, ''$.at'' RETURNING timestamptz)'), (17, 'JSON_VALUE(j, ''$.on'' RETURNING date)'), (16, 'JSON_OBJECT(''at'': at RETURNING text)'),
+	(16, 'JSON_ARRAY(1, at)::text'), (17, 'JSON_SCALAR(at)::text')) AS refused (major, what);
+SELECT from_version(17, 'CREATE MATERIALIZED VIEW of_table WITH (telemetry.continuous) AS SELECT p.at, count(*) FROM document AS d, JSON_TABLE(d.j, ''$.all[*]'' COLUMNS (at timestamptz PATH ''$.at'')) AS p GROUP BY 1');
+SELECT from_version(major, 'CREATE MATERIALIZED VIEW of_json_' || row_number() OVER () || ' WITH (telemetry.continuous) AS SELECT ' || what || ' AS k, count(*) FROM document AS d GROUP BY 1') =
+	CASE WHEN current_setting('server_version_num')::int >= major * 10000 THEN 'done' ELSE 'refused' END AS allowed
+FROM (VALUES (17, 'JSON_VALUE(j, ''$.n'' RETURNING numeric)'), (17, 'JSON_QUERY(j, ''$.list'' RETURNING jsonb)'), (16, 'JSON_OBJECT(''at'': at AT TIME ZONE ''UTC'', ''n'': 1.5 RETURNING jsonb)'), (17, 'JSON_EXISTS(j, ''$.n'')')) AS allowed (major, what);
 SET client_min_messages = warning;
 DROP SCHEMA guarded CASCADE;

@@ -62,3 +62,64 @@ CREATE MATERIALIZED VIEW distinct_bits WITH (telemetry.continuous) AS SELECT tel
 SET client_min_messages = warning;
 DROP TABLE t, parts CASCADE;
 RESET client_min_messages;
+-- NaN and infinities: their deviation is NaN, as PostgreSQL has it.
+CREATE TABLE t (k int, n numeric);
+CREATE MATERIALIZED VIEW deviations WITH (telemetry.continuous) AS
+SELECT k, stddev(n) AS a, stddev_pop(n) AS b, variance(n) AS c, var_pop(n) AS d FROM t GROUP BY k;
+INSERT INTO t VALUES (1, 'NaN'), (1, 1), (2, 'Infinity'), (2, 1), (2, 3), (3, 1), (3, 4);
+SELECT * FROM telemetry.verify('deviations');
+TABLE deviations ORDER BY k;
+DELETE FROM t WHERE n > 4;
+SELECT * FROM telemetry.verify('deviations');
+DROP MATERIALIZED VIEW deviations;
+-- Digits behind the point go with the value that brought them: a quotient, a root and a text show them.
+TRUNCATE t;
+CREATE MATERIALIZED VIEW digits WITH (telemetry.continuous) AS
+SELECT k, sum(n) / count(*) AS quotient, round(sqrt(abs(sum(n))), 5) + count(*) AS root, coalesce(sum(n) FILTER (WHERE n > 1), 0)::text AS label FROM t GROUP BY k HAVING sum(n) > 0;
+INSERT INTO t VALUES (1, 1.5), (1, 2.25), (1, 3.0000000000000000000000001), (2, 1), (2, 2);
+DELETE FROM t WHERE n > 3;
+TABLE digits ORDER BY k;
+SELECT * FROM telemetry.verify('digits');
+-- Where only the sum itself is shown nothing watches them, and no group is computed anew for them.
+CREATE MATERIALIZED VIEW sums WITH (telemetry.continuous) AS
+SELECT k, -coalesce(sum(n), 0) * 2 AS a, round(sum(n), 2) AS b, sum(n)::numeric(10,1) AS c, sum(n) > 1 AS d, greatest(sum(n), 3) - count(*) AS e FROM t GROUP BY k;
+SELECT v.view, count(*) FROM telemetry._view AS v, unnest(v.components) AS kind WHERE v.view::text IN ('digits', 'sums') AND kind = 'combine' GROUP BY v.view;
+SET client_min_messages = warning;
+DROP TABLE t CASCADE;
+RESET client_min_messages;
+SET client_min_messages = warning;
+-- From PostgreSQL 17 on there are infinite intervals, which come and go as others do.
+SELECT current_setting('server_version_num')::int >= 170000 AS infinite \gset
+CREATE TABLE t (k int, i interval);
+CREATE MATERIALIZED VIEW lengths WITH (telemetry.continuous) AS SELECT k, sum(i), avg(i), count(*) FROM t GROUP BY k;
+INSERT INTO t VALUES (1, '1 day'), (1, '2 hours'), (2, '1 mon'), (2, NULL);
+\if :infinite
+INSERT INTO t VALUES (1, 'infinity'), (2, '-infinity'), (3, 'infinity');
+DELETE FROM t WHERE k = 1 AND i = 'infinity';
+BEGIN;
+INSERT INTO t VALUES (2, '-infinity'), (2, '3 days');
+DELETE FROM t WHERE i = '-infinity';
+COMMIT;
+DELETE FROM t WHERE k = 3;
+\else
+INSERT INTO t VALUES (2, '3 days');
+\endif
+DELETE FROM t WHERE i = '2 hours';
+TABLE lengths ORDER BY k;
+SELECT * FROM telemetry.verify('lengths');
+DROP TABLE t CASCADE;
+-- The last value of a domain that is NOT NULL: there is none where no time is known, nor where what was last is gone.
+CREATE DOMAIN level AS int NOT NULL CHECK (value < 100);
+CREATE TABLE t (k int, l level, at timestamptz);
+CREATE MATERIALIZED VIEW levels WITH (telemetry.continuous) AS
+SELECT k, telemetry.last(l, at) AS last, telemetry.first(l, at) + 1 AS first, count(DISTINCT l) FROM t GROUP BY k;
+CREATE MATERIALIZED VIEW by_level WITH (telemetry.continuous) AS SELECT last, count(*), max(k) FROM levels GROUP BY last;
+INSERT INTO t VALUES (1, 1, '2026-01-01'), (1, 2, '2026-01-02'), (2, 3, NULL);
+UPDATE t SET l = 4 WHERE l = 2;
+INSERT INTO t VALUES (3, 5, '2026-01-01'), (2, 6, '2026-01-01');
+DELETE FROM t WHERE l IN (4, 6);
+TABLE levels ORDER BY k;
+SELECT * FROM telemetry.verify('levels');
+SELECT * FROM telemetry.verify('by_level');
+DROP TABLE t CASCADE;
+DROP DOMAIN level;

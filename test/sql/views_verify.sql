@@ -68,5 +68,19 @@ GRANT USAGE ON SCHEMA verifying TO verifying_nobody;
 SET ROLE verifying_nobody;
 SELECT * FROM telemetry.verify('by_day', '2026-10-20', NULL);
 RESET ROLE;
+-- Columns that bear names of ours, and values that nothing is equal to but by their texts.
+CREATE TABLE named (q int, v int, p point, j json);
+CREATE MATERIALIZED VIEW named_kept WITH (telemetry.continuous) AS SELECT q, v, p, j FROM named;
+CREATE MATERIALIZED VIEW named_sums WITH (telemetry.continuous) AS SELECT q, sum(v) AS v FROM named GROUP BY q;
+INSERT INTO named VALUES (1, 2, '(1,2)', '{"a": 1}'), (1, 3, '(1,2)', '{"a": 2}'), (1, 3, '(1,2)', '{"a": 2}'), (4, 5, NULL, NULL);
+DELETE FROM named WHERE ctid = '(0,2)';
+SELECT * FROM telemetry.verify('named_kept');
+SELECT * FROM telemetry.verify('named_sums');
+DO $$ BEGIN
+	EXECUTE format('UPDATE %s SET j = ''{"a": 3}'' WHERE v = 2', state('named_kept'));
+	EXECUTE format('UPDATE %s SET _count = _count, q = 7 WHERE q = 1', state('named_sums'));
+END $$;
+SELECT * FROM telemetry.verify('named_kept') ORDER BY side, "row";
+SELECT * FROM telemetry.verify('named_sums') ORDER BY side, "row";
 DROP SCHEMA verifying CASCADE;
 DROP ROLE verifying_nobody;

@@ -17,11 +17,12 @@ SELECT * FROM hop(timestamptz '2026-01-01 10:14', '7 days', '7 days', origin => 
 -- An origin is an instant; its windows begin when the zone's clock shows the same again.
 SELECT w.window_start AT TIME ZONE 'Europe/Berlin' AS starts FROM unnest('{2026-01-05,2026-07-05}'::timestamptz[]) ts,
 	hop(ts, '1 day', '1 day', origin => timestamptz '2026-01-01 05:00', zone => 'Europe/Berlin') w;
--- A size that is no multiple of the slide: windows overlap unevenly. One that is shorter leaves gaps.
+-- A size that is no multiple of the slide: windows overlap unevenly.
 SELECT ts, w.* FROM (VALUES (timestamp '2026-01-01 10:00'), ('2026-01-01 10:29:59.999999'), ('2026-01-01 10:30')) v(ts),
 	hop(ts, '1 hour', '90 minutes') w ORDER BY 1, 2;
+-- Windows with gaps are a condition.
 SELECT ts, w.* FROM (VALUES (timestamp '2026-01-01 10:19:59.999999'), ('2026-01-01 10:20')) v(ts),
-	hop(ts, '1 hour', '20 minutes') w ORDER BY 1, 2;
+	hop(ts, '1 hour', '1 hour') w WHERE ts - window_start < '20 minutes' ORDER BY 1, 2;
 
 -- In no window: NULL, infinite times. LEFT JOIN keeps them.
 SELECT ts, w.* FROM (VALUES (NULL::timestamptz), ('infinity'), ('-infinity'), ('epoch')) v(ts)
@@ -33,7 +34,6 @@ SELECT w.* FROM hop(timestamp '2024-02-29 23:59', '1 month', '3 months') w;
 SELECT w.* FROM hop(timestamp '2026-05-17', '1 year', '1 year') w;
 SELECT w.* FROM hop(timestamp '2026-05-17', '3 months', '3 months') w;
 SELECT w.* FROM hop(timestamp '2026-05-17', '2 months', '3 months') w;
-SELECT w.* FROM hop(timestamp '2026-05-17', '3 months', '1 month') w;
 SELECT w.* FROM hop(timestamp '0001-01-01 BC', '1 month', '1 month') w;
 SELECT ts, w.* FROM (VALUES (timestamp '2026-01-30 23:59'), ('2026-02-28 05:59'), ('2026-02-28 06:00'), ('2026-03-31 06:00')) v(ts),
 	hop(ts, '1 month', '1 month', timestamp '2023-12-31 06:00') w ORDER BY 1;
@@ -90,9 +90,9 @@ SELECT b.zone, b.at, b.slide, size, b.t AS window_start,
 		WHERE c.zone = b.zone AND c.at = b.at AND c.t BETWEEN e.t AND f.t AND c.l >= e.nominal + make_interval(secs => rest))) END AS window_end
 FROM (SELECT slide, size, floor(extract(epoch FROM size) / extract(epoch FROM slide))::int AS k, mod(extract(epoch FROM size), extract(epoch FROM slide)) AS rest
 	FROM (VALUES (interval '15 minutes', interval '1 hour'), ('45 minutes', '45 minutes'), ('45 minutes', '100 minutes'),
-		('1 hour', '1 hour'), ('1 hour', '5 hours'), ('1 hour', '90 minutes'), ('2 hours', '30 minutes'), ('2 hours', '5 hours'),
+		('1 hour', '1 hour'), ('1 hour', '5 hours'), ('1 hour', '90 minutes'), ('2 hours', '150 minutes'), ('2 hours', '5 hours'),
 		('6 hours', '6 hours'), ('6 hours', '24 hours'), ('1 day', '1 day'), ('1 day', '3 days'), ('1 day', '36 hours'),
-		('1 day', '2 hours 30 minutes'), ('36 hours', '36 hours')) v(slide, size)) s
+		('1 day', '26 hours 30 minutes'), ('36 hours', '36 hours')) v(slide, size)) s
 JOIN bound b USING (slide)
 JOIN bound e ON (e.zone, e.at, e.slide, e.n) = (b.zone, b.at, b.slide, b.n + k)
 JOIN bound f ON (f.zone, f.at, f.slide, f.n) = (b.zone, b.at, b.slide, b.n + k + 1)
@@ -123,7 +123,7 @@ SELECT count(*) FROM (SELECT FROM found WHERE slide = size GROUP BY zone, at, sl
 -- Without a zone's changes, against date_bin, generate_series and plain arithmetic; long before 1970 and long after.
 SELECT count(*), count(*) FILTER (WHERE w.starts IS DISTINCT FROM x.starts) AS differ
 FROM (SELECT timestamp '1970-01-01 00:00' + make_interval(secs => (i * 7919.123457 - 5e6)::float8 * (1 + i % 1000)) AS ts FROM generate_series(1, 3000) i) e,
-	(VALUES (interval '15 minutes', interval '1 hour'), ('7 minutes', '20 minutes'), ('1 day', '7 days'), ('1 hour', '10 minutes'), ('11 days', '100 days')) s(slide, size),
+	(VALUES (interval '15 minutes', interval '1 hour'), ('7 minutes', '20 minutes'), ('1 day', '7 days'), ('10 minutes', '1 hour'), ('11 days', '100 days')) s(slide, size),
 	LATERAL (SELECT array_agg(window_start ORDER BY window_start) FILTER (WHERE window_end = window_start + size) AS starts FROM hop(ts, slide, size)) w,
 	LATERAL (SELECT array_agg(g ORDER BY g) AS starts FROM generate_series(date_bin(slide, ts, 'epoch') - 15 * slide, ts, slide) g
 		WHERE g <= ts AND ts < g + size) x;
@@ -166,7 +166,7 @@ BEGIN
 END $$;
 SELECT estimate($$SELECT FROM hop(now(), slide => '15 minutes', size => '1 hour')$$) AS four,
 	estimate($$SELECT FROM hop(now(), size => '1 year', slide => '1 month', zone => 'Asia/Tokyo')$$) AS twelve,
-	estimate($$SELECT FROM hop(localtimestamp, '1 hour', '1 minute')$$) AS one,
+	estimate($$SELECT FROM hop(localtimestamp, '1 hour', '61 minutes')$$) AS one,
 	estimate($$SELECT FROM hop(localtimestamp, '0', '1 minute')$$) AS unknown;
 SELECT provolatile, count(*) FROM pg_proc WHERE proname = 'hop' AND pronamespace = 'telemetry'::regnamespace GROUP BY 1 ORDER BY 1;
 
@@ -174,6 +174,14 @@ SELECT provolatile, count(*) FROM pg_proc WHERE proname = 'hop' AND pronamespace
 SELECT * FROM hop(now(), '0', '1 hour');
 SELECT * FROM hop(now(), '1 hour', '-1 hour');
 SELECT * FROM hop(now(), '1 hour', '1 day -24 hours');
+-- The two mixed up, which would leave most events out: also when they differ by a microsecond.
+SELECT * FROM hop(now(), '1 hour', '15 minutes');
+SELECT * FROM hop(now(), slide => '1 day', size => '23:59:59.999999');
+SELECT * FROM hop(localtimestamp, '3 months', '1 month');
+-- Zones by name: texts of offsets mean the other direction. Names that hold digits are names.
+SELECT * FROM hop(now(), '1 day', '1 day', zone => 'UTC+2');
+SELECT * FROM hop(now(), '1 day', '1 day', zone => '<+03>-3');
+SELECT count(*) AS names FROM pg_timezone_names z, hop('epoch', '1 day', '1 day', zone => z.name) WHERE z.name ~ '[0-9]' HAVING count(*) < 20;
 SELECT * FROM hop(now(), '1 month 1 day', '1 year');
 SELECT * FROM hop(now(), '1 day', '1 month');
 SELECT * FROM hop(now(), '1 month', '40 days');

@@ -152,11 +152,17 @@ INSERT INTO compacted VALUES (1, 'a'), (NULL, 'a')});
 is_deeply([ values_of('compacted') ], [ '{"v":1}', '(tombstone)' ], 'a row of NULLs is a tombstone in a compacted topic');
 
 $kafka->create_topic('plain', 1);
+$kafka->create_topic('places', 1);
 sql(q{CREATE FOREIGN TABLE as_text (v text OPTIONS (metadata 'value')) SERVER k OPTIONS (topic 'plain', format 'text');
 CREATE FOREIGN TABLE as_bytes (v bytea OPTIONS (metadata 'value'), k bytea OPTIONS (metadata 'key')) SERVER k OPTIONS (topic 'plain', format 'bytes');
 CREATE FOREIGN TABLE as_json (a int, v jsonb OPTIONS (metadata 'value')) SERVER k OPTIONS (topic 'plain')});
 sql(q{INSERT INTO as_text VALUES ('free text'); INSERT INTO as_bytes VALUES ('\x007f', '\xff00'); INSERT INTO as_json (v) VALUES ('{"whole": 1}')});
 is(sql('SELECT string_agg(v::text, \',\') FROM as_bytes'), '\x667265652074657874,\x007f,\x7b2277686f6c65223a20317d', 'text, bytes, and a whole document');
+sql(q{CREATE TYPE place AS (lat float8, tags text[], at timestamptz);
+CREATE FOREIGN TABLE places (id int, p place, all_p place[]) SERVER k OPTIONS (topic 'places');
+INSERT INTO places VALUES (1, '(1.5,"{a,NULL}","2026-01-31 12:00+00")', ARRAY[ROW(2, '{}', NULL)::place, NULL]), (2, NULL, '{}')});
+is(sql('SELECT string_agg(places::text, chr(10) ORDER BY id) FROM places'), qq{(1,"(1.5,""{a,NULL}"",""2026-01-31 12:00:00+00"")","{""(2,{},)"",NULL}")\n(2,,{})},
+	'composite values come back as they were written');
 is(sql('SELECT k FROM as_bytes WHERE k IS NOT NULL'), '\xff00', 'a key of bytes');
 like(sql_error(q{INSERT INTO as_json VALUES (1, '{}')}), qr/column "v" is the whole message/, 'a whole document and a field');
 

@@ -14,7 +14,7 @@ my $kafka = TelemetryTest::Kafka->new(properties => {
 		'log.cleaner.backoff.ms' => 100, 'log.retention.check.interval.ms' => 300,
 		'transaction.state.log.min.isr' => 1, 'log.initial.task.delay.ms' => 100 });
 my $node = telemetry_node('main', extension => 1,
-	conf => "fsync = off\nshared_buffers = '32MB'\ntelemetry.kafka_timeout = '5s'\n");
+	conf => "fsync = off\nshared_buffers = '32MB'\ntelemetry.kafka_timeout = '5s'\ntelemetry.max_workers = 12\n");
 
 create_server($node, 'kafka', $kafka);
 
@@ -26,7 +26,7 @@ sub pipeline
 	my ($topic, $options) = @_;
 	sql(<<"SQL");
 CREATE FOREIGN TABLE ${topic}_topic (v text, part int OPTIONS (metadata 'partition'),
-    off bigint OPTIONS (metadata 'offset')) SERVER kafka OPTIONS (topic '$topic');
+    off bigint OPTIONS (metadata 'offset'), at timestamptz OPTIONS (metadata 'timestamp')) SERVER kafka OPTIONS (topic '$topic');
 CREATE TABLE $topic (v text, part int, off bigint);
 SELECT telemetry.create_pipeline('$topic', '${topic}_topic', '$topic' @{[ $options // '' ]});
 SQL
@@ -100,9 +100,9 @@ for my $case ([ 'shorter', 2, 'the topic was recreated or truncated%' ], [ 'long
 	sql("SELECT telemetry.seek_pipeline('$topic', 'earliest', allow_duplicates => true)");
 	wait_for("SELECT count(*) FROM $topic WHERE v::int > 100", $length, "$name: after a seek all of it is read");
 }
-$kafka->create_topic('live', 1);
-pipeline('live');
-$kafka->produce('live', messages(1, 4));
+$kafka->create_topic('live', 3);
+pipeline('live', ", event_time_column => 'at', workers => 2");
+$kafka->produce('live', messages(1, 2), [ 1, 'k3', '{"v": "3"}' ], [ 2, 'k4', '{"v": "4"}' ]);
 wait_for("SELECT count(*) FROM live", '4', 'live: read before');
 $kafka->delete_topic('live');
 wait_for("SELECT bool_and(error IS NOT NULL) FROM telemetry.stat_pipeline WHERE pipeline = 'live'", 't', 'a topic that is gone is said');
@@ -133,6 +133,17 @@ pipeline('compacted');
 wait_for(progress('compacted', 'committed_offset, lag'), '252|0', 'gaps are no lag');
 is(sql('SELECT count(*) - (SELECT stored FROM telemetry.stat_pipeline WHERE pipeline = $$compacted$$) FROM compacted'),
 	'0', 'and no messages');
+
+# ---- the topic that was made anew above has fewer partitions: those that are gone hold up nothing for good
+wait_for(q(SELECT count(*) FROM telemetry.stat_partition WHERE pipeline = 'live' AND partition > 0 AND pause_reason LIKE 'the topic was recreated: it has 1 partitions%'),
+	'2', 'fewer: partitions that are gone are told');
+sql(q(SELECT telemetry.seek_pipeline('live', 'earliest', allow_duplicates => true)));
+wait_for('SELECT count(*) FROM live WHERE v::int > 100', '9', 'fewer: after a seek all of it is read');
+wait_for(q(SELECT state, error, partitions, paused_partitions, stored FROM telemetry.stat_pipeline WHERE pipeline = 'live'), 'running||1|0|13',
+	'fewer: the pipeline knows them no more, and what they counted stays');
+wait_for(q(SELECT watermark = (SELECT max_event_time FROM telemetry.partition_offset o JOIN telemetry.pipeline USING (pipeline_id) WHERE name = 'live')
+	FROM telemetry.stat_pipeline WHERE pipeline = 'live'), 't', 'fewer: nor does the watermark wait for them');
+is(sql(q(SELECT count(*) FROM telemetry.check() WHERE subject LIKE '%live%')), '0', 'fewer: nor is there anything to mend');
 
 # ---- the broker goes and comes back; another cluster in its place
 $kafka->kill9;

@@ -23,7 +23,8 @@ CONF
 create_server($node, 'kafka', $mock, 'reconnect.backoff.max.ms' => 300, 'fetch.error.backoff.ms' => 100);
 
 # Whatever a test sets for the database is not for its own sessions.
-$ENV{PGOPTIONS} = '-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off';
+$ENV{PGOPTIONS} = '-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0 -c default_transaction_read_only=off -c exit_on_error=off'
+  . (pg_version() >= 17 ? ' -c transaction_timeout=0' : '');
 
 sub query { return $node->safe_psql('postgres', $_[0]) }
 
@@ -36,9 +37,9 @@ sub wait_for
 for my $name (qw(events hanging))
 {
 	query(<<"SQL");
-CREATE FOREIGN TABLE ${name}_topic (id bigint NOT NULL, off bigint OPTIONS (metadata 'offset'), part int OPTIONS (metadata 'partition')) SERVER kafka OPTIONS (topic '$name');
+CREATE FOREIGN TABLE ${name}_topic (id bigint NOT NULL, off bigint OPTIONS (metadata 'offset'), part int OPTIONS (metadata 'partition'), at timestamptz OPTIONS (metadata 'timestamp')) SERVER kafka OPTIONS (topic '$name');
 CREATE TABLE $name (id bigint NOT NULL, off bigint, part int, arrived timestamptz DEFAULT clock_timestamp());
-SELECT telemetry.create_pipeline('$name', '${name}_topic', '$name');
+SELECT telemetry.create_pipeline('$name', '${name}_topic', '$name', event_time_column => 'at');
 SQL
 }
 
@@ -119,10 +120,15 @@ ALTER DATABASE postgres SET lock_timeout = '1ms';
 ALTER DATABASE postgres SET idle_in_transaction_session_timeout = '1ms';
 ALTER DATABASE postgres SET default_transaction_read_only = on;
 ALTER DATABASE postgres SET default_transaction_isolation = serializable;
+ALTER DATABASE postgres SET exit_on_error = on;
 SQL
+query(q(ALTER DATABASE postgres SET transaction_timeout = '1ms')) if pg_version() >= 17;
 $node->restart;
+my $watermark = query(q(SELECT max(watermark) FROM telemetry.partition_offset));
 produce();
 goes_on('timeouts of the database');
+wait_for("SELECT watermark > '$watermark' FROM telemetry.stat_pipeline WHERE pipeline = 'events'", 't', 'the supervisor moves the watermark all the same');
+unlike(slurp_file($node->logfile), qr/telemetry supervisor (ERROR|FATAL)|read-only transaction/, 'without a try that failed');
 query('ALTER DATABASE postgres RESET ALL');
 
 # ---- all connections are taken: workers need none

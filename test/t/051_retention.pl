@@ -49,6 +49,22 @@ is(query("SELECT DISTINCT relowner::regrole FROM pg_class WHERE relnamespace = '
 	'partitions are made as the owner of the table');
 ok(no_transaction_waits($node, "backend_type = 'telemetry maintenance'", 'no transaction of maintenance'), 'no transaction stays open');
 
+# A table that somebody keeps locked for himself holds up neither other tables, nor the log.
+my $log = -s $node->logfile;
+query(q(SET ROLE studio; CREATE TABLE game.others (day date) PARTITION BY RANGE (day)));
+my $holder = $node->background_psql('postgres', on_error_die => 1);
+$holder->query_safe('BEGIN');
+$holder->query_safe('LOCK TABLE game.facts');
+query('UPDATE telemetry.retention_state SET next_run_at = now()');
+query(q(SELECT telemetry.set_retention('game.others', NULL, 'day', 2)));
+wait_for(q(SELECT partitions_ahead, error FROM telemetry.retention WHERE target::oid = 'game.others'::regclass), qr/^2\|$/, 'a locked table does not hold up another');
+wait_for(q(SELECT error FROM telemetry.retention WHERE target::oid = 'game.facts'::regclass), qr/canceling statement due to lock timeout/, 'and is reported');
+unlike(slurp_file($node->logfile, $log), qr/"telemetry maintenance".*exited with exit code 1/, 'the worker does not fail for it');
+$holder->query_safe('COMMIT');
+$holder->quit;
+query(q(SELECT telemetry.drop_retention('game.others'); DROP TABLE game.others; UPDATE telemetry.retention_state SET next_run_at = now()));
+wait_for('SELECT partitions_ahead, error IS NULL FROM telemetry.retention', qr/^5\|t$/, 'and comes about afterwards');
+
 # What is in its way is told, and one partition that cannot go does not keep another.
 query(<<'SQL');
 SET ROLE studio;

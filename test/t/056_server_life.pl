@@ -10,9 +10,10 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-my $mock = TelemetryTest::Mock->new(topics => ['events:2']);
+my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'visited:1' ]);
 my $node = telemetry_node('main', extension => 1, init => [ allows_streaming => 1 ], conf => <<'CONF');
 wal_log_hints = on
+max_prepared_transactions = 2
 wal_keep_size = '512MB'
 fsync = off
 autovacuum = off
@@ -120,6 +121,43 @@ SELECT telemetry.alter_pipeline('events', owner => 'owner');
 SQL
 produce(500);
 is_exact('settings of the owner');
+
+# ---- a pipeline that a prepared transaction made; a database that is closed to connections for a while
+$node->safe_psql('postgres', 'CREATE DATABASE visited');
+$node->safe_psql('visited', 'CREATE EXTENSION telemetry; CREATE SERVER kafka FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers \'' . $mock->address . "')");
+$node->safe_psql('visited', <<'SQL');
+CREATE FOREIGN TABLE visited_topic (id bigint) SERVER kafka OPTIONS (topic 'visited');
+CREATE TABLE visited (id bigint);
+SQL
+$node->safe_psql('visited', <<'SQL');
+BEGIN;
+SELECT telemetry.create_pipeline('visited', 'visited_topic', 'visited');
+PREPARE TRANSACTION 'made';
+SQL
+$mock->produce('visited', '{"id": 1}');
+$node->safe_psql('visited', q(COMMIT PREPARED 'made'));
+wait_for_result($node, 'SELECT count(*) FROM visited', '1', 'a pipeline of a prepared transaction starts with COMMIT PREPARED', database => 'visited');
+$node->safe_psql('postgres', 'ALTER DATABASE visited ALLOW_CONNECTIONS false');
+$node->safe_psql('postgres', q(SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = 'visited'));
+poll_until(sub { query(q(SELECT count(*) FROM pg_stat_activity WHERE datname = 'visited')) eq '0' }, 'its workers to leave', 30);
+sleep 0.5;    # the launcher forgets it
+is(query(q(SELECT count(*) FROM pg_stat_activity WHERE datname = 'visited')), '0', 'none runs where no connections are allowed');
+$mock->produce('visited', '{"id": 2}');
+$node->safe_psql('postgres', 'ALTER DATABASE visited ALLOW_CONNECTIONS true');
+wait_for_result($node, 'SELECT count(*) FROM visited', '2', 'they come back when they are', database => 'visited');
+$node->safe_psql('postgres', 'DROP DATABASE visited');
+
+# ---- many databases: they are looked into a few at a time, so that they do not take each other's room
+$node->safe_psql('postgres', 'ALTER SYSTEM SET max_worker_processes = 9');
+$node->safe_psql('postgres', "CREATE DATABASE many$_") for 1 .. 9;
+my $before_many = -s $node->logfile;
+$node->restart;
+produce(500);
+is_exact('many databases');
+unlike(slurp_file($node->logfile, $before_many), qr/could not start telemetry's supervisor/, 'there is room for all, one after the other');
+$node->safe_psql('postgres', "DROP DATABASE many$_") for 1 .. 9;
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET max_worker_processes');
+$node->restart;
 
 # ---- a standby is promoted while its primary runs on; the old primary comes back by pg_rewind, and is promoted again
 $node->backup('base');

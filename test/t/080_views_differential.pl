@@ -102,7 +102,7 @@ sub value
 	my $aggregate = aggregate();
 
 	return $aggregate if chance(0.7);
-	return pick("coalesce(sum(a), 0) + count(*)", "max(b) - min(b)", "sum(m) / nullif(count(m), 0)", "($aggregate) IS NULL",
+	return pick("coalesce(sum(a), 0) + count(*)", "max(b) - min(b)", "sum(m) / nullif(count(m), 0)", "sum(n) / nullif(count(n), 0)", 'sum(n)::text', "($aggregate) IS NULL",
 		"round(avg(n), 3)", 'sum(DISTINCT a)', 'telemetry.quantile(telemetry.quantile_agg(b), 0.5)', "telemetry.funnel_steps(telemetry.funnel_agg(ts, a > 4, b > 4, f), '7 hours')", 'avg(DISTINCT b) + count(DISTINCT b)');
 }
 
@@ -183,7 +183,7 @@ sub literal
 	return int rand 30 if $column eq 'k';
 	return 'NULL' if chance(0.15);
 	return int rand 8 if $column eq 'a' || $column eq 'b';
-	return pick(0, 1.5, '2.50', 2.5, -3.125, 100) if $column eq 'n';
+	return pick(0, 1.5, '2.50', 2.5, -3.125, 100, '3.000000000000000000000007', chance(0.3) ? "'NaN'" : 7) if $column eq 'n';
 	return pick(0, 1.25, 2.5, -7) if $column eq 'm';
 	return pick("'x'", "'X'", "''", "'long " . 'y' x 300 . "'") if $column eq 's';
 	return pick('true', 'false') if $column eq 'f';

@@ -6,11 +6,12 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::RealBin/lib";
 use TelemetryTest;
+use IPC::Run ();
 use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $mock = TelemetryTest::Mock->new;
-my $node = telemetry_node('main', extension => 1, conf => "fsync = off\n");
+my $node = telemetry_node('main', extension => 1, conf => "fsync = off\nautovacuum = off\n");
 my $examples = "$TelemetryTest::root/examples/game";
 my $first = '2026-03-01 00:00+00';
 my $history = "messages(7, 400, 20000, '$first', '2026-04-05 00:00+00', late => 0.1, duplicates => 0.05, broken => 0.03)";
@@ -144,6 +145,30 @@ SQL
 	command_fails_like([ "$examples/simulate", '--rate', 'many', '--into', 'sink' ], qr/--rate is a number, not many/, 'no number');
 	command_fails_like([ "$examples/simulate", '--speed', 5 ], qr/unknown argument --speed/, 'no such option');
 	command_fails_like([ "$examples/simulate", '--seed', 5 ], qr/say --events for a history, or --rate/, 'nothing to do');
+}
+
+# ---- rights, beside batches ----------------------------------------------------------------------------------------------------
+# What PostgreSQL keeps of a table's foreign keys goes with each right that is granted on it, also while a worker, which looks the
+# target over anew after each, reads them. Who is connected learns of a crash.
+{
+	my $commit = sql('SELECT max(last_commit_at) FROM telemetry.stat_pipeline');
+	my $rights = IPC::Run::start(
+		[ 'psql', '-X', '-q', '-d', $node->connstr('postgres'), '-v', 'ON_ERROR_STOP=1', '-c', <<~'SQL' ], '2>', \my $said);
+		DO $$
+		BEGIN
+		    FOR i IN 1..10000 LOOP
+		        GRANT SELECT ON game.fact_player_events, game.dim_player TO PUBLIC;
+		        COMMIT;
+		        REVOKE SELECT ON game.fact_player_events, game.dim_player FROM PUBLIC;
+		        COMMIT;
+		    END LOOP;
+		END $$
+		SQL
+
+	sql("SELECT pg_sleep(0.05); INSERT INTO public.raw_topic (key, value) SELECT key, value FROM game.messages($_, 5, 20, '$first', '2026-03-03 00:00+00')")
+		for 1 .. 40;
+	ok($rights->finish, 'GRANT beside batches crashes nothing') || diag($said);
+	cmp_ok(sql('SELECT max(last_commit_at) FROM telemetry.stat_pipeline'), 'gt', $commit, 'and batches were written beside it');
 }
 
 $node->stop;

@@ -3,9 +3,11 @@
  */
 #include "shim.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
+#include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "pgtime.h"
@@ -14,6 +16,7 @@
 #include "utils/datetime.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/typcache.h"
 
 typedef struct Block
 {
@@ -301,6 +304,49 @@ domain_check(Datum value, bool isnull, Oid type, void **extra, MemoryContext con
 	abort();
 }
 
+/* No type is composite here. */
+TypeCacheEntry *
+lookup_type_cache(Oid type, int flags)
+{
+	abort();
+}
+
+TupleDesc
+CreateTupleDescCopy(TupleDesc description)
+{
+	abort();
+}
+
+HeapTuple
+heap_form_tuple(TupleDesc description, Datum *values, bool *isnull)
+{
+	abort();
+}
+
+Datum
+HeapTupleHeaderGetDatum(HeapTupleHeader tuple)
+{
+	abort();
+}
+
+MemoryContext
+AllocSetContextCreateInternal(MemoryContext parent, const char *name, Size min, Size init, Size max)
+{
+	abort();
+}
+
+void *
+MemoryContextAllocZero(MemoryContext context, Size size)
+{
+	abort();
+}
+
+void
+MemoryContextDelete(MemoryContext context)
+{
+	abort();
+}
+
 int
 DetermineTimeZoneOffset(struct pg_tm *tm, pg_tz *zone)
 {
@@ -367,7 +413,8 @@ initStringInfo(StringInfo string)
 static void
 shim_append(StringInfo string, const void *data, int length)
 {
-	/* As the server's does: room for as much again, or a message is copied for each of its bytes.
+	/*
+	 * As the server's does: room for as much again, or a message is copied for each of its bytes.
 	 */
 	if (string->len + length >= string->maxlen)
 	{

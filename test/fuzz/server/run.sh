@@ -76,11 +76,11 @@ server_fuzz()
 	cp "$place"/crash-* "$place"/timeout-* "$place"/oom-* "$place"/slow-unit-* "$out/" 2>/dev/null || true
 	cp "$place/log" "$out/log" 2>/dev/null || cp "$out/said" "$out/log"
 	tail -n 60 "$out/log" | cut -c 1-300
-	# The process of the server ends with the run, well or not: the log knows.
-	inputs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$out/log")
-	if ! grep -q '^fuzz: came to its end$' "$out/log" || [ "${inputs:-0}" -eq 0 ]; then
+	# The process of the server ends with the run, or a round of it, well or not: the log knows.
+	inputs=$(awk '/^stat::number_of_executed_units:/ { inputs += $2 } END { print inputs + 0 }' "$out/log")
+	if ! tail -n 5 "$out/log" | grep -q '^fuzz: came to its end$' || [ "$inputs" -eq 0 ]; then
 		status=1
 		tail -n 5 "$out/said"
 	fi
-	fuzz_end "$name" "${inputs:-0}" $((SECONDS - began)) "$status"
+	fuzz_end "$name" "$inputs" $((SECONDS - began)) "$status"
 }

@@ -316,7 +316,8 @@ decode_bench(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(INSTR_TIME_GET_DOUBLE(end) * 1e9 / ((double) loops * n));
 }
 
-/* jsonb_bench(messages text[], loops int) RETURNS float8: ns per message, by PostgreSQL's jsonb_in
+/*
+ * jsonb_bench(messages text[], loops int) RETURNS float8: ns per message, by PostgreSQL's jsonb_in
  */
 PG_FUNCTION_INFO_V1(jsonb_bench);
 Datum

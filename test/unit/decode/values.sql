@@ -46,6 +46,23 @@ SELECT * FROM show('varchar(3)', '"abc"', '"abcd"', '"abc  "', '"ééé"', '"é�
 SELECT * FROM show('char(3)', '"a"', '"abc"', '"abcd"', '"abc  "', '"é"', '""');
 SELECT * FROM show('name', '"abc"', '12');
 
+\echo == composite types
+CREATE DOMAIN percent AS numeric(5,2) CHECK (VALUE <= 100);
+CREATE TYPE "Größe" AS (w integer, "Hö\he" text);
+CREATE TYPE place AS (id bigint, gone text, at timestamptz, part percent, size "Größe", tags text[], more jsonb);
+ALTER TYPE place DROP ATTRIBUTE gone;
+SELECT * FROM show('place', '{}', '{"id":9007199254740993}', ' { "id" : 1 , "x" : [{"id":2}] , "at" : "2024-02-29T12:34:56.789Z" , "part" : 12.345 } ',
+  '{"id":1,"id":2}', '{"id":1,"\u0069d":3}', '{"size":{"w":1,"H\u00f6\\he":"\u00e9,\"("},"tags":["a",null,"b c"],"more":{"b":[1.50],"a":null}}',
+  '{"size":"(7,x)"}', '"(5,,,,,)"', '{"id":null,"size":null}', 'null');
+SELECT * FROM show('place', '{"id":1.5}', '{"at":1700000000}', '{"size":{"w":"x"}}', '{"tags":{}}', '{"id":"\u0000"}');
+SELECT * FROM show('place', '{"size":7}');
+SELECT * FROM show('place', '[1]');
+SELECT * FROM show('place', '"(5)"');
+SELECT * FROM show('place', '{"part":101}');
+SELECT * FROM show('"Größe"[]', '[{"w":1},null,{"w":2,"Hö\\he":"y"}]', '[]', '[[{"w":1}],[{"w":2}]]');
+ALTER TYPE place ADD ATTRIBUTE late boolean;
+SELECT * FROM show('place', '{"id":1,"late":true}');
+
 \echo == timestamp with time zone (session: New York)
 SELECT * FROM show('timestamptz', '"2024-02-29T12:34:56Z"', '"2024-02-29t12:34:56.789z"', '"2024-02-29 12:34:56+02"', '"2024-02-29 12:34:56 +02:30"', '"2024-02-29T12:34:56-0330"', '"2024-02-29T12:34:56+01:02:03"',
   '"2024-07-01T12:00"', '"2024-07-01"', '"20240701T120000Z"', '"20240701"', '"2024-03-10T02:30:00"', '"2024-11-03T01:30:00"');

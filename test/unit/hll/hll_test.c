@@ -824,7 +824,8 @@ test_estimate(void)
 	CHECK(inexact == 0, "%d of 1,000 small sets are not exact", inexact);
 	free(state);
 
-	/* Four standard deviations of the RMSE of 2,000 trials are 6 %; bench/hll measures it closely.
+	/*
+	 * Four standard deviations of the RMSE of 2,000 trials are 6 %; bench/hll measures it closely.
 	 */
 	error = rmse(8, 2000, 2000);
 	CHECK(error < 1.05 * 1.06, "RMSE at precision 8 is %g / sqrt(m)", error);

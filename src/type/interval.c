@@ -1,10 +1,6 @@
-/*
- * The gap of sessions, and their greatest length, as SQL writes them.
- */
-#include "postgres.h"
+#include "type/interval.h"
 
 #include "common/int.h"
-#include "type/gap.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -34,4 +30,27 @@ int64
 session_length(const Interval *interval, const char *name)
 {
 	return interval_length(interval, name, " of a session");
+}
+
+void
+interval_check_order(int64 start, int64 end, const char *more)
+{
+	if (end < start)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("an interval of time ends before it starts"),
+				 errdetail("It starts at %s and ends at %s.", pstrdup(timestamptz_to_str(start)),
+						   pstrdup(timestamptz_to_str(end))),
+				 errhint("Give the start, then the end%s.", more)));
+}
+
+bool
+interval_given(FunctionCallInfo fcinfo, int64 *start, int64 *end)
+{
+	if (PG_ARGISNULL(1))
+		return false;
+	*start = PG_GETARG_TIMESTAMPTZ(1);
+	*end = PG_ARGISNULL(2) ? PG_INT64_MAX : PG_GETARG_TIMESTAMPTZ(2);
+	interval_check_order(*start, *end, "; one that has not ended has a null end");
+	return *end != PG_INT64_MIN && *start != PG_INT64_MAX;
 }

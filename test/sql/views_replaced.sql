@@ -1,0 +1,104 @@
+-- What a view is computed by becomes something else: functions that are replaced, row types, tables that are looked up.
+SET client_min_messages = warning;
+CREATE SCHEMA replaced;
+SET search_path = replaced;
+CREATE ROLE replaced_owner NOLOGIN;
+GRANT USAGE, CREATE ON SCHEMA replaced TO replaced_owner;
+
+-- A function: the same text once more changes nothing, another makes the views stale that keep what it gave.
+CREATE FUNCTION tier(int) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN $1 > 10 THEN 'big' ELSE 'small' END $$;
+CREATE TABLE fact (n int, x int);
+INSERT INTO fact SELECT i, i % 3 FROM generate_series(1, 20) AS i;
+CREATE MATERIALIZED VIEW tiers WITH (telemetry.continuous) AS SELECT tier(n) AS tier, count(*) FROM fact GROUP BY 1;
+CREATE MATERIALIZED VIEW shown WITH (telemetry.continuous) AS SELECT x, tier(count(*)::int) AS tier, count(*) FROM fact GROUP BY x;
+CREATE MATERIALIZED VIEW over WITH (telemetry.continuous) AS SELECT tier, sum(count) FROM shown GROUP BY tier;
+CREATE MATERIALIZED VIEW counted WITH (telemetry.continuous) AS SELECT x, count(DISTINCT tier(n)) FROM fact GROUP BY x;
+CREATE MATERIALIZED VIEW plain WITH (telemetry.continuous) AS SELECT x, count(*) FROM fact GROUP BY x;
+CREATE VIEW states AS SELECT view, status, status_reason FROM telemetry.continuous_view WHERE view::text !~ '^telemetry' ORDER BY view::text;
+CREATE OR REPLACE FUNCTION tier(int) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN $1 > 10 THEN 'big' ELSE 'small' END $$;
+SELECT count(*) FROM states WHERE status = 'live';
+CREATE OR REPLACE FUNCTION tier(int) RETURNS text IMMUTABLE LANGUAGE sql AS $$ SELECT CASE WHEN $1 > 5 THEN 'big' ELSE 'small' END $$;
+TABLE states;
+INSERT INTO fact VALUES (7, 0);
+REFRESH MATERIALIZED VIEW tiers; REFRESH MATERIALIZED VIEW over; REFRESH MATERIALIZED VIEW counted;
+INSERT INTO fact VALUES (8, 0);
+DELETE FROM fact WHERE n = 9;
+SELECT v, verified.* FROM unnest(ARRAY['tiers', 'shown', 'over', 'counted']::regclass[]) AS v, telemetry.verify(v) AS verified;
+-- Not immutable any more: a REFRESH does not take it, either.
+BEGIN;
+ALTER FUNCTION tier(int) VOLATILE;
+SELECT view, status FROM states;
+SAVEPOINT here;
+REFRESH MATERIALIZED VIEW tiers;
+ROLLBACK TO here;
+ALTER FUNCTION tier(int) IMMUTABLE;
+REFRESH MATERIALIZED VIEW tiers;
+SELECT view, status FROM states WHERE view = 'tiers'::regclass;
+ROLLBACK;
+SELECT count(*) FROM states WHERE status = 'live';
+-- An aggregate of users.
+CREATE FUNCTION larger(int, int) RETURNS int IMMUTABLE STRICT LANGUAGE sql AS 'SELECT CASE WHEN $1 > $2 THEN $1 ELSE $2 END';
+CREATE FUNCTION smaller(int, int) RETURNS int IMMUTABLE STRICT LANGUAGE sql AS 'SELECT CASE WHEN $1 < $2 THEN $1 ELSE $2 END';
+CREATE AGGREGATE most(int) (SFUNC = larger, STYPE = int, COMBINEFUNC = larger);
+CREATE MATERIALIZED VIEW mosts WITH (telemetry.continuous) AS SELECT x, most(n) FROM fact GROUP BY x;
+CREATE OR REPLACE AGGREGATE most(int) (SFUNC = smaller, STYPE = int, COMBINEFUNC = smaller);
+SELECT view, status_reason FROM states WHERE status <> 'live';
+REFRESH MATERIALIZED VIEW mosts;
+SELECT * FROM telemetry.verify('mosts');
+CREATE OR REPLACE FUNCTION smaller(int, int) RETURNS int IMMUTABLE STRICT LANGUAGE sql AS 'SELECT $1 + $2';
+SELECT view, status_reason FROM states WHERE status <> 'live';
+DROP TABLE fact CASCADE;
+
+-- A row type: rows are found by their texts, which have a comma more; without a column, values that differed are equal.
+CREATE TYPE place AS (world int, city text);
+CREATE TABLE seen (id int, at place);
+CREATE MATERIALIZED VIEW kept WITH (telemetry.continuous) AS SELECT id, ARRAY[at] AS ats FROM seen;
+CREATE MATERIALIZED VIEW sketched WITH (telemetry.continuous) AS SELECT id, telemetry.hll_agg(at) AS places FROM seen GROUP BY id;
+CREATE MATERIALIZED VIEW places WITH (telemetry.continuous) AS SELECT at, count(*) FROM seen GROUP BY at;
+CREATE MATERIALIZED VIEW ids WITH (telemetry.continuous) AS SELECT id, count(*) FROM seen WHERE (at).world > 0 GROUP BY id;
+INSERT INTO seen VALUES (1, '(1,x)'), (2, '(1,x)'), (3, '(2,y)');
+ALTER TYPE place ADD ATTRIBUTE street int;
+TABLE states;
+DELETE FROM seen WHERE id = 1;
+INSERT INTO seen VALUES (4, '(2,y,)'), (4, '(2,y,3)');
+REFRESH MATERIALIZED VIEW kept; REFRESH MATERIALIZED VIEW sketched;
+DELETE FROM seen WHERE id = 2;
+SELECT v, verified.* FROM unnest(ARRAY['kept', 'sketched', 'places', 'ids']::regclass[]) AS v, telemetry.verify(v) AS verified;
+ALTER TYPE place DROP ATTRIBUTE street;
+SELECT view, status FROM states;
+REFRESH MATERIALIZED VIEW kept; REFRESH MATERIALIZED VIEW sketched; REFRESH MATERIALIZED VIEW places; REFRESH MATERIALIZED VIEW ids;
+DELETE FROM seen WHERE id = 3;
+SELECT v, verified.* FROM unnest(ARRAY['kept', 'sketched', 'places', 'ids']::regclass[]) AS v, telemetry.verify(v) AS verified;
+TABLE places;
+DROP TABLE seen CASCADE;
+
+-- A table that is looked up: whoever writes finds the same in it, or nothing goes into the view.
+CREATE TABLE fact (k int, n int);
+CREATE TABLE member (k int, name text, secret text);
+INSERT INTO member VALUES (1, 'one'), (2, 'two');
+ALTER TABLE fact OWNER TO replaced_owner;
+GRANT SELECT (k, name) ON member TO replaced_owner;
+SET ROLE replaced_owner;
+CREATE MATERIALIZED VIEW named WITH (telemetry.continuous) AS SELECT name, sum(n) FROM fact LEFT JOIN member USING (k) GROUP BY name;
+INSERT INTO fact VALUES (1, 1), (2, 2), (3, 3);
+RESET ROLE;
+REVOKE SELECT (name) ON member FROM replaced_owner;
+INSERT INTO fact VALUES (1, 4);
+TABLE states;
+GRANT SELECT ON member TO replaced_owner;
+REFRESH MATERIALIZED VIEW named;
+SELECT view, status FROM states;
+ALTER TABLE member ENABLE ROW LEVEL SECURITY;
+CREATE POLICY mine ON member USING (name = current_setting('replaced.name', true));
+INSERT INTO fact VALUES (1, 5);
+TABLE states;
+SET ROLE replaced_owner;
+REFRESH MATERIALIZED VIEW named;
+CREATE MATERIALIZED VIEW named_too WITH (telemetry.continuous) AS SELECT name, sum(n) FROM fact LEFT JOIN member USING (k) GROUP BY name;
+RESET ROLE;
+ALTER TABLE member DISABLE ROW LEVEL SECURITY;
+REFRESH MATERIALIZED VIEW named;
+SELECT * FROM telemetry.verify('named');
+TABLE named ORDER BY name;
+DROP SCHEMA replaced CASCADE;
+DROP ROLE replaced_owner;
