@@ -14,6 +14,7 @@
 #include "parser/parse_relation.h"
 #include "parser/parsetree.h"
 #include "rewrite/rewriteHandler.h"
+#include "storage/lmgr.h"
 #include "tcop/tcopprot.h"
 #include "utils/acl.h"
 #include "utils/guc.h"
@@ -328,6 +329,9 @@ run(PlannedStmt *plan, EphemeralNamedRelation rows, DestReceiver *receiver)
 	QueryEnvironment *environment = create_queryEnv();
 	QueryDesc *query;
 
+	/* The executor opens it for its columns, and takes it for locked. */
+	if (OidIsValid(rows->md.reliddesc))
+		LockRelationOid(rows->md.reliddesc, AccessShareLock);
 	register_ENR(environment, rows);
 	query = CreateQueryDesc(plan, "", GetActiveSnapshot(), InvalidSnapshot, receiver, NULL,
 							environment, 0);

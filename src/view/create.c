@@ -375,7 +375,7 @@ hold_writers_off(Oid target)
 	suspend_refuse_building(target);
 }
 
-static void
+static uint64
 build(const ViewRow *row)
 {
 	ListCell *cell;
@@ -385,11 +385,11 @@ build(const ViewRow *row)
 	foreach (cell, view_helpers(row, CurrentMemoryContext))
 		fold_rebuild(known_view(((ViewRow *) lfirst(cell))->view));
 	CommandCounterIncrement();
-	fold_rebuild(known_view(row->view));
+	return fold_rebuild(known_view(row->view));
 }
 
 void
-view_create(CreateTableAsStmt *stmt, const char *source_text)
+view_create(CreateTableAsStmt *stmt, const char *source_text, QueryCompletion *completion)
 {
 	IntoClause *into = stmt->into;
 	Query *query = copyObject(castNode(Query, stmt->query));
@@ -429,7 +429,13 @@ view_create(CreateTableAsStmt *stmt, const char *source_text)
 	}
 	CommandCounterIncrement();
 	if (!into->skipData)
-		build(&row);
+	{
+		uint64 groups = build(&row);
+
+		/* As of any CREATE MATERIALIZED VIEW; SPI relies on it. */
+		if (completion)
+			SetQueryCompletion(completion, CMDTAG_SELECT, groups);
+	}
 	if (shape->session)
 		session_propose_index(shape);
 }

@@ -842,15 +842,18 @@ fold_journal(List *pendings)
 	PG_END_TRY();
 }
 
-void
+uint64
 fold_rebuild(const KnownView *view)
 {
 	OwnerScope scope;
+	uint64 groups;
 
 	owner_begin(&scope, view->owner);
 	spi_connect();
 	/* A snapshot taken after the target was locked, also where the transaction's is older. */
 	execute_latest(generate_rebuild(view));
+	groups = SPI_processed;
 	SPI_finish();
 	owner_end(&scope);
+	return groups;
 }

@@ -28,7 +28,10 @@ extern void fold_journal(List *pendings);
  */
 extern void fold_empty(const KnownView *view);
 
-/* Fills the state from the target and the expired partitions; it must be empty. */
-extern void fold_rebuild(const KnownView *view);
+/*
+ * Fills the state from the target and the expired partitions; it must be empty. Gives how many
+ * groups it has then.
+ */
+extern uint64 fold_rebuild(const KnownView *view);
 
 #endif

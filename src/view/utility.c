@@ -789,7 +789,7 @@ dispatch(Utility *utility)
 
 				if (is_create_continuous(create))
 				{
-					view_create(create, utility->text);
+					view_create(create, utility->text, utility->completion);
 					return;
 				}
 			}

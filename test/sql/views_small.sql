@@ -134,4 +134,14 @@ INSERT INTO w SELECT k, 4 FROM unnest('{a, d, e, e1, f, g}'::text[]) AS k;
 SELECT * FROM by_w WHERE length(k) = 1 ORDER BY 1;
 SELECT count(*) AS groups, sum(count) AS events FROM by_w;
 SELECT * FROM telemetry.verify('by_w');
+
+-- As any CREATE MATERIALIZED VIEW, it tells of its rows.
+DO $$
+DECLARE
+	n bigint;
+BEGIN
+	EXECUTE 'CREATE MATERIALIZED VIEW told WITH (telemetry.continuous) AS SELECT length(k), count(*) FROM w GROUP BY 1';
+	GET DIAGNOSTICS n = ROW_COUNT;
+	RAISE WARNING '% of % groups', n, (SELECT count(*) FROM told);
+END $$;
 DROP SCHEMA small CASCADE;
