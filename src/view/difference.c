@@ -33,8 +33,6 @@ typedef struct Difference
 	ExprState **extremes;    /* by column: the extreme of group and row; NULL: it has none */
 	ExprState *same_group;
 	Tuplestorestate *deltas; /* a row for each group, in order */
-	Tuplestorestate *old;    /* as of difference_upsert() */
-	Tuplestorestate *new;
 } Difference;
 
 /* ---- whether it can be done, and by what expressions ----------------------------------------- */
@@ -222,41 +220,17 @@ gather(Difference *difference, const PendingView *pending)
 
 /* ---- merging --------------------------------------------------------------------------------- */
 
-static TupleTableSlot *
-merged_with_delta(Upsert *upsert)
-{
-	return upsert_merged(upsert, upsert->old, upsert->delta);
-}
-
-static TupleTableSlot *
-delta_alone(Upsert *upsert)
-{
-	return upsert->delta;
-}
-
-/* A group without rows is none. */
-static void
-keep_both(Upsert *upsert, TupleTableSlot *row)
-{
-	Difference *difference = upsert->argument;
-
-	if (difference->old && !TupIsNull(upsert->old))
-		tuplestore_puttupleslot(difference->old, upsert->old);
-	if (difference->new && !upsert_is_empty(upsert, row))
-		tuplestore_puttupleslot(difference->new, row);
-}
-
 bool
 difference_upsert(KnownView *view, const PendingView *pending, Tuplestorestate *old,
 				  Tuplestorestate *new)
 {
-	static const UpsertRules rules = {
-		.change = merged_with_delta, .fresh = delta_alone, .done = keep_both, .takes_away = true};
-	Difference difference = {.upsert = {.view = view, .rules = &rules}, .old = old, .new = new};
+	BeforeAndAfter change = {.old = old, .new = new};
+	Difference difference = {
+		.upsert = {
+			.view = view, .rules = &upsert_keeping_both, .argument = &change, .takes_away = true}};
 	Upsert *upsert = &difference.upsert;
 	bool possible;
 
-	upsert->argument = &difference;
 	if (pending->emptied || !can_be_taken_away(view, pending->apart) || !upsert_begin(upsert))
 		return false;
 	possible = know_negation(view);

@@ -342,7 +342,7 @@ upsert_is_empty(const Upsert *upsert, TupleTableSlot *row)
 {
 	bool isnull;
 
-	return upsert->rules && upsert->rules->takes_away &&
+	return upsert->takes_away &&
 		   DatumGetInt64(slot_getattr(row, upsert->view->count + 1, &isnull)) == 0;
 }
 
@@ -491,7 +491,7 @@ is_looked_for(const Upsert *upsert)
 {
 	ItemPointerData row;
 
-	return upsert->new_in_a_row < NEW_IN_A_ROW || (upsert->rules && upsert->rules->takes_away) ||
+	return upsert->new_in_a_row < NEW_IN_A_ROW || upsert->takes_away ||
 		   located_find(upsert->view, upsert->hash, &row);
 }
 
@@ -715,12 +715,6 @@ upsert_groups(KnownView *view, Tuplestorestate *rows, bool gathered, Tuplestores
 
 /* ---- with the groups as they were and as they are -------------------------------------------- */
 
-typedef struct BeforeAndAfter
-{
-	Tuplestorestate *old;
-	Tuplestorestate *new;
-} BeforeAndAfter;
-
 static TupleTableSlot *
 merged_with_delta(Upsert *upsert)
 {
@@ -733,24 +727,27 @@ delta_alone(Upsert *upsert)
 	return upsert->delta;
 }
 
+/* A group without rows is none. */
 static void
 keep_both(Upsert *upsert, TupleTableSlot *row)
 {
 	BeforeAndAfter *change = upsert->argument;
 
-	if (!TupIsNull(upsert->old))
+	if (change->old && !TupIsNull(upsert->old))
 		tuplestore_puttupleslot(change->old, upsert->old);
-	tuplestore_puttupleslot(change->new, row);
+	if (change->new && !upsert_is_empty(upsert, row))
+		tuplestore_puttupleslot(change->new, row);
 }
+
+const UpsertRules upsert_keeping_both = {
+	.change = merged_with_delta, .fresh = delta_alone, .done = keep_both};
 
 bool
 upsert_changing_groups(KnownView *view, Tuplestorestate *rows, bool gathered, Tuplestorestate *old,
 					   Tuplestorestate *new)
 {
-	static const UpsertRules rules = {
-		.change = merged_with_delta, .fresh = delta_alone, .done = keep_both};
 	BeforeAndAfter change = {.old = old, .new = new};
-	Upsert upsert = {.view = view, .rules = &rules, .argument = &change};
+	Upsert upsert = {.view = view, .rules = &upsert_keeping_both, .argument = &change};
 
 	if (!upsert_begin(&upsert))
 		return false;

@@ -8,6 +8,7 @@
 
 #include "access/genam.h"
 #include "nodes/execnodes.h"
+#include "utils/tuplestore.h"
 #include "view/known.h"
 
 typedef struct Upsert Upsert;
@@ -20,15 +21,24 @@ typedef struct UpsertRules
 	TupleTableSlot *(*fresh)(Upsert *upsert);
 	/* It was done: old became row; NULL: it was locked. Or (old is empty) row was inserted. */
 	void (*done)(Upsert *upsert, TupleTableSlot *row);
-	/* Deltas may take away all rows of a group, which goes then: see upsert_is_empty(). */
-	bool takes_away;
 } UpsertRules;
+
+/* The delta is merged, and groups are kept as they were and as they are where argument says. */
+typedef struct BeforeAndAfter
+{
+	Tuplestorestate *old; /* or NULL, as new */
+	Tuplestorestate *new;
+} BeforeAndAfter;
+
+extern const UpsertRules upsert_keeping_both;
 
 struct Upsert
 {
 	KnownView *view;
 	const UpsertRules *rules; /* NULL: delta is merged into what is there */
 	void *argument;           /* of theirs */
+	/* Deltas may take away all rows of a group, which goes then: see upsert_is_empty(). */
+	bool takes_away;
 	EState *estate;
 	ResultRelInfo *rri;
 	Relation state;
