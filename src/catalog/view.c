@@ -256,6 +256,23 @@ view_by_oid(Oid view, MemoryContext context)
 	return rows == NIL ? NULL : linitial(rows);
 }
 
+Oid
+view_table(Oid relation, Oid *not_live)
+{
+	Oid first = InvalidOid;
+	const ViewRow *row;
+
+	while ((row = view_by_oid(relation, CurrentMemoryContext)) != NULL)
+	{
+		if (!OidIsValid(first) && row->status != VIEW_LIVE)
+			first = relation;
+		relation = row->target;
+	}
+	if (not_live)
+		*not_live = first;
+	return relation;
+}
+
 List *
 view_all(Oid target, MemoryContext context)
 {

@@ -53,6 +53,13 @@ extern void view_set_status(int id, ViewStatus status, const char *reason);
 /* By the view's OID; NULL: it is no continuous view. */
 extern ViewRow *view_by_oid(Oid view, MemoryContext context);
 
+/*
+ * The table that a relation follows in the end: through views over views, itself if it is no
+ * continuous view. *not_live, if not NULL: the first view on the way that is not live, or
+ * InvalidOid.
+ */
+extern Oid view_table(Oid relation, Oid *not_live);
+
 /* All views over a target (InvalidOid: over any), in the order in which they are folded. */
 extern List *view_all(Oid target, MemoryContext context);
 

@@ -110,17 +110,14 @@ refuse_dropped(void)
 static Oid
 live_down_to(Oid target)
 {
-	ViewRow *below;
+	Oid not_live;
+	Oid table = view_table(target, &not_live);
 
-	while ((below = view_by_oid(target, CurrentMemoryContext)) != NULL)
-	{
-		if (below->status != VIEW_LIVE)
-			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-							errmsg("continuous view \"%s\" is not live", get_rel_name(target)),
-							errhint("Build that one first.")));
-		target = below->target;
-	}
-	return target;
+	if (OidIsValid(not_live))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("continuous view \"%s\" is not live", get_rel_name(not_live)),
+						errhint("Build that one first.")));
+	return table;
 }
 
 /* The same, for a build, which waits for telemetry.resume(). */

@@ -361,18 +361,15 @@ name_columns(Query *query, List *names)
 static void
 hold_writers_off(Oid target)
 {
-	ViewRow *below;
+	Oid not_live;
+	Oid table = view_table(target, &not_live);
 
-	while ((below = view_by_oid(target, CurrentMemoryContext)) != NULL)
-	{
-		if (below->status != VIEW_LIVE)
-			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-							errmsg("continuous view \"%s\" is not live", get_rel_name(target)),
-							errhint("REFRESH MATERIALIZED VIEW %s.", qualified_name(target))));
-		target = below->target;
-	}
-	LockRelationOid(target, ShareRowExclusiveLock);
-	suspend_refuse_building(target);
+	if (OidIsValid(not_live))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+						errmsg("continuous view \"%s\" is not live", get_rel_name(not_live)),
+						errhint("REFRESH MATERIALIZED VIEW %s.", qualified_name(not_live))));
+	LockRelationOid(table, ShareRowExclusiveLock);
+	suspend_refuse_building(table);
 }
 
 static uint64

@@ -101,18 +101,6 @@ refuse_lost_part(const ViewRow *row, const ViewRow *whole)
 							errhint("DROP MATERIALIZED VIEW %s.", qualified_name(whole->view))));
 }
 
-/* The table that a view follows in the end. */
-static Oid
-table_of(const ViewRow *row, const List *rows)
-{
-	ListCell *cell;
-
-	foreach (cell, rows)
-		if (((const ViewRow *) lfirst(cell))->view == row->target)
-			return table_of(lfirst(cell), rows);
-	return row->target;
-}
-
 /*
  * Who has written into the table has yet to fold, into parts that are there: they go when he is
  * through. Whoever comes later waits, and finds no view.
@@ -128,7 +116,7 @@ wait_for_folds(const List *rows)
 		const ViewRow *row = lfirst(cell);
 
 		if (get_rel_name(whole_of(row, rows)->view) == NULL)
-			tables = list_append_unique_oid(tables, table_of(row, rows));
+			tables = list_append_unique_oid(tables, view_table(row->view, NULL));
 	}
 	list_sort(tables, list_oid_cmp);
 	foreach (cell, tables)

@@ -39,20 +39,6 @@ finalized_view(Oid view, bool to_monitor)
 	return row;
 }
 
-Oid
-finalized_table(const ViewRow *row)
-{
-	while (get_rel_relkind(row->target) == RELKIND_VIEW)
-	{
-		const ViewRow *below = view_by_oid(row->target, CurrentMemoryContext);
-
-		if (below == NULL)
-			break;
-		row = below;
-	}
-	return row->target;
-}
-
 /* The table that pipelines write to: of a view the one at the bottom, else itself. */
 static Oid
 table_of(Oid relation)
@@ -61,7 +47,7 @@ table_of(Oid relation)
 	AclResult allowed;
 
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
-		return finalized_table(finalized_view(relation, false));
+		return view_table(finalized_view(relation, false)->target, NULL);
 	allowed = pg_class_aclcheck(relation, GetUserId(), ACL_SELECT);
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_TABLE, get_rel_name(relation));

@@ -9,7 +9,4 @@
 /* The row of a view that the caller may read, or (to_monitor) watch; ereports. */
 extern ViewRow *finalized_view(Oid view, bool to_monitor);
 
-/* The table at the bottom of a view over views, which pipelines may write to. */
-extern Oid finalized_table(const ViewRow *row);
-
 #endif

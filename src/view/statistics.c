@@ -153,5 +153,6 @@ telemetry_view_late(PG_FUNCTION_ARGS)
 								"SELECT coalesce(sum(o.late), 0)::bigint FROM telemetry.pipeline p "
 								"JOIN telemetry.partition_offset o USING (pipeline_id) "
 								"WHERE p.target = $1",
-								finalized_table(finalized_view(PG_GETARG_OID(0), true)), &isnull));
+								view_table(finalized_view(PG_GETARG_OID(0), true)->target, NULL),
+								&isnull));
 }

@@ -78,17 +78,6 @@ continuous(RangeVar *name)
 	return view_by_oid(relation, CurrentMemoryContext);
 }
 
-/* The table that a view follows in the end. */
-static Oid
-table_of(Oid view)
-{
-	ViewRow *row;
-
-	while ((row = view_by_oid(view, CurrentMemoryContext)) != NULL)
-		view = row->target;
-	return view;
-}
-
 /*
  * To tell the views over one of a change a writer opens it, with the table in use. So who drops
  * such views or gives them away waits for the writers first; of others he waits when he has the
@@ -112,7 +101,7 @@ writers_first(const List *rows)
 		waited = lappend_oid(waited, row->view);
 	}
 	foreach (cell, waited)
-		wait_for_writers(table_of(lfirst_oid(cell)));
+		wait_for_writers(view_table(lfirst_oid(cell), NULL));
 }
 
 /* ---- DROP ------------------------------------------------------------------------------------ */
@@ -303,7 +292,7 @@ follow_owner(Oid view)
 	CommandCounterIncrement();
 	owner = owner_of(view);
 	if (owner != owner_of(row->state))
-		wait_for_writers(table_of(view));
+		wait_for_writers(view_table(view, NULL));
 	view_give_parts(row, owner);
 	foreach (cell, view_helpers(row, CurrentMemoryContext))
 		view_give_parts(lfirst(cell), owner);
