@@ -623,7 +623,7 @@ build_online(Oid view)
 	AcceptInvalidationMessages();
 	foreach (cell, views)
 		if (get_rel_name(lfirst_oid(cell)))
-			collect_require_rights(known_view(lfirst_oid(cell)));
+			collect_require_buildable(known_view(lfirst_oid(cell)));
 		else if (lfirst_oid(cell) == view)
 			refuse_dropped();
 	PG_TRY();

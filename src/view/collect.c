@@ -189,7 +189,7 @@ collect_allowed(const KnownView *view)
 }
 
 void
-collect_require_rights(const KnownView *view)
+collect_require_buildable(const KnownView *view)
 {
 	char *reason = missing_right(view);
 	Relation definition = table_open(view->row.definition, AccessShareLock);

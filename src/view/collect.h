@@ -38,7 +38,10 @@ extern bool collect_allowed(const KnownView *view);
 /* The view stops: it is marked, and those over it as well. */
 extern void collect_stop(const KnownView *view, ViewStatus status, const char *reason);
 
-/* ereports if its owner may not read, or not all of, what the view tells of. */
-extern void collect_require_rights(const KnownView *view);
+/*
+ * ereports if its owner may not read, or not all of, what the view tells of; or if its query calls
+ * what may give something else the next time.
+ */
+extern void collect_require_buildable(const KnownView *view);
 
 #endif

@@ -460,7 +460,7 @@ refresh(ViewRow *row, bool with_data)
 	ListCell *cell;
 
 	if (with_data)
-		collect_require_rights(known_view(row->view));
+		collect_require_buildable(known_view(row->view));
 	view_set_status(row->id, VIEW_UNBUILT, NULL);
 	/* Of a build that was interrupted. */
 	journal_drop(row);
