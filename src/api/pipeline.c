@@ -31,7 +31,10 @@ PG_FUNCTION_INFO_V1(telemetry_resume_pipeline);
 
 /* ---- checks of single values ---------------------------------------------------------------- */
 
-pg_attribute_noreturn() static void bad_option(const char *option, const char *rule)
+static void bad_option(const char *option, const char *rule) pg_attribute_noreturn();
+
+static void
+bad_option(const char *option, const char *rule)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 					errmsg("invalid value for option \"%s\" of a pipeline", option),

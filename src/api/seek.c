@@ -40,7 +40,10 @@ typedef struct Seek
 	int n;
 } Seek;
 
-pg_attribute_noreturn() static void no_answer(const Seek *seek, const char *error)
+static void no_answer(const Seek *seek, const char *error) pg_attribute_noreturn();
+
+static void
+no_answer(const Seek *seek, const char *error)
 {
 	ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 					errmsg("could not ask the broker about topic \"%s\": %s", seek->source->topic,

@@ -326,7 +326,10 @@ place_of(const char *name)
 	return NULL;
 }
 
-pg_attribute_noreturn() static void option_unknown(const char *name, const Place *place)
+static void option_unknown(const char *name, const Place *place) pg_attribute_noreturn();
+
+static void
+option_unknown(const char *name, const Place *place)
 {
 	const char *owned = kafka_setting_owned(name);
 	const char *elsewhere = place_of(name);

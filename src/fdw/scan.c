@@ -53,7 +53,10 @@ typedef struct TopicScan
 	char *first_skipped;
 } TopicScan;
 
-pg_attribute_noreturn() static void scan_failed(TopicScan *scan, const char *error)
+static void scan_failed(TopicScan *scan, const char *error) pg_attribute_noreturn();
+
+static void
+scan_failed(TopicScan *scan, const char *error)
 {
 	ereport(ERROR, (errcode(ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION),
 					errmsg("could not read topic \"%s\": %s", scan->source->topic,

@@ -186,8 +186,10 @@ session_init(void)
 
 /* ---- where it is not grouped by -------------------------------------------------------------- */
 
+static void refuse(const Node *call) pg_attribute_noreturn();
+
 static void
-pg_attribute_noreturn() refuse(const Node *call)
+refuse(const Node *call)
 {
 	ereport(
 		ERROR,

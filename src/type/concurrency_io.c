@@ -212,8 +212,10 @@ telemetry_concurrency_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(out.data);
 }
 
+static void bad_text(const char *text, const char *detail) pg_attribute_noreturn();
+
 static void
-pg_attribute_noreturn() bad_text(const char *text, const char *detail)
+bad_text(const char *text, const char *detail)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
 					errmsg("invalid input syntax for type telemetry.concurrency: \"%s\"",

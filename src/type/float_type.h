@@ -22,10 +22,10 @@ extern struct varlena *float_receive(FunctionCallInfo fcinfo);
 extern Datum float_send(FunctionCallInfo fcinfo);
 
 /* What a value of this type is refused or found damaged with; detail is what the sketch says. */
-pg_attribute_noreturn() extern void float_bad_text(const char *type, const char *text,
-												   const char *detail);
-pg_attribute_noreturn() extern void float_bad_bytes(const char *type, const char *detail);
-pg_attribute_noreturn() extern void float_damaged(const char *type, const char *detail);
-pg_attribute_noreturn() extern void float_out_of_range(const char *type);
+extern void float_bad_text(const char *type, const char *text, const char *detail)
+	pg_attribute_noreturn();
+extern void float_bad_bytes(const char *type, const char *detail) pg_attribute_noreturn();
+extern void float_damaged(const char *type, const char *detail) pg_attribute_noreturn();
+extern void float_out_of_range(const char *type) pg_attribute_noreturn();
 
 #endif

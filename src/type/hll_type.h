@@ -16,7 +16,7 @@ extern void hll_check_precision(int32 precision);
 
 /* Reads the header of a stored (trusted, but maybe damaged) value; ereports when it is damaged. */
 extern HllView hll_view_datum(const struct varlena *value);
-pg_attribute_noreturn() extern void hll_damaged(const char *detail);
+extern void hll_damaged(const char *detail) pg_attribute_noreturn();
 
 /* A state of a stored value, in the current memory context. */
 extern HllState *hll_from_datum(const struct varlena *value);

@@ -15,7 +15,10 @@
 #define TYPE_NAME     "telemetry.quantile_sketch"
 #define DEFAULT_ERROR 0.01
 
-pg_attribute_noreturn() static void out_of_range(void)
+static void out_of_range(void) pg_attribute_noreturn();
+
+static void
+out_of_range(void)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),

@@ -56,8 +56,10 @@ check_gap(int64 a, int64 b)
 			 errhint("Use one gap, or group by it.")));
 }
 
+static void too_many_events(void) pg_attribute_noreturn();
+
 static void
-pg_attribute_noreturn() too_many_events(void)
+too_many_events(void)
 {
 	ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 					errmsg("sessions have more events than a bigint can count")));

@@ -91,8 +91,10 @@ telemetry_sums_out(PG_FUNCTION_ARGS)
 	PG_RETURN_CSTRING(out.data);
 }
 
+static void bad_text(const char *text, const char *detail) pg_attribute_noreturn();
+
 static void
-pg_attribute_noreturn() bad_text(const char *text, const char *detail)
+bad_text(const char *text, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
@@ -252,8 +254,10 @@ telemetry_sums_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
 }
 
+static void bad_bytes(const char *detail) pg_attribute_noreturn();
+
 static void
-pg_attribute_noreturn() bad_bytes(const char *detail)
+bad_bytes(const char *detail)
 {
 	ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 					errmsg("invalid binary format of type telemetry.sums"),

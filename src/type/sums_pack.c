@@ -42,8 +42,10 @@ enum
 	DIGIT = 4 /* decimals of one of the digits */
 };
 
+static void damaged(const char *detail) pg_attribute_noreturn();
+
 static void
-pg_attribute_noreturn() damaged(const char *detail)
+damaged(const char *detail)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED), errmsg("value of type telemetry.sums is damaged"),

@@ -78,6 +78,6 @@ extern int64 grid_ceil(const Grid *grid, int64 instant);
 extern int64 grid_after(const Grid *grid, int64 bound, Span more);
 
 /* ereports that a window's bound is no timestamp. */
-pg_attribute_noreturn() extern void window_out_of_range(void);
+extern void window_out_of_range(void) pg_attribute_noreturn();
 
 #endif

@@ -36,8 +36,11 @@ shape_position(const ViewShape *shape, int location)
 	return errposition(pg_mbstrlen_with_len(shape->source_text, location) + 1);
 }
 
-pg_attribute_noreturn() static void refuse(const ViewShape *shape, const char *what,
-										   const char *hint, int location)
+static void refuse(const ViewShape *shape, const char *what, const char *hint, int location)
+	pg_attribute_noreturn();
+
+static void
+refuse(const ViewShape *shape, const char *what, const char *hint, int location)
 {
 	ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					errmsg("a continuous view cannot have %s", what), errhint("%s", hint),
