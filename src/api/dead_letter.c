@@ -20,8 +20,10 @@ PG_FUNCTION_INFO_V1(telemetry_retry_dead_letters);
 PG_FUNCTION_INFO_V1(telemetry_purge_dead_letters);
 PG_FUNCTION_INFO_V1(telemetry_readable);
 
-/* Most dead letters taken at once; of large ones fewer, as telemetry.batch_memory says: what bounds
- * the memory of a retry. */
+/*
+ * Most dead letters taken at once; of large ones fewer, as telemetry.batch_memory says: what bounds
+ * the memory of a retry.
+ */
 #define PAGE 500
 
 /* What a retry does to the counters of one partition. */

@@ -11,8 +11,10 @@
 #error "telemetry needs PostgreSQL 15 or later"
 #endif
 
-/* Elsewhere int8 and timestamptz are pointers in a Datum, and sums have no 128-bit integers to be
- * exact in. */
+/*
+ * Elsewhere int8 and timestamptz are pointers in a Datum, and sums have no 128-bit integers to be
+ * exact in.
+ */
 #if SIZEOF_VOID_P < 8 || !defined(__SIZEOF_INT128__)
 #error "telemetry needs a 64-bit machine"
 #endif

@@ -18,8 +18,10 @@ typedef struct OwnerScope
 
 extern void owner_begin(OwnerScope *scope, Oid owner);
 
-/* The same with settings as they are, for what is known to depend on none and to run no code of
- * users: it costs a tenth. */
+/*
+ * The same with settings as they are, for what is known to depend on none and to run no code of
+ * users: it costs a tenth.
+ */
 extern void owner_begin_unpinned(OwnerScope *scope, Oid owner);
 extern void owner_end(const OwnerScope *scope);
 

@@ -28,8 +28,7 @@ extern bool decode_fail(DecodeError *error, int sqlstate, const char *format, ..
  */
 extern char *decode_excerpt(const char *bytes, size_t length);
 
-/* The same for somebody who reads all of it: tabs and ends of lines are kept, and much more bytes.
- */
+/* The same for somebody who reads all of it: keeps tabs and ends of lines, and many more bytes. */
 extern char *decode_readable(const char *bytes, size_t length);
 
 /* "invalid input syntax for type %s: "%s"", the sentence that PostgreSQL's users know. */

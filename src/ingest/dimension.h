@@ -8,7 +8,7 @@
  *   heavyweight lock of ours in share mode;
  * - whoever deletes members, truncates the dimension or changes its keys takes that lock
  *   exclusively first, in a trigger of ours (the guard), and sends an invalidation of the
- * dimension;
+ *   dimension;
  * - the batch accepts invalidations after it has the lock, and an Ingest whose dimension was
  *   invalidated is opened anew, with an empty cache.
  * So no member that the cache has can go while the batch runs, and PostgreSQL's own check of that
@@ -176,8 +176,10 @@ extern Member *dimension_cache_member(Dimension *dimension, Datum *natural);
 extern bool dimensions_resolve(struct Ingest *ingest, IngestMessage *messages,
 							   struct IngestRow *rows, int *n, bool own_transaction);
 
-/* For statements: unnest() of n parameters from the first one on; and c0, c1, ..., names of n
- * columns of what comes out of it, each behind what stands before it. */
+/*
+ * For statements: unnest() of n parameters from the first one on; and c0, c1, ..., names of n
+ * columns of what comes out of it, each behind what stands before it.
+ */
 extern char *dimension_unnest(int first, int n);
 extern char *dimension_parameters(int n, const char *before);
 

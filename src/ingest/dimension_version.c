@@ -302,8 +302,10 @@ compose_members(const Dimension *dimension, const char *attributes)
 		dimension->name, dimension->natural_sql);
 }
 
-/* All that is known to have been said of the members from that time on; of each time, the greatest
- * text. */
+/*
+ * All that is known to have been said of the members from that time on; of each time, the greatest
+ * text.
+ */
 static void
 append_said(StringInfo sql, const Ingest *ingest, const Dimension *dimension)
 {

@@ -85,8 +85,10 @@ extern void ingest_close(Ingest *ingest);
  */
 extern bool ingest_is_valid(const Ingest *ingest);
 
-/* True once this process was told that any of that changed. Takes no lock, and needs no
- * transaction. */
+/*
+ * True once this process was told that any of that changed. Takes no lock, and needs no
+ * transaction.
+ */
 extern bool ingest_was_altered(const Ingest *ingest);
 
 /* Lets ingest_is_valid() say no. */

@@ -214,8 +214,10 @@ extern void partitions_ensure(Ingest *ingest, const IngestRow *rows, int n);
 /* What a table's rows have to fulfil, to be asked without an error. */
 typedef struct Screen Screen;
 
-/* Of a table with constraints; asks for NOT NULL and, if wanted, CHECK. Lives in the EState's
- * memory. */
+/*
+ * Of a table with constraints; asks for NOT NULL and, if wanted, CHECK. Lives in the EState's
+ * memory.
+ */
 extern Screen *screen_make(ResultRelInfo *rri, EState *estate, bool checks);
 
 /* Whether they refuse the row, which has its tableoid. */

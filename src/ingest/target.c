@@ -167,8 +167,10 @@ target_misfit(StringInfo list, const char *format, ...)
 	}
 }
 
-/* The cast or length coercion that brings a source column into a target column; NULL: there is
- * none. */
+/*
+ * The cast or length coercion that brings a source column into a target column; NULL: there is
+ * none.
+ */
 static Expr *
 conversion(Form_pg_attribute from, AttrNumber number, Form_pg_attribute to)
 {
@@ -377,8 +379,10 @@ map_columns(Ingest *ingest, Relation target)
 				 errhint("Columns map by name. Add, rename or alter columns on either side.")));
 }
 
-/* The mapped columns, cast where cast.c does it, as the executor path's ephemeral relation shows
- * them. */
+/*
+ * The mapped columns, cast where cast.c does it, as the executor path's ephemeral relation shows
+ * them.
+ */
 static void
 describe_batch(Ingest *ingest)
 {

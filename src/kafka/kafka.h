@@ -45,8 +45,10 @@ extern KafkaSettingKind kafka_setting_kind(const char *name);
 #define KAFKA_ON_TABLE  4
 extern int kafka_setting_places(const char *name);
 
-/* librdkafka's own name of a setting in the allow-list, so that two spellings of one are noticed;
- * or NULL. */
+/*
+ * librdkafka's own name of a setting in the allow-list, so that two spellings of one are noticed;
+ * or NULL.
+ */
 extern const char *kafka_setting_canonical(const char *name);
 
 /* For a setting that we set ourselves: a sentence saying what to do instead. NULL for others. */
@@ -151,8 +153,10 @@ typedef struct KafkaEnds
 
 extern KafkaEnds kafka_consumer_ends(KafkaConsumer *consumer, int32 partition);
 
-/* Asks the broker. False: no answer in time (text in *error). A partition's earliest and end
- * offset. */
+/*
+ * Asks the broker. False: no answer in time (text in *error). A partition's earliest and end
+ * offset.
+ */
 extern bool kafka_consumer_query_offsets(KafkaConsumer *consumer, int32 partition, int64 *low,
 										 int64 *high, int timeout_ms, const char **error);
 
@@ -172,8 +176,10 @@ kafka_time_ms(TimestampTz time)
 	return ms > 0 ? ms : KAFKA_OFFSET_EARLIEST;
 }
 
-/* First offset of each position's partition at or after a Unix time in ms; end where there is none.
- * KAFKA_OFFSET_EARLIEST and LATEST are taken as times, too. */
+/*
+ * First offset of each position's partition at or after a Unix time in ms; end where there is none.
+ * KAFKA_OFFSET_EARLIEST and LATEST are taken as times, too.
+ */
 extern bool kafka_consumer_offsets_at(KafkaConsumer *consumer, int64 timestamp_ms, int n,
 									  KafkaPosition *positions, int timeout_ms, const char **error);
 
@@ -196,8 +202,10 @@ typedef struct KafkaProducer KafkaProducer;
 
 extern KafkaProducer *kafka_producer_open(const KafkaSettings *settings, const char *topic);
 
-/* Copies the bytes. Waits while the local queue is full. value NULL: a tombstone; partition -1: by
- * key. */
+/*
+ * Copies the bytes. Waits while the local queue is full. value NULL: a tombstone; partition -1: by
+ * key.
+ */
 extern void kafka_producer_send(KafkaProducer *producer, int32 partition, const char *key,
 								size_t key_length, const char *value, size_t value_length,
 								int nheaders, const MessageHeader *headers, int64 timestamp_ms);

@@ -301,8 +301,10 @@ brokers_check(const char *value)
 	pfree(list);
 }
 
-/* librdkafka's reason may quote the value: a secret's is replaced. A certificate is too long to
- * show. */
+/*
+ * librdkafka's reason may quote the value: a secret's is replaced. A certificate is too long to
+ * show.
+ */
 static void
 setting_refused(const Setting *setting, const char *name, const char *value,
 				rd_kafka_conf_res_t result, const char *reason)

@@ -192,8 +192,10 @@ sessions_events(const Sessions *sessions, int64_t *events)
 	return true;
 }
 
-/* From the first time there is to the last one are more microseconds than 63 bits count. Infinite
- * ones have no length. */
+/*
+ * From the first time there is to the last one are more microseconds than 63 bits count. Infinite
+ * ones have no length.
+ */
 static uint64_t
 length_of(const Session *session)
 {

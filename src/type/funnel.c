@@ -143,8 +143,10 @@ add(Funnel *funnel, int64 step, int64 time, int64 count, const SketchMemory *mem
 	funnel_must(funnel_add(funnel, &event, memory));
 }
 
-/* (state, step, time). The state is there also without an event: a moving window's must not be
- * NULL. */
+/*
+ * (state, step, time). The state is there also without an event: a moving window's must not be
+ * NULL.
+ */
 static Datum
 accumulate(FunctionCallInfo fcinfo, int64 count)
 {

@@ -381,8 +381,10 @@ new_entry(Sums *sums)
 	return &sums->entries[sums->count++];
 }
 
-/* Keys that come again and again need no more room than once, and rows in time often have that of
- * the one before. */
+/*
+ * Keys that come again and again need no more room than once, and rows in time often have that of
+ * the one before.
+ */
 void
 sums_add(Sums *sums, const SumsEntry *entry)
 {

@@ -52,8 +52,10 @@ extern void sums_init(Sums *sums, MemoryContext context);
 /* Adds what the entry says to its key; all that it points to is copied. */
 extern void sums_add(Sums *sums, const SumsEntry *entry);
 
-/* Adds another set, which is spent by that, or takes it away, and settles. What its keys point to
- * has to stay. */
+/*
+ * Adds another set, which is spent by that, or takes it away, and settles. What its keys point to
+ * has to stay.
+ */
 extern void sums_take(Sums *sums, const Sums *other, bool negative);
 
 extern void sums_settle(Sums *sums);
@@ -61,8 +63,10 @@ extern void sums_settle(Sums *sums);
 /* An amount comes to an entry; NULL is none. Allocates in the current context. */
 extern void sums_amount(SumsEntry *entry, Numeric amount);
 
-/* What the amounts come to; NULL: no row has one. Of a difference, the difference of the amounts,
- * though as many rows went as came. */
+/*
+ * What the amounts come to; NULL: no row has one. Of a difference, the difference of the amounts,
+ * though as many rows went as came.
+ */
 extern Numeric sums_total(SumsEntry *entry);
 
 /* What those come to that are numbers; NULL: zero. */

@@ -8,8 +8,10 @@
 
 #include "lib/stringinfo.h"
 
-/* Cuts *text at the next of the separators, which is returned ('\0' at the end). *piece is what was
- * before it, without the spaces around. */
+/*
+ * Cuts *text at the next of the separators, which is returned ('\0' at the end). *piece is what was
+ * before it, without the spaces around.
+ */
 extern char text_cut(char **text, const char *separators, char **piece);
 
 /* A time in UTC, as ISO 8601 has it. */

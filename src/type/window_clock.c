@@ -19,8 +19,10 @@
 
 /* Looked up beyond what is asked for, so that one table serves the events of most queries. */
 #define CLOCK_MARGIN (20 * INT64CONST(366) * USECS_PER_DAY)
-/* So long before a stretch of time the clock's changes may still matter to it: zones that change
- * sides of the date line are put back by a day. */
+/*
+ * So long before a stretch of time the clock's changes may still matter to it: zones that change
+ * sides of the date line are put back by a day.
+ */
 #define CLOCK_MEMORY (INT64CONST(800) * USECS_PER_DAY)
 
 void

@@ -218,8 +218,10 @@ bounds_of(const Unit *unit, int64 local, int64 *from, int64 *to)
 	*to = *from + unit->length;
 }
 
-/* PostgreSQL's, which looks at nothing of the instant but what the clock shows, down to the unit,
- * and of a unit below a day at its offset. */
+/*
+ * PostgreSQL's, which looks at nothing of the instant but what the clock shows, down to the unit,
+ * and of a unit below a day at its offset.
+ */
 static TimestampTz
 truncated(FunctionCallInfo fcinfo)
 {

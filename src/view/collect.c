@@ -103,8 +103,10 @@ rethrow_with_name(const char *views, MemoryContext context)
 	ReThrowError(error);
 }
 
-/* columns: those that are read, counted from FirstLowInvalidHeapAttributeNumber; NULL: of none a
- * value. */
+/*
+ * columns: those that are read, counted from FirstLowInvalidHeapAttributeNumber; NULL: of none a
+ * value.
+ */
 static bool
 may_read(Oid table, Oid user, const Bitmapset *columns)
 {

@@ -76,8 +76,10 @@ static const ComponentKind kinds[] = {
 	 "CASE WHEN pg_catalog.max({at}) FILTER (WHERE {a} = {at}) = pg_catalog.max({at}) "
 	 "THEN pg_catalog.max({at}) ELSE pg_catalog.max({a}) END",
 	 NULL, NULL},
-	/* Where sessions have a greatest length: the same, and no event behind the limit, in the column
-	 * after that, belongs to it. */
+	/*
+	 * Where sessions have a greatest length: the same, and no event behind the limit, in the column
+	 * after that, belongs to it.
+	 */
 	{"session_limited_reach",
 	 "CASE WHEN {at} IS NULL THEN {b} WHEN {bt} IS NULL THEN {a} "
 	 "WHEN {a} = {at} AND {at} >= {bt} OR {b} = {bt} AND {bt} >= {at} THEN GREATEST({at}, {bt}) "

@@ -15,8 +15,10 @@
 /* The aggregate without its DISTINCT. */
 extern Aggref *distinct_undone(Aggref *aggref);
 
-/* Value of an aggregate of PostgreSQL's over distinct values, over the state as s; adds the helper
- * that it needs. NULL: it cannot be kept. */
+/*
+ * Value of an aggregate of PostgreSQL's over distinct values, over the state as s; adds the helper
+ * that it needs. NULL: it cannot be kept.
+ */
 extern char *distinct_final(ViewShape *shape, Aggref *aggref, const char *name);
 
 /* Of a value that nobody reads, what tells it from others: of a long text a digest. */
@@ -43,8 +45,10 @@ extern char *distinct_inserted(const KnownView *helper);
 extern Datum distinct_gave(const KnownView *helper, SPITupleTable *rows, uint64 n,
 						   Tuplestorestate *store);
 
-/* Appends " UNION ALL SELECT ..." for each helper of a view: all that it has to give, from its
- * state, or computed anew. */
+/*
+ * Appends " UNION ALL SELECT ..." for each helper of a view: all that it has to give, from its
+ * state, or computed anew.
+ */
 extern void distinct_append_all(StringInfo sql, const KnownView *view, bool anew);
 
 /* Queries of a helper's keys and counts: as its state has them, and computed anew. */

@@ -56,8 +56,10 @@ returned(SPITupleTable *rows, uint64 i, int column, bool *isnull)
 	return SPI_getbinval(rows->vals[i], rows->tupdesc, column + FIRST_COLUMN + 1, isnull);
 }
 
-/* Groups without rows are none; the one row of a view without keys is always there. but: those are
- * left out; NULL: none. */
+/*
+ * Groups without rows are none; the one row of a view without keys is always there. but: those are
+ * left out; NULL: none.
+ */
 static void
 keep_rows(const KnownView *view, SPITupleTable *rows, uint64 n, const bool *but,
 		  Tuplestorestate *store)
@@ -216,8 +218,10 @@ fold_plan(KnownView *view, bool plus, bool minus, bool wanted, bool gathered)
 	return *kept;
 }
 
-/* Those that have to be computed anew, of the n that the fold wrote; NULL: none. left: those that
- * still have rows. */
+/*
+ * Those that have to be computed anew, of the n that the fold wrote; NULL: none. left: those that
+ * still have rows.
+ */
 static bool *
 dirty_groups(KnownView *view, const PendingView *pending, bool *left, uint64 n)
 {
@@ -613,8 +617,10 @@ give(List **folds, KnownView *child, const PendingView *from, const ChangedRows 
 	/* It gets all rows that are there, and what a partition that went left it is among them. */
 	if (from->emptied)
 		pending_supersede(fold->pending, true);
-	/* Else what stands there is sessions of a partition that went, and may have come back, in this
-	 * transaction. */
+	/*
+	 * Else what stands there is sessions of a partition that went, and may have come back, in this
+	 * transaction.
+	 */
 	fold->pending->apart = fold->pending->plus == NULL && fold->pending->minus == NULL;
 	for (int minus = 0; minus <= 1; minus++)
 	{

@@ -46,8 +46,10 @@ extern char *generate_fold(const KnownView *view, bool plus, bool minus, bool wa
  */
 extern char *generate_merge(const KnownView *view);
 
-/* Locks the groups of PLUS_ROWS and MINUS_ROWS, in order, making those that are not there, with a
- * count of 0; returns their columns as they are. */
+/*
+ * Locks the groups of PLUS_ROWS and MINUS_ROWS, in order, making those that are not there, with a
+ * count of 0; returns their columns as they are.
+ */
 extern char *generate_lock(const KnownView *view, bool plus, bool minus);
 
 /* Of a view that keeps rows: adds PLUS_ROWS; takes away one row for each of MINUS_ROWS. */
@@ -57,16 +59,22 @@ extern char *generate_remove(const KnownView *view);
 /* A condition on MINUS_ROWS: values that cannot be taken away. NULL: all can. */
 extern char *generate_unsafe(const KnownView *view);
 
-/* A SELECT that never runs, for its expressions: of a row of the state what merging takes it away
- * by, column by column, and whether it has a value that cannot be taken away. */
+/*
+ * A SELECT that never runs, for its expressions: of a row of the state what merging takes it away
+ * by, column by column, and whether it has a value that cannot be taken away.
+ */
 extern char *generate_negation(const KnownView *view);
 
-/* Of each group of PLUS_ROWS and MINUS_ROWS, in the order of the fold, whether it has to be
- * computed anew; apart as in PendingView. Of a view that has such groups. */
+/*
+ * Of each group of PLUS_ROWS and MINUS_ROWS, in the order of the fold, whether it has to be
+ * computed anew; apart as in PendingView. Of a view that has such groups.
+ */
 extern char *generate_dirty(const KnownView *view, bool apart);
 
-/* Sets the rows of DIRTY_ROWS (ctid and keys) to what target and expired partitions give; returns
- * ctid and all columns. */
+/*
+ * Sets the rows of DIRTY_ROWS (ctid and keys) to what target and expired partitions give; returns
+ * ctid and all columns.
+ */
 extern char *generate_recompute(const KnownView *view);
 
 /* What expired partitions contributed, into an empty state. */

@@ -28,8 +28,7 @@ typedef struct KnownTarget
 
 static HTAB *targets;
 static bool all_stale;
-/* So often a relation changed: whoever reads compares, since what is being read is in no list yet.
- */
+/* How often a relation changed: readers compare, since what is being read is in no list yet. */
 static uint64 changes;
 /*
  * Superseded while somebody up the stack may still read them: freed at the end of the transaction.

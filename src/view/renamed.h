@@ -9,8 +9,10 @@
 
 #include "nodes/primnodes.h"
 
-/* Does the view's partial query make text of values of the type, or of what holds some, or count
- * them in sketches, by their names? */
+/*
+ * Does the view's partial query make text of values of the type, or of what holds some, or count
+ * them in sketches, by their names?
+ */
 extern bool renamed_matters(Oid partial, Oid type);
 
 /*

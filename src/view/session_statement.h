@@ -47,16 +47,20 @@ extern char *session_whole(const KnownView *view, bool live);
 /* Fills the empty state from those. */
 extern char *session_rebuild(const KnownView *view, bool live);
 
-/* Locks the keys of PLUS_ROWS and MINUS_ROWS in their order, making those that are not there, with
- * a count of 0; returns HEAD_ROWS. */
+/*
+ * Locks the keys of PLUS_ROWS and MINUS_ROWS in their order, making those that are not there, with
+ * a count of 0; returns HEAD_ROWS.
+ */
 extern char *session_lock(const KnownView *view, bool plus, bool minus);
 
 /* Rows of _key and all columns become earlier sessions. */
 #define REPLACED_ROWS "telemetry_replaced"
 extern char *session_put_earlier(const KnownView *view);
 
-/* Merges PLUS_ROWS into the sessions of HEAD_ROWS. If wanted, returns (is new, columns) of each
- * session that was there before or is now; wanted or not, those that are torn, with NULL. */
+/*
+ * Merges PLUS_ROWS into the sessions of HEAD_ROWS. If wanted, returns (is new, columns) of each
+ * session that was there before or is now; wanted or not, those that are torn, with NULL.
+ */
 extern char *session_merge(const KnownView *view, bool wanted);
 
 /*

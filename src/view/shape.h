@@ -107,8 +107,7 @@ typedef struct ViewShape
 /* ereports what cannot be kept, with its position. source_text may be NULL. */
 extern ViewShape *shape_analyse(Query *query, const char *source_text);
 
-/* ereports if it calls what may give something else the next time: a function may have become so.
- */
+/* ereports if it calls what may give another result next time: a function may have become so. */
 extern void shape_require_stable(Query *query, Oid target);
 
 /* Adds a session's first event and its reach. */

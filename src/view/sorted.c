@@ -264,8 +264,10 @@ share_bits(SortedRows *sorted)
 	}
 }
 
-/* The first bits of what follows the common part; a text that ends is followed by zeros, which none
- * has. */
+/*
+ * The first bits of what follows the common part; a text that ends is followed by zeros, which none
+ * has.
+ */
 static uint64
 pack_bytes(const PackedKey *key, Datum value)
 {
@@ -399,8 +401,10 @@ see_all(SortedRows *sorted, Tuplestorestate *rows, TupleTableSlot *slot)
 	return true;
 }
 
-/* False if rows are not at hand, or their first key is of a type that is not packed. minus may be
- * NULL. */
+/*
+ * False if rows are not at hand, or their first key is of a type that is not packed. minus may be
+ * NULL.
+ */
 static bool
 sort_in_memory(SortedRows *sorted, const KnownView *view, Tuplestorestate *plus,
 			   Tuplestorestate *minus, TupleTableSlot *slot)

@@ -16,8 +16,7 @@ typedef struct SortedRows SortedRows;
 /* slot is of minimal tuples; rows must not change until the end. */
 extern SortedRows *sorted_begin(const KnownView *view, Tuplestorestate *rows, TupleTableSlot *slot);
 
-/* Of two stores together, of a group the rows of plus first. NULL: that cannot be done in memory.
- */
+/* Of two stores together, of a group the rows of plus first. NULL: cannot be done in memory. */
 extern SortedRows *sorted_begin_both(const KnownView *view, Tuplestorestate *plus,
 									 Tuplestorestate *minus, TupleTableSlot *slot);
 

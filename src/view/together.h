@@ -22,12 +22,16 @@ typedef struct ViewSet
 extern bool together_fit(const KnownView *view, Query *query, const KnownView *other,
 						 Query *other_query);
 
-/* The query takes up the other's aggregates, as far as it has them not. Gives the columns of the
- * query that are the other's. */
+/*
+ * The query takes up the other's aggregates, as far as it has them not. Gives the columns of the
+ * query that are the other's.
+ */
 extern int *together_join(Query *query, Query *other, int nkeys);
 
-/* Rows of the query go to the stores of the views, as those that each alone would have collected;
- * context is for what they need meanwhile. */
+/*
+ * Rows of the query go to the stores of the views, as those that each alone would have collected;
+ * context is for what they need meanwhile.
+ */
 extern DestReceiver *together_receiver(const ViewSet *set, Tuplestorestate **stores,
 									   MemoryContext context);
 

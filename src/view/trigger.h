@@ -26,8 +26,10 @@ extern void check_logged(Oid relation);
 /* True if the name is that of one of ours. */
 extern bool trigger_is_ours(const char *name);
 
-/* Those who write into the table, or straight into a partition: till they are through, and till the
- * end of this transaction there will be no others. */
+/*
+ * Those who write into the table, or straight into a partition: till they are through, and till the
+ * end of this transaction there will be no others.
+ */
 extern void wait_for_writers(Oid relation);
 
 /* The table that a partition belongs to at last; the table itself if it is none. */

@@ -47,8 +47,10 @@
 #include "view/sorted.h"
 #include "view/upsert_internal.h"
 
-/* After so many groups in a row that were new, be it over several folds, the next is inserted
- * without a look for it in the index. */
+/*
+ * After so many groups in a row that were new, be it over several folds, the next is inserted
+ * without a look for it in the index.
+ */
 #define NEW_IN_A_ROW 32
 
 /* ---- whether it can be done, and by what expressions ----------------------------------------- */
@@ -412,8 +414,10 @@ release_token(Upsert *upsert)
 	upsert->token = 0;
 }
 
-/* The page that rows go to stays pinned; of a small ring of pages, which the state would be written
- * out from, nothing is wanted. */
+/*
+ * The page that rows go to stays pinned; of a small ring of pages, which the state would be written
+ * out from, nothing is wanted.
+ */
 static BulkInsertState
 begin_many(void)
 {

@@ -714,8 +714,10 @@ rename_kind(Utility *utility)
 	run(utility);
 }
 
-/* Views that keep texts of the type's values look for them by the new name in vain; sketches count
- * the new name besides the old. */
+/*
+ * Views that keep texts of the type's values look for them by the new name in vain; sketches count
+ * the new name besides the old.
+ */
 static void
 alter_enum(Utility *utility)
 {

@@ -8,8 +8,10 @@
 
 #include "view/shape.h"
 
-/* Value of an aggregate of PostgreSQL's over distinct values, over the state as s; adds the column
- * that it needs. NULL: it cannot be kept. */
+/*
+ * Value of an aggregate of PostgreSQL's over distinct values, over the state as s; adds the column
+ * that it needs. NULL: it cannot be kept.
+ */
 extern char *value_set_final(ViewShape *shape, Aggref *aggref, const char *name);
 
 #endif

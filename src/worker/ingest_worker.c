@@ -471,8 +471,10 @@ telemetry_ingest_main(Datum arg)
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
 	attach(DatumGetInt32(arg));
-	/* A statement that wants the database could not ask this one to leave before it had a pid, and
-	 * the supervisor that would is gone. */
+	/*
+	 * A statement that wants the database could not ask this one to leave before it had a pid, and
+	 * the supervisor that would is gone.
+	 */
 	if (shared_is_held(worker.slot->database))
 		proc_exit(0);
 	BackgroundWorkerInitializeConnectionByOid(worker.slot->database, InvalidOid, 0);

@@ -60,8 +60,10 @@ fetch(SQLHSTMT handle)
 	return 1;
 }
 
-/* A column of the row as text; NULL is empty. The newest results are kept, as many as a line has
- * fields. */
+/*
+ * A column of the row as text; NULL is empty. The newest results are kept, as many as a line has
+ * fields.
+ */
 static const char *
 field(SQLHSTMT handle, SQLUSMALLINT number)
 {

@@ -111,8 +111,10 @@ one_input(const uint8_t *data, size_t size)
 	return 0;
 }
 
-/* libFuzzer ends its process by exit() when it is through, and by other ways when it has found
- * something. */
+/*
+ * libFuzzer ends its process by exit() when it is through, and by other ways when it has found
+ * something.
+ */
 static void
 say_the_end(void)
 {

@@ -22,8 +22,10 @@ extern const FuzzTarget fuzz_arguments;
 /* Ends the run: this input is a finding. */
 extern void fuzz_fail(const char *what) pg_attribute_noreturn();
 
-/* As text of the server: NULL where no client could have sent it, for it is no UTF-8 or has a zero
- * byte. */
+/*
+ * As text of the server: NULL where no client could have sent it, for it is no UTF-8 or has a zero
+ * byte.
+ */
 extern char *fuzz_text(const uint8_t *data, size_t size);
 
 /* Lines as such texts, at most so many; -1 where one of them is none. */
