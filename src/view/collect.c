@@ -88,22 +88,6 @@ destroy(DestReceiver *self)
 }
 
 /*
- * The error of a view's expression, named in the message itself: whoever writes into the table may
- * never have heard of the view, and of a dead letter no more than the message is kept.
- */
-static void
-rethrow_with_name(const char *views, MemoryContext context)
-{
-	ErrorData *error;
-
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
-	FlushErrorState();
-	error->message = psprintf("continuous %s: %s", views, error->message);
-	ReThrowError(error);
-}
-
-/*
  * columns: those that are read, counted from FirstLowInvalidHeapAttributeNumber; NULL: of none a
  * value.
  */
@@ -397,6 +381,23 @@ names_of(const Collection *what)
 	return names.data;
 }
 
+/*
+ * The error of a view's expression, named in the message itself: whoever writes into the table may
+ * never have heard of the view, and of a dead letter no more than the message is kept.
+ */
+static void
+rethrow_with_name(const Collection *what, MemoryContext context)
+{
+	ErrorData *error;
+
+	/* What is allocated where the error stands goes with it. */
+	MemoryContextSwitchTo(context);
+	error = CopyErrorData();
+	FlushErrorState();
+	error->message = psprintf("continuous %s: %s", names_of(what), error->message);
+	ReThrowError(error);
+}
+
 /* In a scope of the view's owner. */
 static void
 run_collection(const Collection *what, DestReceiver *receiver)
@@ -454,7 +455,7 @@ collect(const Collection *what)
 	}
 	PG_CATCH();
 	{
-		rethrow_with_name(names_of(what), old);
+		rethrow_with_name(what, old);
 	}
 	PG_END_TRY();
 	MemoryContextSwitchTo(old);

@@ -470,7 +470,7 @@ typedef struct Fold
 {
 	KnownView *view;
 	PendingView *pending;
-	bool fed; /* pending has rows that helpers gave, in stores of this fold's own */
+	bool own; /* pending's stores are this fold's, and not those of the transaction */
 } Fold;
 
 /* What a step of a fold does with a view. */
@@ -606,7 +606,31 @@ public_rows(KnownView *view, Tuplestorestate *state_rows)
 	return rows;
 }
 
-/* A child is given nothing by triggers: what the change of the view it follows gives is all. */
+/*
+ * What a fold adds is not put to the transaction's own rows: those may have to be folded once more,
+ * when a subtransaction is rolled back.
+ */
+static void
+own_rows(Fold *fold)
+{
+	Tuplestorestate **stores[] = {&fold->pending->plus, &fold->pending->minus};
+
+	for (size_t i = 0; i < lengthof(stores) && !fold->own; i++)
+	{
+		Tuplestorestate *rows = *stores[i];
+
+		if (rows == NULL)
+			continue;
+		*stores[i] = tuplestore_begin_heap(false, false, work_mem);
+		pending_copy_rows(rows, *stores[i], fold->view->desc);
+	}
+	fold->own = true;
+}
+
+/*
+ * A child is given nothing by triggers: but for what a partition that went left it, the change of
+ * the view it follows is all.
+ */
 static void
 give(List **folds, KnownView *child, const PendingView *from, const ChangedRows *rows,
 	 bool or_break)
@@ -614,6 +638,7 @@ give(List **folds, KnownView *child, const PendingView *from, const ChangedRows 
 	Fold *fold = fold_of(folds, child, NULL);
 	Step step = {.view = child, .pending = fold->pending};
 
+	own_rows(fold);
 	/* It gets all rows that are there, and what a partition that went left it is among them. */
 	if (from->emptied)
 		pending_supersede(fold->pending, true);
@@ -646,27 +671,18 @@ fold_of_main(List *folds, const KnownView *helper)
 }
 
 /*
- * What a helper gives is folded together with the view's own rows: not put to them, since those may
- * have to be folded once more, when a subtransaction is rolled back. A view that was emptied takes
+ * What a helper gives is folded together with the view's own rows. A view that was emptied takes
  * all that the helper has, by generate_reset().
  */
 static void
 feed(List *folds, const Fold *helper, Tuplestorestate *given)
 {
 	Fold *main = fold_of_main(folds, helper->view);
-	Tuplestorestate *plus;
 
 	if (main == NULL || helper->pending->emptied || tuplestore_tuple_count(given) == 0)
 		return;
-	plus = main->pending->plus;
-	if (!main->fed)
-	{
-		main->pending->plus = tuplestore_begin_heap(false, false, work_mem);
-		if (plus)
-			pending_copy_rows(plus, main->pending->plus, main->view->desc);
-		main->fed = true;
-	}
-	pending_copy_rows(given, main->pending->plus, main->view->desc);
+	own_rows(main);
+	pending_copy_rows(given, pending_store(main->pending, false), main->view->desc);
 	/* A group may have several rows. */
 	main->pending->collected += 2;
 }

@@ -557,6 +557,11 @@ alter_table(Utility *utility)
 		run(utility);
 		note_losses(alter, relation);
 	}
+	else if (kind == RELKIND_FOREIGN_TABLE)
+	{
+		run(utility);
+		note_losses(alter, relation);
+	}
 	else if (kind == RELKIND_PARTITIONED_TABLE)
 		alter_followed(utility, relation);
 	else
@@ -566,10 +571,11 @@ alter_table(Utility *utility)
 		note_row_type(alter, relation);
 }
 
+/* Of foreign tables, too, whose statement begins as that of others. */
 static void
 create_table(Utility *utility)
 {
-	CreateStmt *create = (CreateStmt *) utility->statement->utilityStmt;
+	const CreateStmt *create = (const CreateStmt *) utility->statement->utilityStmt;
 	Oid partition;
 	ListCell *cell;
 
@@ -581,7 +587,9 @@ create_table(Utility *utility)
 		return;
 	}
 	CommandCounterIncrement();
-	partition = RangeVarGetRelid(create->relation, NoLock, true);
+	/* Where it was made: a temporary table of the same name would be found first. */
+	partition = get_relname_relid(create->relation->relname,
+								  RangeVarGetCreationNamespace(create->relation));
 	if (OidIsValid(partition) && get_rel_relispartition(partition))
 		partition_came(partition, false);
 }
@@ -813,6 +821,7 @@ dispatch(Utility *utility)
 			alter_table(utility);
 			break;
 		case T_CreateStmt:
+		case T_CreateForeignTableStmt:
 			create_table(utility);
 			break;
 		case T_AlterEnumStmt:

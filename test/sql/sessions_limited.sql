@@ -147,6 +147,23 @@ ALTER TABLE away ATTACH PARTITION away_2 FOR VALUES FROM ('2026-11-02 00:00+00')
 COMMIT;
 SELECT p, longest, count FROM longest;
 SELECT * FROM telemetry.verify('longest');
+-- What it froze is told to the views over it beside what the rest of the transaction gives them, as often as that is asked for.
+BEGIN;
+ALTER TABLE away DETACH PARTITION away_1;
+SELECT * FROM telemetry.verify('longest');
+INSERT INTO away VALUES ('a', '2026-11-02 01:30+00');
+SELECT * FROM telemetry.verify('longest');
+COMMIT;
+SELECT p, longest, count FROM longest;
+SELECT * FROM telemetry.verify('longest');
+BEGIN;
+ALTER TABLE away ATTACH PARTITION away_1 FOR VALUES FROM ('2026-11-01 00:00+00') TO ('2026-11-02 00:00+00');
+ALTER TABLE away DETACH PARTITION away_2;
+TRUNCATE away;
+SELECT * FROM telemetry.verify('longest');
+COMMIT;
+SELECT p, longest, count FROM longest;
+SELECT * FROM telemetry.verify('longest');
 SET client_min_messages = warning;
 DROP TABLE away CASCADE;
 RESET client_min_messages;

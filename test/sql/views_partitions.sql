@@ -70,6 +70,25 @@ CREATE MATERIALIZED VIEW parted_followed WITH (telemetry.continuous) AS SELECT k
 CREATE UNLOGGED TABLE parted_1 PARTITION OF parted FOR VALUES IN (1);
 CREATE UNLOGGED TABLE parted_1 (k int);
 ALTER TABLE parted ATTACH PARTITION parted_1 FOR VALUES IN (1);
+-- What others write into a foreign table would not be seen: as a partition it is refused, as a child it makes stale.
+CREATE FOREIGN DATA WRAPPER nothing;
+CREATE SERVER nowhere FOREIGN DATA WRAPPER nothing;
+CREATE FOREIGN TABLE parted_far PARTITION OF parted FOR VALUES IN (9) SERVER nowhere;
+CREATE FOREIGN TABLE parted_far (k int) SERVER nowhere;
+ALTER TABLE parted ATTACH PARTITION parted_far FOR VALUES IN (9);
+CREATE FOREIGN TABLE far_child () INHERITS (parent) SERVER nowhere;
+SELECT status, status_reason FROM telemetry.continuous_view WHERE view = 'followed'::regclass;
+ALTER FOREIGN TABLE far_child NO INHERIT parent;
+REFRESH MATERIALIZED VIEW followed;
+ALTER FOREIGN TABLE far_child INHERIT parent;
+SELECT status, status_reason FROM telemetry.continuous_view WHERE view = 'followed'::regclass;
+-- A partition is found though a temporary table has its name.
+CREATE TEMPORARY TABLE parted_2 (k int);
+CREATE TABLE parted_2 PARTITION OF parted FOR VALUES IN (2);
+INSERT INTO parted_2 SELECT 1;
+INSERT INTO public.parted_2 VALUES (2);
+SELECT * FROM parted_followed;
 SET client_min_messages = warning;
+DROP FOREIGN DATA WRAPPER nothing CASCADE;
 DROP TABLE parted, parted_1, parent, child, stranger CASCADE;
 RESET client_min_messages;
