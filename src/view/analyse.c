@@ -19,6 +19,7 @@
 #include "optimizer/optimizer.h"
 #include "parser/parse_oper.h"
 #include "parser/parsetree.h"
+#include "pgtime.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -199,6 +200,71 @@ refuse_texts(const ViewShape *shape, Node *node)
 }
 
 static bool
+is_window_function(Oid function)
+{
+	char *schema = get_namespace_name(get_func_namespace(function));
+	char *name = get_func_name(function);
+
+	return strcmp(schema, "telemetry") == 0 &&
+		   (strcmp(name, "hop") == 0 || strcmp(name, "cumulate") == 0);
+}
+
+/* The argument that names a time zone; NULL: the function takes none, or its default. */
+static Node *
+zone_argument(const FuncExpr *call)
+{
+	ListCell *cell;
+
+	switch (call->funcid)
+	{
+		case F_TIMEZONE_TEXT_TIMESTAMPTZ:
+		case F_TIMEZONE_TEXT_TIMESTAMP:
+		case F_TIMEZONE_TEXT_TIMETZ:
+			return linitial(call->args);
+		case F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT:
+			return lthird(call->args);
+		default:
+			break;
+	}
+	if (!is_window_function(call->funcid))
+		return NULL;
+	foreach (cell, call->args)
+	{
+		Node *argument = lfirst(cell);
+
+		if (IsA(argument, NamedArgExpr))
+			argument = (Node *) ((NamedArgExpr *) argument)->arg;
+		if (exprType(argument) == TEXTOID)
+			return argument;
+	}
+	return NULL;
+}
+
+/*
+ * PostgreSQL calls AT TIME ZONE immutable, but what an abbreviation means there is a setting. And a
+ * zone that does not exist is an error of this statement, rather than of each that writes a row.
+ */
+static void
+refuse_zone(const ViewShape *shape, const FuncExpr *call)
+{
+	const Const *zone = (const Const *) zone_argument(call);
+	char *name;
+
+	if (zone == NULL || !IsA(zone, Const) || zone->constisnull)
+		return;
+	name = TextDatumGetCString(zone->constvalue);
+	if (strlen(name) <= TZ_STRLEN_MAX && pg_tzset(name) != NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("a continuous view cannot use time zone \"%s\"", name),
+			 errdetail("No zone has that name. What an abbreviation, such as CEST or IST, means "
+					   "depends on the session's setting timezone_abbreviations."),
+			 errhint("Take a name of pg_timezone_names, such as Europe/Berlin."),
+			 shape_position(shape, zone->location)));
+}
+
+static bool
 refuse_unstable(Node *node, void *context)
 {
 	const ViewShape *shape = context;
@@ -228,6 +294,8 @@ refuse_unstable(Node *node, void *context)
 						   "other tables, so that the view would not equal its query."),
 				 errhint("%s", hint_for(function)), shape_position(shape, exprLocation(node))));
 	refuse_texts(shape, node);
+	if (IsA(node, FuncExpr))
+		refuse_zone(shape, (const FuncExpr *) node);
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, refuse_unstable, context, 0);
 	return expression_tree_walker(node, refuse_unstable, context);
