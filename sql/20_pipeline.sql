@@ -75,8 +75,10 @@ COMMENT ON TABLE telemetry.activation IS
 COMMENT ON COLUMN telemetry.activation.pipeline_id IS 'number of the pipeline';
 COMMENT ON COLUMN telemetry.activation.database_oid IS 'OID of the database in which it may run';
 
+-- What is dumped has no foreign keys: pg_restore -j loads the data of tables that an extension has made in any order.
+-- Who writes here locks the pipeline's row instead (src/catalog), so that nothing of one that is dropped stays.
 CREATE TABLE telemetry.partition_offset (
-    pipeline_id    integer     NOT NULL REFERENCES telemetry._pipeline ON DELETE CASCADE,
+    pipeline_id    integer     NOT NULL,
     partition      integer     NOT NULL,
     next_offset    bigint      NOT NULL,
     cluster_id     text,
@@ -117,7 +119,7 @@ COMMENT ON COLUMN telemetry.partition_offset.updated_at IS 'when the row was las
 
 -- Kept apart from the configuration: it is written about once a second.
 CREATE TABLE telemetry.pipeline_watermark (
-    pipeline_id integer     PRIMARY KEY REFERENCES telemetry._pipeline ON DELETE CASCADE,
+    pipeline_id integer     PRIMARY KEY,
     watermark   timestamptz NOT NULL
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
 COMMENT ON TABLE telemetry.pipeline_watermark IS

@@ -5,7 +5,7 @@ COMMENT ON TYPE telemetry.kafka_header IS 'One header of a Kafka message; its va
 
 CREATE TABLE telemetry._dead_letter (
     dead_letter_id  bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    pipeline_id     integer     NOT NULL REFERENCES telemetry._pipeline ON DELETE CASCADE,
+    pipeline_id     integer     NOT NULL,
     topic           text        NOT NULL,
     partition       integer     NOT NULL,
     "offset"        bigint      NOT NULL,

@@ -430,7 +430,6 @@ run_for(SPIPlanPtr *plan, const char *sql, int pipeline_id)
 Datum
 telemetry_drop_pipeline(PG_FUNCTION_ARGS)
 {
-	static SPIPlanPtr plan;
 	char *name = admin_text(fcinfo, 0);
 	Pipeline *pipeline;
 
@@ -441,7 +440,7 @@ telemetry_drop_pipeline(PG_FUNCTION_ARGS)
 		PG_RETURN_VOID();
 	}
 	pipeline = admin_pipeline(fcinfo);
-	run_for(&plan, "DELETE FROM telemetry._pipeline WHERE pipeline_id = $1", pipeline->id);
+	pipeline_delete(pipeline->id);
 	ingest_remove_guards(pipeline->target);
 	worker_wake_at_commit();
 	PG_RETURN_VOID();

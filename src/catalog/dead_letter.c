@@ -3,6 +3,7 @@
 #include "base/epoch.h"
 #include "catalog/pg_type.h"
 #include "base/spi.h"
+#include "catalog/pipeline.h"
 #include "decode/text.h"
 #include "mb/pg_wchar.h"
 #include "utils/array.h"
@@ -120,9 +121,9 @@ dead_letter_insert(int pipeline_id, const char *topic, const DeadLetter *letter)
 				"INSERT INTO telemetry._dead_letter (pipeline_id, topic, partition, \"offset\", "
 				"kafka_timestamp, append_time, key, value, value_length, sqlstate, message, "
 				"column_name, constraint_name, headers) "
-				"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+				"SELECT p.pipeline_id, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
 				"(SELECT array_agg(ROW(h.name, h.value)::telemetry.kafka_header ORDER BY h.n) "
-				"FROM unnest($14, $15) WITH ORDINALITY AS h (name, value, n)))",
+				"FROM unnest($14, $15) WITH ORDINALITY AS h (name, value, n)) " PIPELINE_STAYS,
 				lengthof(types), types, values, nulls);
 	own_spi_end(&scope);
 }

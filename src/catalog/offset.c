@@ -2,6 +2,7 @@
 
 #include "catalog/pg_type.h"
 #include "base/spi.h"
+#include "catalog/pipeline.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -55,7 +56,7 @@ offset_insert(int pipeline_id, int32 partition, int64 next_offset)
 	own_spi_begin(&scope);
 	own_spi_run(&plan,
 				"INSERT INTO telemetry.partition_offset (pipeline_id, partition, next_offset) "
-				"VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+				"SELECT p.pipeline_id, $2, $3 " PIPELINE_STAYS "ON CONFLICT DO NOTHING",
 				3, types, values, NULL);
 	own_spi_end(&scope);
 }
@@ -183,7 +184,8 @@ offset_seek(int pipeline_id, int32 partition, int64 next_offset)
 	own_spi_begin(&scope);
 	own_spi_run(&plan,
 				"INSERT INTO telemetry.partition_offset (pipeline_id, partition, next_offset) "
-				"VALUES ($1, $2, $3) ON CONFLICT (pipeline_id, partition) DO UPDATE SET "
+				"SELECT p.pipeline_id, $2, $3 " PIPELINE_STAYS
+				"ON CONFLICT (pipeline_id, partition) DO UPDATE SET "
 				"next_offset = excluded.next_offset, cluster_id = NULL, last_offset = NULL, "
 				"last_timestamp = NULL, last_checksum = NULL, pause_reason = NULL, "
 				"updated_at = clock_timestamp()",

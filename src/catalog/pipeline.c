@@ -211,10 +211,32 @@ pipeline_advance_watermark(int id, TimestampTz watermark)
 
 	own_spi_begin(&scope);
 	moved = own_spi_run(&plan,
-						"INSERT INTO telemetry.pipeline_watermark AS w VALUES ($1, $2) "
+						"INSERT INTO telemetry.pipeline_watermark AS w "
+						"SELECT p.pipeline_id, $2 " PIPELINE_STAYS
 						"ON CONFLICT (pipeline_id) DO UPDATE SET watermark = excluded.watermark "
 						"WHERE w.watermark < excluded.watermark",
 						2, types, values, NULL) > 0;
 	own_spi_end(&scope);
 	return moved;
+}
+
+void
+pipeline_delete(int id)
+{
+	/* First what is locked by those who write the others, which are then read as they are now. */
+	static const char *const statements[] = {
+		"DELETE FROM telemetry._pipeline WHERE pipeline_id = $1",
+		"DELETE FROM telemetry.partition_offset WHERE pipeline_id = $1",
+		"DELETE FROM telemetry.pipeline_watermark WHERE pipeline_id = $1",
+		"DELETE FROM telemetry._dead_letter WHERE pipeline_id = $1",
+	};
+	static SPIPlanPtr plans[lengthof(statements)];
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(id)};
+	OwnSpi scope;
+
+	own_spi_begin(&scope);
+	for (int i = 0; i < (int) lengthof(statements); i++)
+		own_spi_run_latest(&plans[i], statements[i], 1, types, values, NULL);
+	own_spi_end(&scope);
 }

@@ -60,4 +60,14 @@ extern void pipeline_activate(int id);
 /* Moves the stored watermark forward; true if it moved. */
 extern bool pipeline_advance_watermark(int id, TimestampTz watermark);
 
+/* With its offsets, watermark and dead letters. */
+extern void pipeline_delete(int id);
+
+/*
+ * What a row that belongs to pipeline $1 is inserted from: none where the pipeline is gone, and it
+ * does not go before the transaction's end. (A foreign key would say that, too; but the tables of
+ * an extension have theirs while pg_restore -j loads them, in any order.)
+ */
+#define PIPELINE_STAYS "FROM telemetry._pipeline p WHERE p.pipeline_id = $1 FOR KEY SHARE "
+
 #endif

@@ -85,6 +85,20 @@ $node->safe_psql('restored', q(SELECT telemetry.resume_pipeline('events')));
 is_exact($node, 'restored', 'restored and resumed');
 $node->safe_psql('restored', q(SELECT telemetry.create_pipeline('second', 'events_topic', 'events', paused => true)));
 
+# pg_restore -j loads tables in any order: what belongs to pipelines before those themselves, too.
+my @entries = split /\n/, `pg_restore -l '$dump'`;
+my $pipelines = qr/TABLE DATA telemetry _pipeline /;
+is(scalar(grep { $_ =~ $pipelines } @entries), 1, 'the dump has pipelines');
+PostgreSQL::Test::Utils::append_to_file("$dump.list", join("\n", (grep { $_ !~ $pipelines } @entries), (grep { $_ =~ $pipelines } @entries), ''));
+$node->safe_psql('postgres', 'CREATE DATABASE reordered');
+$node->command_ok([ 'pg_restore', '--exit-on-error', '-L', "$dump.list", '-d', $node->connstr('reordered'), $dump ], 'pg_restore, pipelines last');
+$node->safe_psql('reordered', q(SELECT telemetry.resume_pipeline('events')));
+is_exact($node, 'reordered', 'restored in another order and resumed');
+is($node->safe_psql('reordered', q(SELECT telemetry.drop_pipeline('events');
+	SELECT count(*) FROM telemetry.partition_offset UNION ALL SELECT count(*) FROM telemetry.pipeline_watermark UNION ALL SELECT count(*) FROM telemetry._dead_letter)),
+	"\n0\n0\n0", 'nothing of a pipeline stays when it is dropped');
+$node->safe_psql('postgres', 'DROP DATABASE reordered');
+
 # ---- CREATE DATABASE ... TEMPLATE, while the pipeline runs in the original
 $node->safe_psql('postgres', 'CREATE DATABASE other');
 $node->safe_psql('other', 'CREATE DATABASE copied TEMPLATE postgres');
