@@ -39,6 +39,27 @@ SELECT * FROM differ();
 -- The error of one is that of all, until the rows are few.
 INSERT INTO t SELECT i, 2, 's', 77777, 1, now() FROM generate_series(1, 150) AS i;
 INSERT INTO t SELECT i, 2, 's', 77777, 1, now() FROM generate_series(1, 99) AS i;
+-- More names than the memory that an error comes in has room for.
+DO $$
+DECLARE
+	place text := repeat('"', 63);
+BEGIN
+	CREATE TABLE named (x int);
+	EXECUTE format('CREATE SCHEMA %I', place);
+	FOR i IN 10..43 LOOP
+		EXECUTE format('CREATE MATERIALIZED VIEW %I.%I WITH (telemetry.continuous) AS SELECT 1 / x AS y, count(*) FROM named GROUP BY 1',
+			place, repeat('"', 61) || i);
+	END LOOP;
+	INSERT INTO named SELECT 1 FROM generate_series(1, 150);
+	BEGIN
+		INSERT INTO named SELECT 0 FROM generate_series(1, 150);
+	EXCEPTION WHEN division_by_zero THEN
+		RAISE WARNING '% characters: % ... %', length(SQLERRM), left(SQLERRM, 25), right(SQLERRM, 22);
+	END;
+	SET LOCAL client_min_messages = error;
+	DROP TABLE named CASCADE;
+	EXECUTE format('DROP SCHEMA %I CASCADE', place);
+END $$;
 -- A view less, a view more; one that stops.
 DROP MATERIALIZED VIEW fails;
 CREATE MATERIALIZED VIEW more WITH (telemetry.continuous) AS SELECT k, s, min(x) AS least FROM t GROUP BY k, s;
