@@ -33,7 +33,6 @@ make_converters(Converter *converter, Composite *composite)
 	composite->names = path_tree_create();
 	composite->numbers = palloc(sizeof(int) * composite->attributes->natts);
 	composite->converters = palloc(sizeof(Converter *) * composite->attributes->natts);
-	composite->n = 0;
 	for (int i = 0; i < composite->attributes->natts; i++)
 	{
 		Form_pg_attribute attribute = TupleDescAttr(composite->attributes, i);
@@ -44,9 +43,11 @@ make_converters(Converter *converter, Composite *composite)
 		(void) path_tree_add(composite->names,
 							 path_of_key(pg_server_to_any(name, strlen(name), PG_UTF8)));
 		composite->numbers[composite->n] = i;
-		composite->converters[composite->n++] =
+		composite->converters[composite->n] =
 			converter_create(attribute->atttypid, attribute->atttypmod, converter->timestamp_format,
 							 converter->document);
+		/* Once it is there: what makes it may throw. */
+		composite->n++;
 	}
 	(void) path_tree_finish(composite->names);
 }
@@ -70,6 +71,7 @@ composite_of(Converter *converter)
 		MemoryContextDelete(composite->context);
 	/* Valid again at the end only: an error may be thrown on the way. */
 	composite->version = 0;
+	composite->n = 0;
 	composite->context =
 		AllocSetContextCreate(converter->context, "composite type", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(composite->context);
@@ -79,6 +81,16 @@ composite_of(Converter *converter)
 	composite->version = version;
 	MemoryContextSwitchTo(old);
 	return composite;
+}
+
+bool
+composite_input_threw(Composite *composite)
+{
+	bool threw = false;
+
+	for (int i = 0; i < composite->n; i++)
+		threw |= converter_input_threw(composite->converters[i]);
+	return threw;
 }
 
 /* The object was scanned before, with its message; so only its members are looked for. */

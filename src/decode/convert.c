@@ -8,6 +8,7 @@
 #include "utils/builtins.h"
 #include "utils/errcodes.h"
 #include "utils/lsyscache.h"
+#include "utils/typcache.h"
 
 #include "decode/text.h"
 
@@ -65,14 +66,31 @@ kind_of_type(Oid type)
 	return CONVERT_INPUT;
 }
 
-/* Rows may have domains among their columns, of whose checks an input function knows nothing. */
+/* Rows, arrays and ranges may be of domains, whose checks their input function runs then. */
 static bool
 input_runs_checks(Oid type)
 {
-	Oid element = get_element_type(type);
-	char kind = get_typtype(OidIsValid(element) ? element : type);
+	TupleDesc attributes;
+	bool runs = false;
 
-	return kind == TYPTYPE_DOMAIN || kind == TYPTYPE_COMPOSITE;
+	switch (get_typtype(type))
+	{
+		case TYPTYPE_DOMAIN:
+			return true;
+		case TYPTYPE_RANGE:
+			return input_runs_checks(get_range_subtype(type));
+		case TYPTYPE_MULTIRANGE:
+			return input_runs_checks(get_multirange_range(type));
+		case TYPTYPE_COMPOSITE:
+			attributes = lookup_rowtype_tupdesc_copy(type, -1);
+			for (int i = 0; i < attributes->natts && !runs; i++)
+				runs = !TupleDescAttr(attributes, i)->attisdropped &&
+					   input_runs_checks(TupleDescAttr(attributes, i)->atttypid);
+			FreeTupleDesc(attributes);
+			return runs;
+		default:
+			return OidIsValid(get_element_type(type)) && input_runs_checks(get_element_type(type));
+	}
 }
 
 Converter *
@@ -126,6 +144,8 @@ converter_input_threw(Converter *converter)
 	{
 		threw |= converter->in_input;
 		converter->in_input = false;
+		if (converter->composite != NULL)
+			threw |= composite_input_threw(converter->composite);
 	}
 	return threw;
 }

@@ -106,6 +106,9 @@ extern bool convert_array(Converter *converter, const JsonToken *token, Datum *v
 extern bool convert_composite(Converter *converter, const JsonToken *token, Datum *value,
 							  DecodeError *error);
 
+/* The same as converter_input_threw(), of its attributes. */
+extern bool composite_input_threw(Composite *composite);
+
 /* By the type's input function; may throw. */
 extern bool convert_by_input(Converter *converter, const JsonToken *token, Datum *value,
 							 DecodeError *error);

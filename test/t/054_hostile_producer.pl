@@ -26,8 +26,12 @@ CREATE TABLE events (id bigint NOT NULL, kind text, amount numeric, at timestamp
 CREATE MATERIALIZED VIEW kinds WITH (telemetry.continuous) AS
 	SELECT kind, count(*) AS n, sum(amount) AS amount, telemetry.hll_agg(id) AS ids FROM events GROUP BY kind;
 SELECT telemetry.create_pipeline('events', 'events_topic', 'events', dead_letter_limit => NULL, batch_interval => '10 ms');
-CREATE FOREIGN TABLE typed_topic (id int, path jsonpath, query tsquery, queries tsquery[], class regclass, words text) SERVER kafka OPTIONS (topic 'typed');
-CREATE TABLE typed (id int, path jsonpath, query tsquery, queries tsquery[], class regclass, words text, wanted tsquery GENERATED ALWAYS AS (to_tsquery('pg_catalog.english'::regconfig, words)) STORED);
+CREATE TYPE named AS (class regclass, classes regclass[]);
+CREATE TYPE holder AS (one named, many named[]);
+CREATE DOMAIN boxed AS holder;
+CREATE TYPE window_of_days AS RANGE (subtype = date);
+CREATE FOREIGN TABLE typed_topic (id int, path jsonpath, query tsquery, queries tsquery[], class regclass, words text, holder holder, boxed boxed, holders holder[], days window_of_days) SERVER kafka OPTIONS (topic 'typed');
+CREATE TABLE typed (id int, path jsonpath, query tsquery, queries tsquery[], class regclass, words text, holder holder, boxed boxed, holders holder[], days window_of_days, wanted tsquery GENERATED ALWAYS AS (to_tsquery('pg_catalog.english'::regconfig, words)) STORED);
 SELECT telemetry.create_pipeline('typed', 'typed_topic', 'typed');
 SQL
 
@@ -68,8 +72,11 @@ bad('a flood', map { "{\"id\": \"bad $_\"}" } 1 .. 5000);
 good('afterwards', '{"id": 99, "kind": "last"}');
 
 # What types and expressions call a syntax error, or an unknown name, is in the message as well: no person is asked to mend it.
-my @typed = ('"path": "$.["', '"query": "a &"', '"queries": ["a", "a &"]', '"queries": "{a &}"', '"class": "no.such"', '"class": "nowhere"', '"words": "b |"');
-$broker->produce('typed', map { [ 0, undef, $_ ] } '{"id": 1, "path": "$.a", "query": "a & b", "queries": ["a"], "class": "pg_class", "words": "dog | cats"}',
+my @typed = ('"path": "$.["', '"query": "a &"', '"queries": ["a", "a &"]', '"queries": "{a &}"', '"class": "no.such"', '"class": "nowhere"', '"words": "b |"',
+	# within rows, and rows within these, as objects and as text
+	'"holder": {"one": {"class": "nowhere"}}', '"holder": {"many": [{"class": "pg_class"}, {"classes": ["nowhere"]}]}', '"holder": "(\\"(nowhere,)\\",)"',
+	'"boxed": {"one": {"class": "no.such"}}', '"holders": [{}, {"many": [{"class": "nowhere"}]}]', '"holders": "{\\"(\\\\\\"(nowhere,)\\\\\\",)\\"}"', '"days": "[2026-01-02,2026-01-01]"', '"days": "x"');
+$broker->produce('typed', map { [ 0, undef, $_ ] } '{"id": 1, "path": "$.a", "query": "a & b", "queries": ["a"], "class": "pg_class", "words": "dog | cats", "holder": {"one": {"class": "pg_class"}}, "boxed": "(\\"(pg_class,)\\",)"}',
 	(map { "{\"id\": 2, $_}" } @typed), '{"id": 3}');
 
 my $done = poll_until(sub { query(q(SELECT committed_offset FROM telemetry.stat_partition WHERE pipeline = 'events')) eq $sent }, 'all is read', 60);
@@ -84,7 +91,7 @@ is(query("SELECT count(*) FROM telemetry.verify('kinds')"), 0, 'the view equals 
 ok(settled($node, 'typed', @typed + 2), 'types that call it a syntax error: all messages are dealt with') or diag(query('TABLE telemetry.stat_pipeline'));
 is(query(q(SELECT string_agg(id::text, ',' ORDER BY id), max(wanted::text) FROM typed)), "1,3|'dog' | 'cat'", '... the good ones are facts');
 is(query(q(SELECT string_agg(sqlstate || ' ' || coalesce(column_name, ''), ', ' ORDER BY "offset") FROM telemetry.dead_letter WHERE pipeline = 'typed')),
-	'42601 path, 42601 query, 42601 queries, 42601 queries, 3F000 class, 42P01 class, 42601 ', '... the bad ones dead letters');
+	'42601 path, 42601 query, 42601 queries, 42601 queries, 3F000 class, 42P01 class, 42601 , 42P01 holder, 42P01 holder, 42P01 holder, 3F000 boxed, 42P01 holders, 42P01 holders, 22000 days, 22P02 days', '... the bad ones dead letters');
 is(query(q(SELECT pid FROM telemetry.stat_worker WHERE pipeline = 'events')), $pid, 'it was one worker all along');
 cmp_ok(query(q(SELECT memory_bytes / 1000000 FROM telemetry.stat_worker WHERE pipeline = 'events')), '<', 100, 'whose memory stays small');
 my $log = slurp_file($node->logfile);
