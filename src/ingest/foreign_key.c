@@ -36,6 +36,7 @@ typedef struct KeyColumn
 
 typedef struct ForeignKey
 {
+	Oid relation; /* that is referred to */
 	char enabled; /* its trigger's, as in pg_trigger */
 	int ncolumns;
 	KeyColumn columns[INDEX_MAX_KEYS];
@@ -84,6 +85,7 @@ describe(ForeignKey *key, const ForeignKeyCacheInfo *info, Relation target)
 	appendStringInfo(&sql, "SELECT FROM %s%s AS r WHERE ",
 					 get_rel_relkind(info->confrelid) == RELKIND_PARTITIONED_TABLE ? "" : "ONLY ",
 					 relation);
+	key->relation = info->confrelid;
 	key->ncolumns = info->nkeys;
 	for (int i = 0; i < info->nkeys; i++)
 	{
@@ -125,6 +127,8 @@ foreign_keys_find(Ingest *ingest, Relation target)
 		palloc0(offsetof(ForeignKeys, keys) + sizeof(ForeignKey) * (list_length(all) + 1));
 	ListCell *cell;
 
+	/* From here on the ingest hears of what is done to those that are described. */
+	ingest->foreign_keys = keys;
 	foreach (cell, all)
 	{
 		const ForeignKeyCacheInfo *info = lfirst(cell);
@@ -135,7 +139,8 @@ foreign_keys_find(Ingest *ingest, Relation target)
 			describe(&keys->keys[keys->n], info, target))
 			keys->keys[keys->n++].enabled = when_enabled(target, info->conoid);
 	}
-	ingest->foreign_keys = keys->n > 0 ? keys : NULL;
+	if (keys->n == 0)
+		ingest->foreign_keys = NULL;
 }
 
 void
@@ -144,6 +149,15 @@ foreign_keys_forget(ForeignKeys *keys)
 	for (int i = 0; keys && i < keys->n; i++)
 		if (keys->keys[i].plan)
 			SPI_freeplan(keys->keys[i].plan);
+}
+
+bool
+foreign_keys_ask(const ForeignKeys *keys, Oid relation)
+{
+	for (int i = 0; keys && i < keys->n; i++)
+		if (keys->keys[i].relation == relation)
+			return true;
+	return false;
 }
 
 /* ---- asking ---------------------------------------------------------------------------------- */

@@ -241,6 +241,9 @@ extern void routes_end(Routes *routes);
 extern void foreign_keys_find(Ingest *ingest, Relation target);
 extern void foreign_keys_forget(ForeignKeys *keys);
 
+/* Whether they look into the relation: as it is called, and as far as the owner may. */
+extern bool foreign_keys_ask(const ForeignKeys *keys, Oid relation);
+
 /* What a batch learns of keys. */
 extern KeyHints *foreign_keys_begin(MemoryContext context);
 

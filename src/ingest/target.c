@@ -48,7 +48,8 @@ invalidate_relation(Datum arg, Oid relid)
 {
 	for (Ingest *ingest = open_ingests; ingest; ingest = ingest->next)
 		if (!OidIsValid(relid) || relid == ingest->options.source ||
-			relid == ingest->options.target || is_dimension(ingest, relid))
+			relid == ingest->options.target || is_dimension(ingest, relid) ||
+			foreign_keys_ask(ingest->foreign_keys, relid))
 			ingest->valid = false;
 }
 
