@@ -140,6 +140,11 @@ compat_cost_sort(Path *path, PlannerInfo *root, const Path *below, int kilobytes
 #include "catalog/pg_database.h"
 #include "utils/acl.h"
 
+/* Minor releases before November of 2023 do not mark a database that is half gone. */
+#ifndef DATCONNLIMIT_INVALID_DB
+#define DATCONNLIMIT_INVALID_DB -2
+#endif
+
 /* 16 replaced the checks of ownership and rights of each catalog by one function each. */
 #if PG_VERSION_NUM >= 160000
 #include "catalog/pg_class.h"

@@ -109,6 +109,22 @@ statistics_forget(Oid view)
 	LWLockRelease(lock);
 }
 
+void
+statistics_forget_database(Oid database)
+{
+	HASH_SEQ_STATUS scan;
+	ViewCounts *entry;
+
+	if (counts == NULL)
+		return;
+	LWLockAcquire(lock, LW_EXCLUSIVE);
+	hash_seq_init(&scan, counts);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		if (entry->key.database == database)
+			(void) hash_search(counts, &entry->key, HASH_REMOVE, NULL);
+	LWLockRelease(lock);
+}
+
 PG_FUNCTION_INFO_V1(telemetry_view_counts);
 Datum
 telemetry_view_counts(PG_FUNCTION_ARGS)

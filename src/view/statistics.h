@@ -17,4 +17,7 @@ extern void statistics_add(Oid view, int64 folds, int64 rows, int64 microseconds
 /* The view is dropped: its room is another's. Where that is rolled back it counts from 0 on. */
 extern void statistics_forget(Oid view);
 
+/* The same of all views of a database. */
+extern void statistics_forget_database(Oid database);
+
 #endif

@@ -468,6 +468,8 @@ batch_commit(IngestWorker *worker)
 	{
 		ErrorData *error = NULL;
 
+		/* It is tried again then, as after any other error. */
+		process_let_cancel(true);
 		PG_TRY();
 		{
 			write_once(worker, &writing);
@@ -481,6 +483,7 @@ batch_commit(IngestWorker *worker)
 			FlushErrorState();
 		}
 		PG_END_TRY();
+		process_let_cancel(false);
 		MemoryContextSwitchTo(context);
 		if (error)
 		{

@@ -6,6 +6,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_database.h"
 #include "commands/dbcommands.h"
+#include "commands/extension.h"
 #include "base/compat.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -15,6 +16,7 @@
 #include "utils/acl.h"
 #include "utils/syscache.h"
 #include "utils/wait_event.h"
+#include "view/statistics.h"
 #include "worker/hold.h"
 #include "worker/shared.h"
 #include "worker/worker.h"
@@ -159,7 +161,7 @@ hold_wait(Oid database)
 typedef struct Hold
 {
 	Oid database;
-	bool ran; /* some of its workers ran before */
+	bool wake; /* there is something that runs again, or goes with it */
 } Hold;
 
 /* Also when the session is ended in the midst of it, which PG_FINALLY() does not see. */
@@ -170,7 +172,7 @@ hold_end(int code, Datum argument)
 
 	hold_set(hold->database, InvalidOid);
 	/* If it was dropped the launcher finds nothing, and forgets it. */
-	if (hold->ran)
+	if (hold->wake)
 		shared_request_database(hold->database);
 }
 
@@ -180,8 +182,11 @@ run_held(Oid database, ProcessUtility_hook_type next, PlannedStmt *pstmt, const 
 		 bool readOnlyTree, ProcessUtilityContext context, ParamListInfo params,
 		 QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc)
 {
-	/* Where none run, as in template1 at each CREATE DATABASE, none are started afterwards. */
-	Hold hold = {.database = database, .ran = hold_signal(database, false) > 0};
+	/* In template1, at each CREATE DATABASE, is nothing. */
+	Hold hold = {
+		.database = database,
+		.wake = hold_signal(database, false) > 0 || shared_knows_database(database),
+	};
 
 	hold_set(InvalidOid, database);
 	PG_ENSURE_ERROR_CLEANUP(hold_end, PointerGetDatum(&hold));
@@ -191,6 +196,8 @@ run_held(Oid database, ProcessUtility_hook_type next, PlannedStmt *pstmt, const 
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(hold_end, PointerGetDatum(&hold));
 	hold_end(0, PointerGetDatum(&hold));
+	if (IsA(pstmt->utilityStmt, DropdbStmt))
+		statistics_forget_database(database);
 }
 
 /*
@@ -213,7 +220,8 @@ look_again(Node *statement)
 
 	if (IsA(statement, TransactionStmt))
 	{
-		if (worker_shared->prepared)
+		/* Others' prepared transactions, of which there may be many, need no look into it. */
+		if (worker_shared->prepared && OidIsValid(get_extension_oid("telemetry", true)))
 			shared_request_database(MyDatabaseId);
 		return;
 	}

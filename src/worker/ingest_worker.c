@@ -467,9 +467,7 @@ report_failure(ErrorData *error)
 void
 telemetry_ingest_main(Datum arg)
 {
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
+	process_handle_signals();
 	attach(DatumGetInt32(arg));
 	/*
 	 * A statement that wants the database could not ask this one to leave before it had a pid, and

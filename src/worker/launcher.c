@@ -20,6 +20,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
+#include "storage/lock.h"
 #include "storage/procarray.h"
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
@@ -34,6 +35,9 @@
 
 /* How often is asked whether a statement still wants the database for itself. */
 #define HELD_MS 200
+
+/* How often a supervisor is looked at whose end nobody tells us. */
+#define ALIVE_MS 500
 
 /*
  * A supervisor that ran for longer than the longest backoff was well: its failure is a first one.
@@ -81,6 +85,31 @@ ask_for_all(void)
 
 static List *to_scan = NIL; /* databases that have yet to be looked into; in TopMemoryContext */
 
+/*
+ * A transaction that was prepared before the server started may have changed a pipeline, and its
+ * COMMIT PREPARED is still to come. What has no process holds its locks as it.
+ */
+static void
+look_for_prepared(void)
+{
+	LockData *locks = GetLockStatusData();
+	bool prepared = false;
+
+	for (int i = 0; i < locks->nelements && !prepared; i++)
+		prepared = locks->locks[i].pid == 0;
+	if (prepared)
+		worker_shared->prepared = true;
+	pfree(locks->locks);
+	pfree(locks);
+}
+
+/* Nobody comes into one that DROP DATABASE has left half gone. */
+static bool
+can_be_entered(Form_pg_database database)
+{
+	return database->datallowconn && database->datconnlimit != DATCONNLIMIT_INVALID_DB;
+}
+
 /* Notes every database that can be connected to. */
 static void
 note_all(void)
@@ -98,7 +127,7 @@ note_all(void)
 	{
 		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 
-		if (!database->datallowconn || database->datistemplate)
+		if (!can_be_entered(database) || database->datistemplate)
 			continue;
 		old = MemoryContextSwitchTo(TopMemoryContext);
 		to_scan = lappend_oid(to_scan, database->oid);
@@ -178,7 +207,7 @@ database_exists(Oid oid)
 	{
 		Form_pg_database database = (Form_pg_database) GETSTRUCT(tuple);
 
-		found = database->oid == oid && database->datallowconn;
+		found = database->oid == oid && can_be_entered(database);
 	}
 	table_endscan(scan);
 	table_close(relation, AccessShareLock);
@@ -240,6 +269,64 @@ start_supervisor(int index)
 	}
 }
 
+/* True while the process that the entry names runs, whoever started it. */
+static bool
+is_alive(const DatabaseSlot *slot)
+{
+	return slot->pid != 0 && BackendPidGetProc(slot->pid) != NULL;
+}
+
+/*
+ * Asks for another in the place of one that an earlier launcher started, and that is gone, or has
+ * not come to attach; if it does after all, it finds that it is not awaited.
+ */
+static void
+replace_orphan(DatabaseSlot *slot)
+{
+	int pid = slot->pid;
+
+	if (slot->state < DATABASE_STARTING || is_alive(slot))
+		return;
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	if (slot->pid == pid)
+	{
+		slot->state = DATABASE_REQUESTED;
+		slot->pid = 0;
+		slot->latch = NULL;
+	}
+	LWLockRelease(worker_shared->lock);
+}
+
+/* Takes note of the end of a supervisor of ours. */
+static void
+reap(int index, Moment now)
+{
+	DatabaseSlot *slot = &worker_shared->databases[index];
+	Child *child = &children[index];
+	bool again;
+	bool failed;
+
+	pfree(child->handle);
+	child->handle = NULL;
+	wake_waiting(now);
+	/* It found one that an earlier launcher had started, and left the database to it. */
+	if (is_alive(slot))
+		return;
+	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
+	/* One that left of its own accord has freed its entry's latch and pid. */
+	failed = slot->state == DATABASE_STARTING || slot->pid != 0;
+	again = failed || slot->again;
+	slot->again = false;
+	slot->pid = 0;
+	slot->latch = NULL;
+	slot->state = again ? DATABASE_REQUESTED : DATABASE_FREE;
+	LWLockRelease(worker_shared->lock);
+	if (!failed || clock_ms_between(child->started_at, now) >= WELL_MS)
+		child->failures = 0;
+	child->failures += failed;
+	child->next_start = failed ? process_backoff(child->failures) : now;
+}
+
 /* Looks after one entry; returns the time at which it wants to be looked at again, or 0. */
 static Moment
 tend(int index, Moment now)
@@ -249,31 +336,9 @@ tend(int index, Moment now)
 	pid_t pid;
 
 	if (child->handle && GetBackgroundWorkerPid(child->handle, &pid) == BGWH_STOPPED)
-	{
-		bool again;
-		bool failed;
-
-		pfree(child->handle);
-		child->handle = NULL;
-		LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
-		/* One that left of its own accord has freed its entry's latch and pid. */
-		failed = slot->state == DATABASE_STARTING || slot->pid != 0;
-		again = failed || slot->again;
-		slot->again = false;
-		slot->pid = 0;
-		slot->latch = NULL;
-		slot->state = again ? DATABASE_REQUESTED : DATABASE_FREE;
-		LWLockRelease(worker_shared->lock);
-		if (!failed || clock_ms_between(child->started_at, now) >= WELL_MS)
-			child->failures = 0;
-		child->failures += failed;
-		child->next_start = failed ? process_backoff(child->failures) : now;
-		wake_waiting(now);
-	}
-	/* One that an earlier launcher started, and that is gone. */
-	if (child->handle == NULL && slot->state >= DATABASE_STARTING &&
-		(slot->pid == 0 || BackendPidGetProc(slot->pid) == NULL))
-		set_state(index, DATABASE_REQUESTED);
+		reap(index, now);
+	if (child->handle == NULL)
+		replace_orphan(slot);
 	if (slot->state == DATABASE_FREE)
 	{
 		child->failures = 0;
@@ -283,21 +348,24 @@ tend(int index, Moment now)
 	}
 	if (slot->state == DATABASE_REQUESTED && now >= child->next_start)
 		start_supervisor(index);
-	return slot->state == DATABASE_REQUESTED ? child->next_start : 0;
+	if (slot->state == DATABASE_REQUESTED)
+		return child->next_start;
+	/* The postmaster tells whoever started it, and that launcher is gone. */
+	return child->handle == NULL ? clock_after(ALIVE_MS) : 0;
 }
 
 void
 telemetry_launcher_main(Datum arg)
 {
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
+	process_handle_signals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	pgstat_report_appname("telemetry launcher");
 
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	worker_shared->launcher_latch = MyLatch;
 	LWLockRelease(worker_shared->lock);
+	/* First: what was committed before is found by looking into all. */
+	look_for_prepared();
 	/* A launcher before this one may have died; its supervisors are found by their entries. */
 	ask_for_all();
 	before_shmem_exit(launcher_detach, (Datum) 0);

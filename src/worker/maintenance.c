@@ -211,9 +211,8 @@ telemetry_maintenance_main(Datum arg)
 	Oid database;
 
 	memcpy(&database, MyBgworkerEntry->bgw_extra, sizeof(Oid));
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
+	process_handle_signals();
+	process_let_cancel(true);
 	own_slot = &worker_shared->databases[DatumGetInt32(arg)];
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	own_slot->maintenance_pid = MyProcPid;

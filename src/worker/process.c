@@ -6,6 +6,7 @@
 #include "postmaster/interrupt.h"
 #include "storage/ipc.h"
 #include "storage/pmsignal.h"
+#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -13,6 +14,33 @@
 
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_LAST_MS  30000
+
+static volatile sig_atomic_t cancellable = false;
+
+static void
+handle_cancel(SIGNAL_ARGS)
+{
+	if (cancellable)
+		StatementCancelHandler(postgres_signal_arg);
+}
+
+void
+process_handle_signals(void)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, handle_cancel);
+	BackgroundWorkerUnblockSignals();
+}
+
+void
+process_let_cancel(bool let)
+{
+	cancellable = let;
+	/* One that came too late for what it was meant for. */
+	if (!let)
+		QueryCancelPending = false;
+}
 
 BackgroundWorkerHandle *
 process_start(BackgroundWorker *process)

@@ -16,6 +16,13 @@
 extern BackgroundWorkerHandle *process_start(BackgroundWorker *process);
 
 /*
+ * First of all in a process: SIGHUP, SIGTERM, and SIGINT, by which pg_cancel_backend() ends a
+ * statement. Who only waits, or looks after others, has none: it is heard of where it is let.
+ */
+extern void process_handle_signals(void);
+extern void process_let_cancel(bool let);
+
+/*
  * Settings under which everything of a process runs, whatever the server's, the database's or the
  * role's are. lock_timeout: how long it waits for a lock, "0": for as long as it takes.
  */

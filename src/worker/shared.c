@@ -130,6 +130,20 @@ shared_forget_database(Oid database)
 	return all;
 }
 
+bool
+shared_knows_database(Oid database)
+{
+	bool known = false;
+
+	LWLockAcquire(worker_shared->lock, LW_SHARED);
+	for (int i = 0; i < worker_shared->nworkers && !known; i++)
+		known = shared_worker(i)->state != WORKER_FREE && shared_worker(i)->database == database;
+	for (int i = 0; i < worker_shared->npartitions && !known; i++)
+		known = shared_partition(i)->database == database;
+	LWLockRelease(worker_shared->lock);
+	return known;
+}
+
 /* Lock held exclusively. False: all entries are taken. */
 static bool
 request(Oid database)

@@ -93,7 +93,7 @@ typedef struct WorkerShared
 	LWLock *lock;
 	Latch *launcher_latch;
 	bool scan_all; /* the launcher shall look into every database */
-	bool prepared; /* some transaction that changed a pipeline was prepared */
+	bool prepared; /* some transaction that changed a pipeline was prepared, or one may have been */
 	Oid held[16];  /* databases in which nothing may run now: DROP DATABASE and its like */
 	DatabaseSlot databases[WORKER_DATABASES];
 	int nworkers;
@@ -117,6 +117,9 @@ extern PartitionSlot *shared_partition_find(int pipeline_id, int32 partition, bo
  * notice. Takes the lock.
  */
 extern bool shared_forget_database(Oid database);
+
+/* True if figures of that database's workers or partitions are kept. Takes the lock. */
+extern bool shared_knows_database(Oid database);
 
 /* Asks for a supervisor in a database, or wakes the one that runs. Takes the lock. */
 extern void shared_request_database(Oid database);

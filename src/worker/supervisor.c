@@ -29,7 +29,7 @@
 #define TICK_MS      1000
 #define LIMIT_MS     5000
 #define IDLE_TICK_MS 10000
-#define REGROUP_MS   100 /* while workers of another number leave */
+#define REGROUP_MS   100 /* while workers of another number, or another supervisor, leave */
 
 #define NO_SLOT "no slot for a background worker is free: raise max_worker_processes"
 
@@ -89,9 +89,10 @@ reap(int index)
 		return;
 	pfree(handles[index]);
 	handles[index] = NULL;
+	/* One that an earlier supervisor started was there before it. */
+	if (slot->pid != 0)
+		return;
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
-	slot->pid = 0;
-	slot->latch = NULL;
 	slot->restarts++;
 	slot->failures = slot->left ? 0 : slot->failures + 1;
 	slot->state = slot->left ? WORKER_STARTING : WORKER_FAILED;
@@ -222,10 +223,10 @@ desired(List *pipelines, int id)
 
 /*
  * Frees slots that nobody wants and nobody uses. Returns how many workers of ours still run; *stale
- * becomes true when one of them is not wanted.
+ * becomes true when one of them is not wanted, *orphans when an earlier supervisor started one.
  */
 static int
-free_unwanted(List *pipelines, bool *stale)
+free_unwanted(List *pipelines, bool *stale, bool *orphans)
 {
 	int running = 0;
 
@@ -244,6 +245,7 @@ free_unwanted(List *pipelines, bool *stale)
 		{
 			running++;
 			*stale |= !wanted;
+			*orphans |= handles[i] == NULL;
 		}
 		else if (!wanted)
 			free_slot(slot);
@@ -401,6 +403,7 @@ turn(bool look_again)
 	bool timed = false;
 	bool any = false;
 	bool stale = false;
+	bool orphans = false;
 	int running;
 	ListCell *cell;
 
@@ -427,7 +430,7 @@ turn(bool look_again)
 
 	if (due != NIL)
 		timed |= !maintenance_start(own_slot - worker_shared->databases);
-	running = free_unwanted(pipelines, &stale);
+	running = free_unwanted(pipelines, &stale, &orphans);
 	/* One whose pipeline went with the extension hears of it only from here. */
 	if (look_again || stale)
 		notify_workers();
@@ -439,6 +442,9 @@ turn(bool look_again)
 	}
 	now = clock_now();
 	next = start_wanted(pipelines, now);
+	/* Of their end the postmaster does not tell us. */
+	if (orphans)
+		next = Min(next, now + REGROUP_MS * INT64CONST(1000));
 	if (!any && running == 0)
 		return -1;
 	if (next != MOMENT_NEVER)
@@ -477,9 +483,7 @@ telemetry_supervisor_main(Datum arg)
 {
 	int index = DatumGetInt32(arg);
 
-	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, die);
-	BackgroundWorkerUnblockSignals();
+	process_handle_signals();
 	supervisor_attach(index);
 	BackgroundWorkerInitializeConnectionByOid(own_slot->database, InvalidOid, 0);
 	process_pin_settings("0");
