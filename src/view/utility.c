@@ -249,6 +249,17 @@ refuse_renamed_trigger(const RenameStmt *rename)
 						errdetail("Continuous views over the table need it.")));
 }
 
+/* What is in them is looked for by their names: writers would go on, and no view would follow. */
+static void
+refuse_renamed_schema(const RenameStmt *rename)
+{
+	if (rename->renameType == OBJECT_SCHEMA && (strcmp(rename->subname, "telemetry") == 0 ||
+												strcmp(rename->subname, "telemetry_state") == 0))
+		ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+						errmsg("cannot rename schema \"%s\"", rename->subname),
+						errdetail("Extension telemetry finds by that name what it needs.")));
+}
+
 /* What bears the name is taken for ours; a dump has ours, too. */
 static void
 create_trigger(Utility *utility)
@@ -694,6 +705,7 @@ rename_kind(Utility *utility)
 		RenameStmt *rename = (RenameStmt *) node;
 
 		refuse_renamed_trigger(rename);
+		refuse_renamed_schema(rename);
 		if ((rename->renameType == OBJECT_MATVIEW || rename->relationType == OBJECT_MATVIEW) &&
 			rename->relation && continuous(rename->relation))
 		{

@@ -161,6 +161,9 @@ SELECT from_version(17, 'CREATE MATERIALIZED VIEW of_table WITH (telemetry.conti
 SELECT from_version(major, 'CREATE MATERIALIZED VIEW of_json_' || row_number() OVER () || ' WITH (telemetry.continuous) AS SELECT ' || what || ' AS k, count(*) FROM document AS d GROUP BY 1') =
 	CASE WHEN current_setting('server_version_num')::int >= major * 10000 THEN 'done' ELSE 'refused' END AS allowed
 FROM (VALUES (17, 'JSON_VALUE(j, ''$.n'' RETURNING numeric)'), (17, 'JSON_QUERY(j, ''$.list'' RETURNING jsonb)'), (16, 'JSON_OBJECT(''at'': at AT TIME ZONE ''UTC'', ''n'': 1.5 RETURNING jsonb)'), (17, 'JSON_EXISTS(j, ''$.n'')')) AS allowed (major, what);
+-- Under another name nothing would be found, and views would stand still.
+ALTER SCHEMA telemetry RENAME TO measured;
+ALTER SCHEMA telemetry_state RENAME TO measured_state;
 -- What an abbreviation of a time zone means is a setting: the view would hold what it meant to each who wrote. So are zones
 -- that are none, which would be refused with the first row only. Rules say all by themselves.
 CREATE MATERIALIZED VIEW zoned WITH (telemetry.continuous) AS SELECT (at AT TIME ZONE 'IST')::date AS day, count(*) FROM document GROUP BY 1;
