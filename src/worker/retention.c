@@ -40,16 +40,17 @@ bool
 retention_drop(const Retention *retention, Oid partition)
 {
 	OwnerScope scope;
-	char *name = get_rel_name(partition);
+	char *name;
 	char *sql;
 
-	if (name == NULL)
-		return false;
-	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(partition)), name);
-	/* DROP would take this lock anyway; from here on nobody detaches the partition. */
+	/* DROP would take these locks anyway; from here on nobody detaches the partition. */
 	LockRelationOid(retention->target, AccessExclusiveLock);
 	if (!list_member_oid(retention_expired(retention), partition))
 		return false;
+	/* Nor does anybody rename it: by its name it is dropped, which was another's a moment ago. */
+	LockRelationOid(partition, AccessExclusiveLock);
+	name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(partition)),
+									  get_rel_name(partition));
 	/* A foreign table may be a partition, too. */
 	sql = psprintf("DROP %s %s",
 				   get_rel_relkind(partition) == RELKIND_FOREIGN_TABLE ? "FOREIGN TABLE" : "TABLE",
