@@ -83,15 +83,21 @@ shared_partition(int index)
 PartitionSlot *
 shared_partition_find(int pipeline_id, int32 partition, bool make)
 {
+	/* Who asks for all of a pipeline's, one after the other, finds each behind the one before. */
+	static int start = 0;
 	PartitionSlot *unused = NULL;
 
 	for (int i = 0; i < worker_shared->npartitions; i++)
 	{
-		PartitionSlot *slot = shared_partition(i);
+		int index = (start + i) % worker_shared->npartitions;
+		PartitionSlot *slot = shared_partition(index);
 
 		if (slot->database == MyDatabaseId && slot->pipeline_id == pipeline_id &&
 			slot->partition == partition)
+		{
+			start = index;
 			return slot;
+		}
 		if (unused == NULL && !OidIsValid(slot->database))
 			unused = slot;
 	}
