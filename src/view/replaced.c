@@ -11,15 +11,19 @@
 #include "type/holds.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "view/called.h"
 #include "view/renamed.h"
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
 typedef struct Remembered
 {
+	int view; /* by which it is called, or by a function that is */
 	Oid function;
+	char *name;
 	char *what;
 } Remembered;
 
@@ -40,6 +44,7 @@ note_function(Oid function, void *functions)
 {
 	List **all = functions;
 	HeapTuple tuple;
+	ListCell *cell;
 
 	if (!is_of_users(function) || list_member_oid(*all, function))
 		return false;
@@ -54,6 +59,8 @@ note_function(Oid function, void *functions)
 		(void) note_function(form->aggcombinefn, functions);
 		ReleaseSysCache(tuple);
 	}
+	foreach (cell, called_by(function))
+		(void) note_function(lfirst_oid(cell), functions);
 	return false;
 }
 
@@ -138,41 +145,48 @@ what_is(Oid function)
 	return what.data;
 }
 
-List *
-replaced_remember(void)
+static List *
+remember(List *remembered, const ViewRow *view)
 {
-	List *functions = NIL;
-	List *remembered = NIL;
 	ListCell *cell;
 
-	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
-		functions = list_concat_unique_oid(functions, functions_of(lfirst(cell)));
-	foreach (cell, functions)
+	foreach (cell, functions_of(view))
 	{
 		Remembered *one = palloc(sizeof(Remembered));
 
+		one->view = view->id;
 		one->function = lfirst_oid(cell);
+		one->name = format_procedure_qualified(one->function);
 		one->what = what_is(one->function);
 		remembered = lappend(remembered, one);
 	}
 	return remembered;
 }
 
-Oid
+List *
+replaced_remember(void)
+{
+	List *remembered = NIL;
+	ListCell *cell;
+
+	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+		remembered = remember(remembered, lfirst(cell));
+	return remembered;
+}
+
+const char *
 replaced_function(const ViewRow *view, const List *remembered)
 {
-	List *functions = remembered ? functions_of(view) : NIL;
 	ListCell *cell;
 
 	foreach (cell, remembered)
 	{
 		const Remembered *one = lfirst(cell);
 
-		if (list_member_oid(functions, one->function) &&
-			strcmp(one->what, what_is(one->function)) != 0)
-			return one->function;
+		if (one->view == view->id && strcmp(one->what, what_is(one->function)) != 0)
+			return one->name;
 	}
-	return InvalidOid;
+	return NULL;
 }
 
 /* ---- row types ------------------------------------------------------------------------------- */

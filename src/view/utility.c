@@ -24,7 +24,6 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/regproc.h"
 #include "view/build.h"
 #include "view/collect.h"
 #include "view/create.h"
@@ -759,7 +758,8 @@ alter_enum(Utility *utility)
 	}
 }
 
-/* CREATE OR REPLACE, or ALTER: what views hold was computed by what the function was before. */
+/* CREATE OR REPLACE, ALTER or DROP: what views hold was computed by what the function was before.
+ */
 static void
 change_function(Utility *utility)
 {
@@ -776,13 +776,11 @@ change_function(Utility *utility)
 	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
 	{
 		const ViewRow *row = lfirst(cell);
-		Oid function = replaced_function(row, remembered);
+		const char *function = replaced_function(row, remembered);
 
-		if (OidIsValid(function))
+		if (function)
 			mark_stale(row->target, row,
-					   psprintf("function %s, which it calls, was changed",
-								format_procedure_qualified(function)),
-					   true);
+					   psprintf("function %s, which it calls, was changed", function), true);
 	}
 }
 
@@ -826,6 +824,10 @@ dispatch(Utility *utility)
 				drop_trigger(utility);
 			else if (((DropStmt *) node)->removeType == OBJECT_INDEX)
 				drop_indexes(utility);
+			else if (((DropStmt *) node)->removeType == OBJECT_FUNCTION ||
+					 ((DropStmt *) node)->removeType == OBJECT_ROUTINE ||
+					 ((DropStmt *) node)->removeType == OBJECT_AGGREGATE)
+				change_function(utility);
 			else
 				run(utility);
 			break;

@@ -36,6 +36,36 @@ REFRESH MATERIALIZED VIEW tiers;
 SELECT view, status FROM states WHERE view = 'tiers'::regclass;
 ROLLBACK;
 SELECT count(*) FROM states WHERE status = 'live';
+-- What a function calls in turn: of a body that was parsed, of one that is text, by an operator, and by a name in quotes.
+CREATE FUNCTION half(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 / 2';
+CREATE FUNCTION "The rest"(int, int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 % $2';
+CREATE OPERATOR %% (FUNCTION = "The rest", LEFTARG = int, RIGHTARG = int);
+CREATE FUNCTION parsed(i int) RETURNS int IMMUTABLE LANGUAGE sql BEGIN ATOMIC SELECT half(i) %% 3; END;
+CREATE FUNCTION outermost(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN replaced. Parsed ($1) + 1; END';
+CREATE FUNCTION quoted(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT replaced."The rest" ($1, 4)';
+CREATE FUNCTION beside(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1';
+CREATE TABLE deep_fact (n int);
+INSERT INTO deep_fact SELECT generate_series(1, 12);
+CREATE MATERIALIZED VIEW deep WITH (telemetry.continuous) AS SELECT outermost(n) AS o, count(*) FROM deep_fact GROUP BY 1;
+CREATE MATERIALIZED VIEW deep_quoted WITH (telemetry.continuous) AS SELECT quoted(n) AS q, count(*) FROM deep_fact GROUP BY 1;
+CREATE VIEW deep_states AS SELECT view, status, status_reason FROM states WHERE view::text LIKE 'deep%';
+CREATE OR REPLACE FUNCTION beside(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 + 1';
+TABLE deep_states;
+CREATE OR REPLACE FUNCTION half(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 / 3';
+TABLE deep_states;
+REFRESH MATERIALIZED VIEW deep;
+CREATE OR REPLACE FUNCTION "The rest"(int, int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT $1 % ($2 + 1)';
+TABLE deep_states;
+REFRESH MATERIALIZED VIEW deep;
+REFRESH MATERIALIZED VIEW deep_quoted;
+SELECT v, verified.* FROM unnest('{deep,deep_quoted}'::regclass[]) AS v, telemetry.verify(v) AS verified;
+-- Gone, where the body is text and PostgreSQL does not know who calls it.
+CREATE OR REPLACE FUNCTION outermost(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN replaced.beside($1); END';
+REFRESH MATERIALIZED VIEW deep;
+DROP FUNCTION beside(int);
+TABLE deep_states;
+DROP TABLE deep_fact CASCADE;
+
 -- An aggregate of users.
 CREATE FUNCTION larger(int, int) RETURNS int IMMUTABLE STRICT LANGUAGE sql AS 'SELECT CASE WHEN $1 > $2 THEN $1 ELSE $2 END';
 CREATE FUNCTION smaller(int, int) RETURNS int IMMUTABLE STRICT LANGUAGE sql AS 'SELECT CASE WHEN $1 < $2 THEN $1 ELSE $2 END';
