@@ -29,6 +29,7 @@
 #include "view/create.h"
 #include "view/known.h"
 #include "view/partition.h"
+#include "view/publication.h"
 #include "view/renamed.h"
 #include "view/replaced.h"
 #include "view/suspend.h"
@@ -799,6 +800,7 @@ dispatch(Utility *utility)
 				if (is_create_continuous(create))
 				{
 					view_create(create, utility->text, utility->completion);
+					publication_follow();
 					return;
 				}
 			}
@@ -868,6 +870,12 @@ dispatch(Utility *utility)
 		case T_ViewStmt:
 			refuse_continuous(((ViewStmt *) node)->options);
 			replace_view(utility);
+			break;
+		case T_CreatePublicationStmt:
+		case T_AlterPublicationStmt:
+			run(utility);
+			CommandCounterIncrement();
+			publication_follow();
 			break;
 		case T_RenameStmt:
 		case T_AlterObjectSchemaStmt:

@@ -173,5 +173,20 @@ CREATE MATERIALIZED VIEW zoned WITH (telemetry.continuous) AS
 	SELECT w.window_start, count(*) FROM document, LATERAL telemetry.hop(at, '1 day', '1 day', zone => 'PDT') AS w GROUP BY 1;
 CREATE MATERIALIZED VIEW zoned WITH (telemetry.continuous) AS
 	SELECT (at AT TIME ZONE 'europe/berlin')::date AS day, (at AT TIME ZONE 'IST-5:30')::date AS other_day, date_trunc('day', at, 'UTC') AS midnight, count(*) FROM document GROUP BY 1, 2, 3;
+-- What is published can be updated only with a replica identity, and FOR ALL TABLES publishes the state, too.
+SET client_min_messages = error;
+CREATE TABLE published (k int PRIMARY KEY, x text);
+CREATE MATERIALIZED VIEW made_before WITH (telemetry.continuous) AS SELECT x, max(k), count(DISTINCT k) FROM published GROUP BY x;
+CREATE PUBLICATION regress_all FOR ALL TABLES;
+CREATE MATERIALIZED VIEW made_after WITH (telemetry.continuous) AS SELECT x, max(k), count(DISTINCT k) FROM published GROUP BY x;
+INSERT INTO published VALUES (1, 'a'), (2, 'b');
+INSERT INTO published VALUES (3, 'a'), (4, 'c');
+UPDATE published SET x = 'b' WHERE k = 1;
+DELETE FROM published WHERE k = 2;
+SELECT telemetry.suspend('published');
+SELECT telemetry.resume('published');
+SELECT * FROM made_before ORDER BY x;
+SELECT * FROM telemetry.verify('made_before') UNION ALL SELECT * FROM telemetry.verify('made_after');
+DROP PUBLICATION regress_all;
 SET client_min_messages = warning;
 DROP SCHEMA guarded CASCADE;
