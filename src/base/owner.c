@@ -25,6 +25,8 @@ owner_begin(OwnerScope *scope, Oid owner)
 		{"IntervalStyle", "postgres"},
 		{"bytea_output", "hex"},
 		{"extra_float_digits", "1"},
+		{"quote_all_identifiers", "off"},
+		{"xmlbinary", "base64"},
 		{"row_security", "on"},
 	};
 

@@ -5,6 +5,7 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "nodes/nodeFuncs.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -45,7 +46,7 @@ is_foreign_type(Oid type)
 
 /*
  * Whatever is not known to be plain is not. CoerceViaIO is not: texts of float, interval and bytea
- * do depend on settings, though their functions are called immutable.
+ * do depend on settings, though their functions are called immutable; and so is quote_ident().
  */
 static bool
 is_not_plain(Node *node, void *context)
@@ -82,6 +83,8 @@ is_not_plain(Node *node, void *context)
 		case T_MinMaxExpr:
 		case T_NullTest:
 		case T_BooleanTest:
+			if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_QUOTE_IDENT)
+				return true;
 			if (is_foreign_type(exprType(node)) ||
 				check_functions_in_node(node, is_foreign_function, NULL))
 				return true;

@@ -100,10 +100,13 @@ CREATE MATERIALIZED VIEW by_function WITH (telemetry.continuous) AS SELECT small
 CREATE MATERIALIZED VIEW by_domain WITH (telemetry.continuous) AS SELECT k::small.seen_text AS k, count(*) FROM u GROUP BY 1;
 CREATE MATERIALIZED VIEW by_text WITH (telemetry.continuous) AS SELECT x::text AS x, count(*) FROM u GROUP BY 1;
 CREATE MATERIALIZED VIEW by_k WITH (telemetry.continuous) AS SELECT k, count(*) FROM u GROUP BY 1;
-SET extra_float_digits = -15;
+CREATE MATERIALIZED VIEW by_name WITH (telemetry.continuous) AS
+	SELECT quote_ident(k) AS name, xmlelement(name e, k::bytea)::text AS element, count(*) FROM u GROUP BY 1, 2;
+SET extra_float_digits = -15; SET quote_all_identifiers = on; SET xmlbinary = hex;
 INSERT INTO u VALUES ('one', 1.0 / 3);
 INSERT INTO u VALUES ('two', 1.0 / 3);
 INSERT INTO u VALUES ('two', 1.0 / 3);
+RESET quote_all_identifiers;
 -- An index of users' on a state that no function of theirs was called for.
 CREATE FUNCTION pinned(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
 	IF current_setting('search_path') <> 'pg_catalog, pg_temp' THEN RAISE EXCEPTION 'not pinned'; END IF; RETURN $1; END $$;
@@ -116,6 +119,9 @@ SELECT * FROM by_function ORDER BY 1;
 SELECT * FROM by_domain ORDER BY 1;
 SELECT * FROM by_text ORDER BY 1;
 SELECT * FROM by_k ORDER BY 1;
+INSERT INTO u VALUES ('two', 2);
+SELECT * FROM by_name ORDER BY 1;
+SELECT * FROM telemetry.verify('by_name');
 
 -- Groups that are new time after time are not looked for: one that is there, which this session has not seen, is in the way
 -- of its own insertion; one that it has seen is found. So in one statement as in many.
