@@ -15,6 +15,7 @@
 #include "commands/defrem.h"
 #include "commands/extension.h"
 #include "commands/tablecmds.h"
+#include "commands/user.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "nodes/parsenodes.h"
@@ -193,6 +194,40 @@ drop_tables(Utility *utility)
 			 compat_schema_owner(get_rel_namespace(relation), GetUserId())))
 			partition_goes(relation, true);
 	}
+	run(utility);
+}
+
+/*
+ * DROP OWNED, REASSIGN OWNED: PostgreSQL takes what the roles own one after the other, parts of a
+ * view before its table or behind. Writers have the table, and open the parts when they collect and
+ * fold; so they are waited for before anything is taken.
+ */
+static void
+change_owned(Utility *utility, List *role_names)
+{
+	List *roles = roleSpecsToIds(role_names);
+	List *tables = NIL;
+	ListCell *cell;
+
+	/* Else it is refused later. */
+	foreach (cell, roles)
+		if (!has_privs_of_role(GetUserId(), lfirst_oid(cell)))
+			roles = foreach_delete_current(roles, cell);
+	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+	{
+		const ViewRow *row = lfirst(cell);
+		Oid table = view_table(row->view, NULL);
+
+		if (row->feeds != 0 || !(list_member_oid(roles, owner_of(row->view)) ||
+								 list_member_oid(roles, owner_of(table))))
+			continue;
+		/* Builds take views before tables. */
+		build_exclude(row->view);
+		tables = list_append_unique_oid(tables, table);
+	}
+	list_sort(tables, list_oid_cmp);
+	foreach (cell, tables)
+		wait_for_writers(lfirst_oid(cell));
 	run(utility);
 }
 
@@ -811,7 +846,10 @@ dispatch(Utility *utility)
 			break;
 		case T_DropOwnedStmt:
 			view_repair();
-			run(utility);
+			change_owned(utility, ((DropOwnedStmt *) node)->roles);
+			break;
+		case T_ReassignOwnedStmt:
+			change_owned(utility, ((ReassignOwnedStmt *) node)->roles);
 			break;
 		case T_DropStmt:
 			view_repair();
