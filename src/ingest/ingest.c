@@ -250,6 +250,9 @@ enter(Ingest *ingest, OwnerScope *scope)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("source or target %s changed before rows were written",
 							   ingest->target_name)));
+	/* The fast path looks at each partition that it writes into. */
+	if (!ingest->fast && !ingest->storage_known)
+		target_check_storage(ingest);
 	ResetExprContext(ingest->econtext);
 	owner_begin(scope, ingest->options.owner);
 	ingest_check_rights(ingest);

@@ -113,6 +113,7 @@ struct Ingest
 	char *target_table;
 	char *target_schema;
 	char target_kind;
+	bool storage_known; /* nothing was altered since it was looked at */
 	bool row_security;
 	TupleDesc desc; /* of the target's root */
 
@@ -155,6 +156,9 @@ extern bool target_lock(const IngestOptions *options);
 
 /* The same of one relation. */
 extern bool target_lock_one(Oid relation, LOCKMODE mode);
+
+/* ereports unless what target and partitions hold outlives a crash, and is not the source. */
+extern void target_check_storage(Ingest *ingest);
 
 extern AttrNumber target_find_column(TupleDesc desc, const char *name);
 

@@ -48,8 +48,12 @@ make_leaf(FastInsert *insert, ResultRelInfo *rri)
 	TupleConstr *constr = RelationGetDescr(relation)->constr;
 	Leaf *leaf = palloc0(sizeof(Leaf));
 
-	/* path_choose() has looked at every leaf, but a leaf can be altered without its root. */
-	if (rri->ri_FdwRoutine || (triggers && triggers->trig_insert_before_row))
+	/*
+	 * All of it was looked at in every leaf when the target was opened; but a leaf can be altered
+	 * without its root.
+	 */
+	if (rri->ri_FdwRoutine || (triggers && triggers->trig_insert_before_row) ||
+		relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT)
 	{
 		insert->ingest->valid = false;
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),

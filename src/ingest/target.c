@@ -47,10 +47,14 @@ static void
 invalidate_relation(Datum arg, Oid relid)
 {
 	for (Ingest *ingest = open_ingests; ingest; ingest = ingest->next)
+	{
+		/* It may be a partition. */
+		ingest->storage_known = false;
 		if (!OidIsValid(relid) || relid == ingest->options.source ||
 			relid == ingest->options.target || is_dimension(ingest, relid) ||
 			foreign_keys_ask(ingest->foreign_keys, relid))
 			ingest->valid = false;
+	}
 }
 
 /* Constraints of domains are compiled into casts and defaults; a table's come by its relcache. */
@@ -449,12 +453,13 @@ tables_of(const Ingest *ingest)
  * A target must outlive a crash as the offsets do, be the same table to every process, and not be
  * what is read.
  */
-static void
-check_storage(const Ingest *ingest)
+void
+target_check_storage(Ingest *ingest)
 {
 	List *relations = tables_of(ingest);
 	ListCell *cell;
 
+	ingest->storage_known = true;
 	foreach (cell, relations)
 	{
 		Oid relation = lfirst_oid(cell);
@@ -613,7 +618,7 @@ open_once(const IngestOptions *options, MemoryContext parent)
 	ingest->target_table = pstrdup(RelationGetRelationName(target));
 	ingest->target_name = quote_qualified_identifier(ingest->target_schema, ingest->target_table);
 	check_kind(ingest, target);
-	check_storage(ingest);
+	target_check_storage(ingest);
 	check_conflicts(ingest);
 	owner_begin(&scope, options->owner);
 	ingest->source = source_open(options->source, options->owner, context);

@@ -114,6 +114,28 @@ for my $change (
 	is(query(q(SELECT count(*) FROM telemetry.stat_pipeline WHERE state = 'paused')), 0, "$what: nothing pauses");
 }
 
+# ---- a partition that a crash would empty is no place for rows whose offsets stay
+$node->safe_psql('postgres', q(CREATE FOREIGN TABLE s.few (id bigint, part int OPTIONS (metadata 'partition')) SERVER kafka OPTIONS (topic 'events')));
+for my $path ([ 'fast', 'error' ], [ 'executor', 'ignore' ])
+{
+	my ($name, $conflict) = @$path;
+	$node->safe_psql('postgres', <<"SQL");
+CREATE TABLE s.bare (id bigint, part int) PARTITION BY RANGE (part);
+CREATE TABLE s.bare_all PARTITION OF s.bare DEFAULT;
+SELECT telemetry.create_pipeline('bare', 's.few', 's.bare', on_conflict => '$conflict');
+SQL
+	wait_for_result($node, 'SELECT count(*) FROM s.bare', $produced, "$name: a pipeline into partitions without views");
+	is(query(q(SELECT path FROM telemetry.stat_worker WHERE pipeline = 'bare')), $name, "$name it is");
+	$node->safe_psql('postgres', 'ALTER TABLE s.bare_all SET UNLOGGED');
+	produce(200);
+	wait_for_result($node, q(SELECT state || ': ' || reason FROM telemetry.stat_pipeline WHERE pipeline = 'bare'), qr/^paused: s\.bare_all cannot be a pipeline's target: it is unlogged/,
+		"$name: a partition that is made unlogged pauses it");
+	$node->safe_psql('postgres', q(ALTER TABLE s.bare_all SET LOGGED; SELECT telemetry.resume_pipeline('bare')));
+	wait_for_result($node, 'SELECT count(*), count(DISTINCT id) FROM s.bare', "$produced|$produced", "$name: and nothing is lost by that");
+	$node->safe_psql('postgres', q(SELECT telemetry.drop_pipeline('bare'); DROP TABLE s.bare));
+}
+$node->safe_psql('postgres', 'DROP FOREIGN TABLE s.few');
+
 # ---- what else may be altered: what is done, and how it is undone
 my $number = 0;
 
