@@ -794,8 +794,7 @@ alter_enum(Utility *utility)
 	}
 }
 
-/* CREATE OR REPLACE, ALTER or DROP: what views hold was computed by what the function was before.
- */
+/* ALTER, DROP or CREATE OR REPLACE: what views hold was computed by what the function was. */
 static void
 change_function(Utility *utility)
 {
