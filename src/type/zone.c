@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/epoch.h"
 #include "fmgr.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
@@ -21,8 +22,6 @@
 
 /* Beginnings that are kept: a unit is in two to four of them, or more. */
 #define BEGINNINGS 128
-
-#define EPOCH_SECONDS ((int64) (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY)
 
 /* What holds at each instant of [from, to); all zeros: at none. */
 typedef struct Stretch
@@ -134,9 +133,9 @@ static bool
 find_stretch(ZoneCall *call, TimestampTz instant)
 {
 	Stretch *stretch = &call->stretch;
-	pg_time_t time = floor_div(instant, USECS_PER_SEC) + EPOCH_SECONDS;
-	TimestampTz from = (time - EPOCH_SECONDS) * USECS_PER_SEC;
+	TimestampTz from;
 	TimestampTz to = END_TIMESTAMP;
+	pg_time_t time;
 	const struct pg_tm *local;
 	pg_time_t change;
 	long int offsets[2];
@@ -145,13 +144,15 @@ find_stretch(ZoneCall *call, TimestampTz instant)
 
 	if (TIMESTAMP_NOT_FINITE(instant))
 		return false;
+	time = floor_div(instant, USECS_PER_SEC) - UNIX_EPOCH_SECONDS;
+	from = (time + UNIX_EPOCH_SECONDS) * USECS_PER_SEC;
 	local = pg_localtime(&time, call->zone);
 	found = pg_next_dst_boundary(&time, &offsets[0], &summer[0], &change, &offsets[1], &summer[1],
 								 call->zone);
 	if (local == NULL || found < 0)
 		return false;
-	if (found > 0 && change < END_TIMESTAMP / USECS_PER_SEC + EPOCH_SECONDS)
-		to = (change - EPOCH_SECONDS) * USECS_PER_SEC;
+	if (found > 0 && change < END_TIMESTAMP / USECS_PER_SEC - UNIX_EPOCH_SECONDS)
+		to = (change + UNIX_EPOCH_SECONDS) * USECS_PER_SEC;
 	stretch->from = stretch->to == to ? Min(stretch->from, from) : from;
 	stretch->to = to;
 	stretch->value = local->tm_gmtoff * USECS_PER_SEC;

@@ -39,10 +39,16 @@
 /* How often a supervisor is looked at whose end nobody tells us. */
 #define ALIVE_MS 500
 
-/*
- * A supervisor that ran for longer than the longest backoff was well: its failure is a first one.
- */
+/* A supervisor that ran for longer than the longest backoff was well: a failure is a first one. */
 #define WELL_MS 60000
+
+/*
+ * As many databases are looked into at a time, and how often is asked whether another's turn has
+ * come: a server of hundreds shall neither start as many processes at once nor run out of them.
+ */
+#define SCANS_AT_ONCE 4
+#define SCAN_MS       50
+#define LOOK_MS       1000 /* one that stays for longer has found pipelines */
 
 PGDLLEXPORT void telemetry_launcher_main(Datum arg) pg_attribute_noreturn();
 
@@ -58,6 +64,7 @@ typedef struct Child
 
 static Child children[WORKER_DATABASES];
 static bool no_slot_said = false;
+static List *to_scan = NIL; /* databases that have yet to be looked into; in TopMemoryContext */
 
 static void
 launcher_detach(int code, Datum arg)
@@ -74,16 +81,6 @@ ask_for_all(void)
 	worker_shared->scan_all = true;
 	LWLockRelease(worker_shared->lock);
 }
-
-/*
- * As many databases are looked into at a time, and how often is asked whether another's turn has
- * come: a server of hundreds shall neither start as many processes at once nor run out of them.
- */
-#define SCANS_AT_ONCE 4
-#define SCAN_MS       50
-#define LOOK_MS       1000 /* one that stays for longer has found pipelines */
-
-static List *to_scan = NIL; /* databases that have yet to be looked into; in TopMemoryContext */
 
 /*
  * A transaction that was prepared before the server started may have changed a pipeline, and its
