@@ -14,8 +14,8 @@
 #include "common/int.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "libpq/pqformat.h"
 #include "sketch/varint.h"
+#include "type/packed.h"
 #include "type/text.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -263,15 +263,12 @@ telemetry_concurrency_in(PG_FUNCTION_ARGS)
 Datum
 telemetry_concurrency_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
-	int size = message->len - message->cursor;
-	struct varlena *value = palloc(VARHDRSZ + size);
+	struct varlena *value = packed_receive(fcinfo);
 	Concurrency concurrency;
 	const char *error;
 
-	SET_VARSIZE(value, VARHDRSZ + size);
-	pq_copymsgbytes(message, VARDATA(value), size);
-	error = concurrency_unpack((const uint8 *) VARDATA(value), size, &concurrency);
+	error =
+		concurrency_unpack((const uint8 *) VARDATA(value), VARSIZE(value) - VARHDRSZ, &concurrency);
 	if (error != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 						errmsg("invalid binary format of type telemetry.concurrency"),
@@ -282,10 +279,5 @@ telemetry_concurrency_recv(PG_FUNCTION_ARGS)
 Datum
 telemetry_concurrency_send(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = PG_GETARG_VARLENA_PP(0);
-	StringInfoData message;
-
-	pq_begintypsend(&message);
-	pq_sendbytes(&message, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
+	return packed_send(PG_GETARG_VARLENA_PP(0));
 }

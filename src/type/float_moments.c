@@ -4,11 +4,10 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "sketch/float_moments.h"
 #include "type/float_type.h"
 #include "type/memory.h"
+#include "type/packed.h"
 
 #define TYPE_NAME "telemetry.float8_moments"
 
@@ -18,7 +17,7 @@ moments_datum(const FloatMoments *moments)
 	uint8_t bytes[FLOAT_MOMENTS_SIZE];
 	size_t size = float_moments_pack(moments, bytes);
 
-	return float_datum(bytes, size);
+	return packed_datum(bytes, size);
 }
 
 /* moments is made here; what it allocates is in the current memory context. */
@@ -32,7 +31,7 @@ moments_from_datum(Datum datum, FloatMoments *moments)
 	float_moments_init(moments);
 	error = float_moments_unpack(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), moments, &memory);
 	if (error != NULL)
-		float_damaged(TYPE_NAME, error);
+		packed_damaged(TYPE_NAME, error);
 	if ((Pointer) value != DatumGetPointer(datum))
 		pfree(value);
 }
@@ -64,7 +63,7 @@ telemetry_float8_moments_in(PG_FUNCTION_ARGS)
 	float_moments_init(&moments);
 	error = float_moments_read(text, &moments, &memory);
 	if (error != NULL)
-		float_bad_text(TYPE_NAME, text, error);
+		packed_bad_text(TYPE_NAME, text, error);
 	return moments_datum(&moments);
 }
 
@@ -84,7 +83,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_moments_recv);
 Datum
 telemetry_float8_moments_recv(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = float_receive(fcinfo);
+	struct varlena *value = packed_receive(fcinfo);
 	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatMoments moments;
 	const char *error;
@@ -92,7 +91,7 @@ telemetry_float8_moments_recv(PG_FUNCTION_ARGS)
 	float_moments_init(&moments);
 	error = float_moments_check(VARDATA(value), VARSIZE(value) - VARHDRSZ, &moments, &memory);
 	if (error != NULL)
-		float_bad_bytes(TYPE_NAME, error);
+		packed_bad_bytes(TYPE_NAME, error);
 	PG_RETURN_POINTER(value);
 }
 
@@ -100,7 +99,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_moments_send);
 Datum
 telemetry_float8_moments_send(PG_FUNCTION_ARGS)
 {
-	return float_send(fcinfo);
+	return packed_send(PG_GETARG_VARLENA_PP(0));
 }
 
 /* ---- functions ------------------------------------------------------------------------------- */

@@ -7,10 +7,9 @@
  */
 #include "postgres.h"
 
-#include "lib/stringinfo.h"
-
 #include "type/float_type.h"
 #include "type/memory.h"
+#include "type/packed.h"
 
 #define TYPE_NAME "telemetry.float8_sum"
 
@@ -20,7 +19,7 @@ sum_datum(const FloatSum *sum)
 	uint8_t bytes[FLOAT_SUM_SIZE];
 	size_t size = float_sum_pack(sum, bytes);
 
-	return float_datum(bytes, size);
+	return packed_datum(bytes, size);
 }
 
 /* sum is made here; what it allocates is in the current memory context. */
@@ -34,7 +33,7 @@ sum_from_datum(Datum datum, FloatSum *sum)
 	float_sum_init(sum);
 	error = float_sum_unpack(VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), sum, &memory);
 	if (error != NULL)
-		float_damaged(TYPE_NAME, error);
+		packed_damaged(TYPE_NAME, error);
 	if ((Pointer) value != DatumGetPointer(datum))
 		pfree(value);
 }
@@ -53,7 +52,7 @@ telemetry_float8_sum_in(PG_FUNCTION_ARGS)
 	float_sum_init(&sum);
 	error = float_sum_read(text, &sum, &memory);
 	if (error != NULL)
-		float_bad_text(TYPE_NAME, text, error);
+		packed_bad_text(TYPE_NAME, text, error);
 	return sum_datum(&sum);
 }
 
@@ -73,7 +72,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_sum_recv);
 Datum
 telemetry_float8_sum_recv(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = float_receive(fcinfo);
+	struct varlena *value = packed_receive(fcinfo);
 	SketchMemory memory = sketch_memory(CurrentMemoryContext);
 	FloatSum sum;
 	const char *error;
@@ -81,7 +80,7 @@ telemetry_float8_sum_recv(PG_FUNCTION_ARGS)
 	float_sum_init(&sum);
 	error = float_sum_check(VARDATA(value), VARSIZE(value) - VARHDRSZ, &sum, &memory);
 	if (error != NULL)
-		float_bad_bytes(TYPE_NAME, error);
+		packed_bad_bytes(TYPE_NAME, error);
 	PG_RETURN_POINTER(value);
 }
 
@@ -89,7 +88,7 @@ PG_FUNCTION_INFO_V1(telemetry_float8_sum_send);
 Datum
 telemetry_float8_sum_send(PG_FUNCTION_ARGS)
 {
-	return float_send(fcinfo);
+	return packed_send(PG_GETARG_VARLENA_PP(0));
 }
 
 /* ---- functions ------------------------------------------------------------------------------- */

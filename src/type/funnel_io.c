@@ -11,12 +11,11 @@
 #include "postgres.h"
 
 #include "lib/stringinfo.h"
-#include "type/float_type.h"
 #include "type/funnel_type.h"
 #include "type/memory.h"
+#include "type/packed.h"
 #include "type/text.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 void
 funnel_must(const char *error)
@@ -47,7 +46,7 @@ funnel_from_datum(Datum datum, Funnel *funnel)
 		funnel_unpack((uint8_t *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), funnel, &memory);
 
 	if (error != NULL)
-		float_damaged(FUNNEL_TYPE_NAME, error);
+		packed_damaged(FUNNEL_TYPE_NAME, error);
 	if ((Pointer) value != DatumGetPointer(datum))
 		pfree(value);
 }
@@ -112,7 +111,7 @@ telemetry_funnel_in(PG_FUNCTION_ARGS)
 
 	text += strspn(text, " ");
 	if (*text++ != '{')
-		float_bad_text(FUNNEL_TYPE_NAME, whole, "it does not begin with {");
+		packed_bad_text(FUNNEL_TYPE_NAME, whole, "it does not begin with {");
 	funnel_init(&funnel);
 	text += strspn(text, " ");
 	if (*text == '}')
@@ -121,18 +120,19 @@ telemetry_funnel_in(PG_FUNCTION_ARGS)
 	{
 		separator = read_event(&text, &event);
 		if (separator == '\0')
-			float_bad_text(FUNNEL_TYPE_NAME, whole,
-						   "an event is a step, a time, and how often it came if that is not once, "
-						   "with commas between them");
+			packed_bad_text(
+				FUNNEL_TYPE_NAME, whole,
+				"an event is a step, a time, and how often it came if that is not once, "
+				"with commas between them");
 		error = funnel_add(&funnel, &event, &memory);
 		if (error != NULL)
-			float_bad_text(FUNNEL_TYPE_NAME, whole, error);
+			packed_bad_text(FUNNEL_TYPE_NAME, whole, error);
 	}
 	if (separator != '}' || text[strspn(text, " ")] != '\0')
-		float_bad_text(FUNNEL_TYPE_NAME, whole, "it does not end with }");
+		packed_bad_text(FUNNEL_TYPE_NAME, whole, "it does not end with }");
 	error = funnel_settle(&funnel, &memory);
 	if (error != NULL)
-		float_bad_text(FUNNEL_TYPE_NAME, whole, error);
+		packed_bad_text(FUNNEL_TYPE_NAME, whole, error);
 	return funnel_datum(&funnel);
 }
 
@@ -143,13 +143,13 @@ Datum
 telemetry_funnel_recv(PG_FUNCTION_ARGS)
 {
 	SketchMemory memory = sketch_memory(CurrentMemoryContext);
-	struct varlena *value = float_receive(fcinfo);
+	struct varlena *value = packed_receive(fcinfo);
 	Funnel funnel;
 	const char *error =
 		funnel_unpack((uint8_t *) VARDATA(value), VARSIZE(value) - VARHDRSZ, &funnel, &memory);
 
 	if (error != NULL)
-		float_bad_bytes(FUNNEL_TYPE_NAME, error);
+		packed_bad_bytes(FUNNEL_TYPE_NAME, error);
 	funnel_reset(&funnel, &memory);
 	PG_RETURN_POINTER(value);
 }
@@ -158,5 +158,5 @@ PG_FUNCTION_INFO_V1(telemetry_funnel_send);
 Datum
 telemetry_funnel_send(PG_FUNCTION_ARGS)
 {
-	return float_send(fcinfo);
+	return packed_send(PG_GETARG_VARLENA_PP(0));
 }

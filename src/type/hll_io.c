@@ -8,13 +8,11 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "lib/stringinfo.h"
-#include "libpq/pqformat.h"
-#include "type/memory.h"
-#include "type/text.h"
-#include "utils/builtins.h"
-
 #include "type/hll_type.h"
+#include "type/memory.h"
+#include "type/packed.h"
+
+#define TYPE_NAME "telemetry.hll"
 
 void
 hll_check_precision(int32 precision)
@@ -104,10 +102,7 @@ telemetry_hll_in(PG_FUNCTION_ARGS)
 	const char *error = hll_text_read(text, VARDATA(value), &size, &memory);
 
 	if (error != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-						errmsg("invalid input syntax for type %s: \"%s\"", "telemetry.hll",
-							   text_shown(text)),
-						errdetail("The value has an error: %s.", error)));
+		packed_bad_text(TYPE_NAME, text, error);
 	SET_VARSIZE(value, VARHDRSZ + size);
 	PG_RETURN_POINTER(value);
 }
@@ -118,19 +113,12 @@ PG_FUNCTION_INFO_V1(telemetry_hll_recv);
 Datum
 telemetry_hll_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
 	SketchMemory memory = sketch_memory(CurrentMemoryContext);
-	int size = message->len - message->cursor;
-	struct varlena *value = palloc(VARHDRSZ + size);
-	const char *error;
+	struct varlena *value = packed_receive(fcinfo);
+	const char *error = hll_check(VARDATA(value), VARSIZE(value) - VARHDRSZ, &memory);
 
-	SET_VARSIZE(value, VARHDRSZ + size);
-	pq_copymsgbytes(message, VARDATA(value), size);
-	error = hll_check(VARDATA(value), size, &memory);
 	if (error != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-						errmsg("invalid binary representation of type %s", "telemetry.hll"),
-						errdetail("The value has an error: %s.", error)));
+		packed_bad_bytes(TYPE_NAME, error);
 	PG_RETURN_POINTER(value);
 }
 
@@ -138,12 +126,7 @@ PG_FUNCTION_INFO_V1(telemetry_hll_send);
 Datum
 telemetry_hll_send(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = hll_canonical(PG_GETARG_VARLENA_PP(0));
-	StringInfoData out;
-
-	pq_begintypsend(&out);
-	pq_sendbytes(&out, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-	PG_RETURN_BYTEA_P(pq_endtypsend(&out));
+	return packed_send(hll_canonical(PG_GETARG_VARLENA_PP(0)));
 }
 
 /* ---- storage v1 ------------------------------------------------------------------------------ */

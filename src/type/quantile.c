@@ -9,8 +9,8 @@
 
 #include "sketch/quantile.h"
 #include "type/aside.h"
-#include "type/float_type.h"
 #include "type/memory.h"
+#include "type/packed.h"
 
 #define TYPE_NAME     "telemetry.quantile_sketch"
 #define DEFAULT_ERROR 0.01
@@ -52,7 +52,7 @@ stored(Datum datum)
 	const char *error = quantile_open_any(&reader, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
 
 	if (error)
-		float_damaged(TYPE_NAME, error);
+		packed_damaged(TYPE_NAME, error);
 	if (!reader.loose)
 		return value;
 	quantile_init(&sketch);
@@ -73,7 +73,7 @@ telemetry_quantile_sketch_in(PG_FUNCTION_ARGS)
 	const char *error = quantile_read(text, (uint8_t *) VARDATA(value), &size);
 
 	if (error)
-		float_bad_text(TYPE_NAME, text, error);
+		packed_bad_text(TYPE_NAME, text, error);
 	SET_VARSIZE(value, VARHDRSZ + size);
 	PG_RETURN_POINTER(value);
 }
@@ -93,11 +93,11 @@ PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_recv);
 Datum
 telemetry_quantile_sketch_recv(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = float_receive(fcinfo);
+	struct varlena *value = packed_receive(fcinfo);
 	const char *error = quantile_check(VARDATA(value), VARSIZE(value) - VARHDRSZ);
 
 	if (error)
-		float_bad_bytes(TYPE_NAME, error);
+		packed_bad_bytes(TYPE_NAME, error);
 	PG_RETURN_POINTER(value);
 }
 
@@ -105,8 +105,7 @@ PG_FUNCTION_INFO_V1(telemetry_quantile_sketch_send);
 Datum
 telemetry_quantile_sketch_send(PG_FUNCTION_ARGS)
 {
-	fcinfo->args[0].value = PointerGetDatum(stored(PG_GETARG_DATUM(0)));
-	return float_send(fcinfo);
+	return packed_send(stored(PG_GETARG_DATUM(0)));
 }
 
 /* ---- functions ------------------------------------------------------------------------------- */

@@ -13,9 +13,9 @@
 #include "base/compat.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "libpq/pqformat.h"
 #include "type/interval.h"
 #include "type/memory.h"
+#include "type/packed.h"
 #include "type/sessions_type.h"
 #include "type/text.h"
 #include "utils/builtins.h"
@@ -159,16 +159,13 @@ telemetry_sessions_in(PG_FUNCTION_ARGS)
 Datum
 telemetry_sessions_recv(PG_FUNCTION_ARGS)
 {
-	StringInfo message = (StringInfo) PG_GETARG_POINTER(0);
 	SketchMemory memory = sketch_memory(CurrentMemoryContext);
-	int size = message->len - message->cursor;
-	struct varlena *value = palloc(VARHDRSZ + size);
+	struct varlena *value = packed_receive(fcinfo);
 	Sessions sessions;
 	const char *error;
 
-	SET_VARSIZE(value, VARHDRSZ + size);
-	pq_copymsgbytes(message, VARDATA(value), size);
-	error = sessions_unpack((uint8_t *) VARDATA(value), size, &sessions, &memory);
+	error =
+		sessions_unpack((uint8_t *) VARDATA(value), VARSIZE(value) - VARHDRSZ, &sessions, &memory);
 	if (error != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 						errmsg("invalid binary format of type telemetry.sessions"),
@@ -180,10 +177,5 @@ telemetry_sessions_recv(PG_FUNCTION_ARGS)
 Datum
 telemetry_sessions_send(PG_FUNCTION_ARGS)
 {
-	struct varlena *value = PG_GETARG_VARLENA_PP(0);
-	StringInfoData message;
-
-	pq_begintypsend(&message);
-	pq_sendbytes(&message, VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value));
-	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
+	return packed_send(PG_GETARG_VARLENA_PP(0));
 }
