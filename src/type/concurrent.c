@@ -7,7 +7,6 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/epoch.h"
 #include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -278,19 +277,6 @@ typedef struct WindowSweep
 	int64 counted; /* up to here */
 } WindowSweep;
 
-static int64
-window_start(int64 time, int64 width)
-{
-	int64 since, start;
-
-	if (pg_sub_s64_overflow(time, UNIX_EPOCH, &since))
-		window_out_of_range();
-	start = since - ((since % width) + width) % width + UNIX_EPOCH;
-	if (!IS_VALID_TIMESTAMP(start))
-		window_out_of_range();
-	return start;
-}
-
 static void
 count_time(WindowSweep *windows, int64 until)
 {
@@ -375,7 +361,7 @@ telemetry_concurrent_windows(PG_FUNCTION_ARGS)
 	check_number(first, last, windows.width);
 	while (peek(sweep, &time) && time < first)
 		(void) step(sweep, time);
-	open_window(&windows, window_start(first, windows.width));
+	open_window(&windows, window_since_epoch(first, windows.width));
 	while (peek(sweep, &time))
 	{
 		while (!pg_add_s64_overflow(windows.start, windows.width, &end) && time >= end)

@@ -80,4 +80,7 @@ extern int64 grid_after(const Grid *grid, int64 bound, Span more);
 /* ereports that a window's bound is no timestamp. */
 extern void window_out_of_range(void) pg_attribute_noreturn();
 
+/* The start of the window that a moment is in: they lie side by side, one of them from 1970 on. */
+extern int64 window_since_epoch(int64 time, int64 width);
+
 #endif

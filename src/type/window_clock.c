@@ -32,6 +32,19 @@ window_out_of_range(void)
 					errmsg("window is out of range of timestamps")));
 }
 
+int64
+window_since_epoch(int64 time, int64 width)
+{
+	int64 since;
+
+	if (pg_sub_s64_overflow(time, UNIX_EPOCH, &since))
+		window_out_of_range();
+	time -= (since % width < 0 ? since % width + width : since % width);
+	if (!IS_VALID_TIMESTAMP(time))
+		window_out_of_range();
+	return time;
+}
+
 /* Seconds since 1970, the second in which the instant lies. */
 static pg_time_t
 unix_time(int64 instant)

@@ -4,8 +4,6 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "base/epoch.h"
-#include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "type/interval.h"
@@ -32,19 +30,6 @@ typedef struct Pieces
 	bool done;
 } Pieces;
 
-static int64
-window_of(int64 time, int64 width)
-{
-	int64 since;
-
-	if (pg_sub_s64_overflow(time, UNIX_EPOCH, &since))
-		window_out_of_range();
-	time -= (since % width < 0 ? since % width + width : since % width);
-	if (!IS_VALID_TIMESTAMP(time))
-		window_out_of_range();
-	return time;
-}
-
 static void
 pieces_begin(FunctionCallInfo fcinfo, Pieces *pieces)
 {
@@ -64,7 +49,7 @@ pieces_begin(FunctionCallInfo fcinfo, Pieces *pieces)
 				 errhint("Give a longer step.")));
 	pieces->start = start;
 	pieces->end = end;
-	pieces->window = window_of(start, pieces->width);
+	pieces->window = window_since_epoch(start, pieces->width);
 }
 
 Datum

@@ -35,6 +35,7 @@ SELECT concurrent(a, a, b) FROM (VALUES (now(), interval '1 hour'), (now(), '2 h
 SELECT concurrent(a, b, '1 microsecond') FROM i;
 SELECT concurrent('294276-12-31'::timestamptz, NULL, '365 days');
 SELECT concurrent('4714-11-24 00:00+00 BC'::timestamptz, NULL, '365 days');
+SELECT w.* FROM (SELECT concurrent('150000-01-01'::timestamptz, '150000-01-02', '57825000 days') AS c) q, unnest(c) w;
 
 -- By hand, at each moment at which something starts or ends, one before and one after.
 CREATE TABLE r AS SELECT timestamptz '2026-01-01' + (hashint4(i) & 1023) * interval '1 microsecond' AS a, (hashint4(i * 7) & 63) AS length, i
