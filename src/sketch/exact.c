@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "sketch/exact.h"
+#include "sketch/hex.h"
 
 void
 exact_init(ExactNumber *number)
@@ -474,16 +475,6 @@ exact_read_integer(const char *in, int64_t *value)
 	return sum > EXACT_MAX_COUNT ? NULL : in;
 }
 
-static int
-nibble_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 const char *
 exact_read_number(const char *in, ExactNumber *number, const SketchMemory *memory)
 {
@@ -499,7 +490,7 @@ exact_read_number(const char *in, ExactNumber *number, const SketchMemory *memor
 	in = exact_read_string(in + negative, "0x");
 	if (in == NULL)
 		return NULL;
-	for (begin = in; nibble_value(*in) >= 0; in++)
+	for (begin = in; hex_value(*in) >= 0; in++)
 		continue;
 	nibbles = in - begin;
 	if (nibbles == 0 || *in != 'p')
@@ -511,7 +502,7 @@ exact_read_number(const char *in, ExactNumber *number, const SketchMemory *memor
 	position = (int) exponent + EXACT_BIAS;
 	reserve(number, position >> 5, (position + 4 * (int) nibbles) >> 5, memory);
 	for (int i = 0; --in >= begin; i++)
-		add_word(number, (uint32_t) nibble_value(*in), position + 4 * i, negative);
+		add_word(number, (uint32_t) hex_value(*in), position + 4 * i, negative);
 	carry(number, memory);
 	return end;
 }

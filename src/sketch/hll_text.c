@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "sketch/hex.h"
+
 static const char *const forms[] = {"",      "tokens",        "explicit",        "sparse",
 									"dense", "tokens, loose", "registers, loose"};
 
@@ -44,16 +46,6 @@ hll_text_write(const HllView *view, const void *bytes, size_t length, char *out)
 	*out = '\0';
 }
 
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return -1;
-}
-
 const char *
 hll_text_read(const char *text, void *bytes, size_t *length, const SketchMemory *memory)
 {
@@ -71,8 +63,8 @@ hll_text_read(const char *text, void *bytes, size_t *length, const SketchMemory 
 		return "the number of hexadecimal digits is odd";
 	for (size_t i = 0; i < *length; i++)
 	{
-		int high = digit(hex[2 * i]);
-		int low = digit(hex[2 * i + 1]);
+		int high = hex_value(hex[2 * i]);
+		int low = hex_value(hex[2 * i + 1]);
 
 		if (high < 0 || low < 0)
 			return "the bytes are not in lower-case hexadecimal";

@@ -8,6 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Bytes that a number takes at the most. */
+#define VARINT_MOST 10
+
 static inline size_t
 varint_size(uint64_t number)
 {

@@ -11,6 +11,7 @@
 #include "funcapi.h"
 #include "type/interval.h"
 #include "type/memory.h"
+#include "type/packed.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -27,15 +28,6 @@ PG_FUNCTION_INFO_V1(telemetry_concurrency_agg_deserialize);
 PG_FUNCTION_INFO_V1(telemetry_concurrency_agg_final);
 
 /* ---- functions ------------------------------------------------------------------------------- */
-
-/* One without steps is never toasted; the other comes back as it is, toasted or not. */
-static bool
-is_empty(Datum datum)
-{
-	struct varlena *value = (struct varlena *) DatumGetPointer(datum);
-
-	return (!VARATT_IS_EXTENDED(value) || VARATT_IS_SHORT(value)) && VARSIZE_ANY_EXHDR(value) == 2;
-}
 
 static int64
 negative(int64 change)
@@ -73,9 +65,9 @@ combined(Datum one, Datum other, bool minus)
 Datum
 telemetry_concurrency_plus(PG_FUNCTION_ARGS)
 {
-	if (is_empty(PG_GETARG_DATUM(1)))
+	if (packed_is_empty(PG_GETARG_DATUM(1)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	if (is_empty(PG_GETARG_DATUM(0)))
+	if (packed_is_empty(PG_GETARG_DATUM(0)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(1));
 	return combined(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), false);
 }
@@ -83,7 +75,7 @@ telemetry_concurrency_plus(PG_FUNCTION_ARGS)
 Datum
 telemetry_concurrency_minus(PG_FUNCTION_ARGS)
 {
-	if (is_empty(PG_GETARG_DATUM(1)))
+	if (packed_is_empty(PG_GETARG_DATUM(1)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	return combined(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), true);
 }

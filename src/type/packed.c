@@ -36,6 +36,14 @@ packed_send(struct varlena *value)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&out));
 }
 
+bool
+packed_is_empty(Datum datum)
+{
+	struct varlena *value = (struct varlena *) DatumGetPointer(datum);
+
+	return (!VARATT_IS_EXTENDED(value) || VARATT_IS_SHORT(value)) && VARSIZE_ANY_EXHDR(value) == 2;
+}
+
 void
 packed_bad_text(const char *type, const char *text, const char *detail)
 {

@@ -20,6 +20,9 @@ extern struct varlena *packed_receive(FunctionCallInfo fcinfo);
 /* What a send function returns. */
 extern Datum packed_send(struct varlena *value);
 
+/* Format and version alone. Such a value is never toasted: others are not opened. */
+extern bool packed_is_empty(Datum value);
+
 /* What a value of this type is refused or found damaged with; detail is what the sketch says. */
 extern void packed_bad_text(const char *type, const char *text, const char *detail)
 	pg_attribute_noreturn();

@@ -8,6 +8,7 @@
 
 #include "funcapi.h"
 #include "type/memory.h"
+#include "type/packed.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 
@@ -28,15 +29,6 @@ PG_FUNCTION_INFO_V1(telemetry_sums_agg_final);
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
-/* One without entries is never toasted; the other comes back as it is, toasted or not. */
-static bool
-is_empty(Datum datum)
-{
-	struct varlena *value = (struct varlena *) DatumGetPointer(datum);
-
-	return (!VARATT_IS_EXTENDED(value) || VARATT_IS_SHORT(value)) && VARSIZE_ANY_EXHDR(value) == 2;
-}
-
 static Datum
 combined(Datum one, Datum other, bool negative)
 {
@@ -51,9 +43,9 @@ combined(Datum one, Datum other, bool negative)
 Datum
 telemetry_sums_plus(PG_FUNCTION_ARGS)
 {
-	if (is_empty(PG_GETARG_DATUM(1)))
+	if (packed_is_empty(PG_GETARG_DATUM(1)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
-	if (is_empty(PG_GETARG_DATUM(0)))
+	if (packed_is_empty(PG_GETARG_DATUM(0)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(1));
 	return combined(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), false);
 }
@@ -61,7 +53,7 @@ telemetry_sums_plus(PG_FUNCTION_ARGS)
 Datum
 telemetry_sums_minus(PG_FUNCTION_ARGS)
 {
-	if (is_empty(PG_GETARG_DATUM(1)))
+	if (packed_is_empty(PG_GETARG_DATUM(1)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	return combined(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), true);
 }
@@ -71,7 +63,7 @@ telemetry_sums_negate(PG_FUNCTION_ARGS)
 {
 	Sums nothing, sums;
 
-	if (is_empty(PG_GETARG_DATUM(0)))
+	if (packed_is_empty(PG_GETARG_DATUM(0)))
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	sums_init(&nothing, CurrentMemoryContext);
 	sums_from_datum(PG_GETARG_DATUM(0), &sums);

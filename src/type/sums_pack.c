@@ -2,7 +2,7 @@
  * telemetry.sums: sets of entries, and their bytes.
  *
  * Two bytes for format and version, then the entries in order, each a byte that says what it has,
- * and numbers of 7 bits a byte, low ones first (those with a sign have it in the lowest bit):
+ * and numbers as sketch/varint.h writes them:
  *
  *     its day   the length of its key, and the key   rows   rows without an amount
  *     those of NaN, of infinity, of -infinity        the size of its total, and the total
@@ -16,6 +16,7 @@
 
 #include "common/int.h"
 #include "lib/stringinfo.h"
+#include "sketch/varint.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -57,18 +58,15 @@ damaged(const char *detail)
 static void
 write_number(StringInfo out, uint64 number)
 {
-	while (number >= 0x80)
-	{
-		appendStringInfoCharMacro(out, (char) (number | 0x80));
-		number >>= 7;
-	}
-	appendStringInfoCharMacro(out, (char) number);
+	uint8 bytes[VARINT_MOST];
+
+	appendBinaryStringInfo(out, (char *) bytes, (int) (varint_write(bytes, number) - bytes));
 }
 
 static void
 write_signed(StringInfo out, int64 number)
 {
-	write_number(out, (uint64) number << 1 ^ (number < 0 ? UINT64_MAX : 0));
+	write_number(out, varint_zigzag(number));
 }
 
 typedef struct Reader
@@ -80,25 +78,18 @@ typedef struct Reader
 static uint64
 read_number(Reader *in)
 {
-	uint64 number = 0;
+	uint64 number;
 
-	for (int shift = 0; in->at < in->end && shift < 64; shift += 7)
-	{
-		uint8 byte = *in->at++;
-
-		number |= (uint64) (byte & 0x7F) << shift;
-		if (byte < 0x80)
-			return number;
-	}
-	damaged("a number does not end");
+	in->at = varint_read(in->at, in->end, &number);
+	if (in->at == NULL)
+		damaged("a number does not end, or is longer than need be");
+	return number;
 }
 
 static int64
 read_signed(Reader *in)
 {
-	uint64 number = read_number(in);
-
-	return (int64) (number >> 1 ^ (number & 1 ? UINT64_MAX : 0));
+	return varint_unzigzag(read_number(in));
 }
 
 static const uint8 *
