@@ -44,21 +44,30 @@ offset_all(int pipeline_id, MemoryContext context)
 	return list;
 }
 
-void
-offset_insert(int pipeline_id, int32 partition, int64 next_offset)
+/* Where a partition goes on: what becomes of one that is known stands behind it. */
+#define INSERT_NEXT                                                                                \
+	"INSERT INTO telemetry.partition_offset (pipeline_id, partition, next_offset) "                \
+	"SELECT p.pipeline_id, $2, $3 " PIPELINE_STAYS "ON CONFLICT "
+
+static void
+run_next(SPIPlanPtr *plan, const char *sql, int pipeline_id, int32 partition, int64 next_offset)
 {
-	static SPIPlanPtr plan;
 	Oid types[] = {INT4OID, INT4OID, INT8OID};
 	Datum values[] = {Int32GetDatum(pipeline_id), Int32GetDatum(partition),
 					  Int64GetDatum(next_offset)};
 	OwnSpi scope;
 
 	own_spi_begin(&scope);
-	own_spi_run(&plan,
-				"INSERT INTO telemetry.partition_offset (pipeline_id, partition, next_offset) "
-				"SELECT p.pipeline_id, $2, $3 " PIPELINE_STAYS "ON CONFLICT DO NOTHING",
-				3, types, values, NULL);
+	own_spi_run(plan, sql, 3, types, values, NULL);
 	own_spi_end(&scope);
+}
+
+void
+offset_insert(int pipeline_id, int32 partition, int64 next_offset)
+{
+	static SPIPlanPtr plan;
+
+	run_next(&plan, INSERT_NEXT "DO NOTHING", pipeline_id, partition, next_offset);
 }
 
 bool
@@ -176,21 +185,14 @@ void
 offset_seek(int pipeline_id, int32 partition, int64 next_offset)
 {
 	static SPIPlanPtr plan;
-	Oid types[] = {INT4OID, INT4OID, INT8OID};
-	Datum values[] = {Int32GetDatum(pipeline_id), Int32GetDatum(partition),
-					  Int64GetDatum(next_offset)};
-	OwnSpi scope;
 
-	own_spi_begin(&scope);
-	own_spi_run(&plan,
-				"INSERT INTO telemetry.partition_offset (pipeline_id, partition, next_offset) "
-				"SELECT p.pipeline_id, $2, $3 " PIPELINE_STAYS
-				"ON CONFLICT (pipeline_id, partition) DO UPDATE SET "
-				"next_offset = excluded.next_offset, cluster_id = NULL, last_offset = NULL, "
-				"last_timestamp = NULL, last_checksum = NULL, pause_reason = NULL, "
-				"updated_at = clock_timestamp()",
-				3, types, values, NULL);
-	own_spi_end(&scope);
+	run_next(&plan,
+			 INSERT_NEXT
+			 "(pipeline_id, partition) DO UPDATE SET "
+			 "next_offset = excluded.next_offset, cluster_id = NULL, last_offset = NULL, "
+			 "last_timestamp = NULL, last_checksum = NULL, pause_reason = NULL, "
+			 "updated_at = clock_timestamp()",
+			 pipeline_id, partition, next_offset);
 }
 
 void

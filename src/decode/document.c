@@ -156,6 +156,14 @@ add_number(Document *document, const JsonToken *token, DecodeError *error)
  */
 static const char *add_walk(Document *document, JsonScan *scan, const char *p, DecodeError *error);
 
+/* Where the next one begins, or what ends them all. */
+static inline const char *
+behind_member(const JsonScan *scan, const char *p)
+{
+	p = json_skip_space(p, scan->end);
+	return p < scan->end && *p == ',' ? json_skip_space(p + 1, scan->end) : p;
+}
+
 static const char *
 add_array(Document *document, JsonScan *scan, const char *p, DecodeError *error)
 {
@@ -171,9 +179,7 @@ add_array(Document *document, JsonScan *scan, const char *p, DecodeError *error)
 		if (p == NULL)
 			return NULL;
 		count++;
-		p = json_skip_space(p, scan->end);
-		if (p < scan->end && *p == ',')
-			p = json_skip_space(p + 1, scan->end);
+		p = behind_member(scan, p);
 	}
 	document_close(document, node, count);
 	return p + 1;
@@ -201,9 +207,7 @@ add_object(Document *document, JsonScan *scan, const char *p, DecodeError *error
 		if (p == NULL)
 			return NULL;
 		count++;
-		p = json_skip_space(p, scan->end);
-		if (p < scan->end && *p == ',')
-			p = json_skip_space(p + 1, scan->end);
+		p = behind_member(scan, p);
 	}
 	document_close(document, node, count);
 	return p + 1;

@@ -665,10 +665,7 @@ telemetry_build(PG_FUNCTION_ARGS)
 						errmsg("the view of telemetry.build() must not be NULL")));
 	row = view_by_oid(view, CurrentMemoryContext);
 	if (row == NULL || row->feeds != 0)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("\"%s\" is not a continuous view",
-							   get_rel_name(view) ? get_rel_name(view) : "?"),
-						errhint("telemetry.continuous_view lists those that are.")));
+		view_refuse_other(view);
 	if (!compat_table_owner(view, GetUserId()))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_MATVIEW, get_rel_name(view));
 	if (atomic)

@@ -21,6 +21,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "view/view.h"
 
 ViewRow *
 finalized_view(Oid view, bool to_monitor)
@@ -29,10 +30,7 @@ finalized_view(Oid view, bool to_monitor)
 	AclResult allowed;
 
 	if (row == NULL)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("\"%s\" is not a continuous view",
-							   get_rel_name(view) ? get_rel_name(view) : "?"),
-						errhint("telemetry.continuous_view lists those that are.")));
+		view_refuse_other(view);
 	allowed = pg_class_aclcheck(view, GetUserId(), ACL_SELECT);
 	if (allowed != ACLCHECK_OK && !(to_monitor && has_privs_of_role(GetUserId(), ROLE_PG_MONITOR)))
 		aclcheck_error(allowed, OBJECT_VIEW, get_rel_name(view));

@@ -1,6 +1,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "utils/lsyscache.h"
 #include "view/view.h"
 
 #include "view/fold.h"
@@ -49,4 +50,14 @@ view_check_preloaded(void)
 			 errdetail("Continuous views would miss what other sessions do to partitions."),
 			 errhint("Add the line shared_preload_libraries = 'telemetry' to postgresql.conf and "
 					 "restart PostgreSQL.")));
+}
+
+void
+view_refuse_other(Oid relation)
+{
+	const char *name = get_rel_name(relation);
+
+	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+					errmsg("\"%s\" is not a continuous view", name ? name : "?"),
+					errhint("telemetry.continuous_view lists those that are.")));
 }

@@ -30,6 +30,7 @@
 #include "view/generate.h"
 #include "view/known.h"
 #include "view/pending.h"
+#include "view/view.h"
 
 /*
  * Sums of floats that PostgreSQL itself makes depend on the rows' order: the exact states do not.
@@ -255,10 +256,7 @@ checked_view(Oid oid)
 	AclResult allowed;
 
 	if (view == NULL)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg("\"%s\" is not a continuous view",
-							   get_rel_name(oid) ? get_rel_name(oid) : "?"),
-						errhint("telemetry.continuous_view lists those that are.")));
+		view_refuse_other(oid);
 	allowed = pg_class_aclcheck(oid, GetUserId(), ACL_SELECT);
 	if (allowed != ACLCHECK_OK)
 		aclcheck_error(allowed, OBJECT_VIEW, get_rel_name(oid));
