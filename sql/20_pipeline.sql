@@ -51,7 +51,9 @@ COMMENT ON COLUMN telemetry.pipeline.allowed_lateness IS 'how far the watermark 
 COMMENT ON COLUMN telemetry.pipeline.idle_timeout IS 'silence after which a partition does not hold the watermark back';
 COMMENT ON COLUMN telemetry.pipeline.max_ahead IS 'an event that lies further ahead of the server''s clock is a dead letter; NULL: none is';
 COMMENT ON COLUMN telemetry.pipeline.batch_rows IS 'messages after which a batch is closed';
-COMMENT ON COLUMN telemetry.pipeline.batch_interval IS 'time after which a batch is closed, from its first message on; one that a backlog fills may take a quarter of the time longer that the last one took to write';
+COMMENT ON COLUMN telemetry.pipeline.batch_interval IS
+'time after which a batch is closed, from its first message on; one that a backlog fills may take a quarter of the time longer that the last one took '
+'to write';
 COMMENT ON COLUMN telemetry.pipeline.workers IS 'worker processes that share the partitions';
 COMMENT ON COLUMN telemetry.pipeline.partitions IS 'the only partitions that it reads; NULL: all';
 COMMENT ON COLUMN telemetry.pipeline.dead_letter_limit IS 'pauses after so many bad messages without a good one; NULL: never';
@@ -204,11 +206,13 @@ CREATE FUNCTION telemetry.seek_pipeline(
 RETURNS TABLE (partition integer, from_offset bigint, to_offset bigint)
 LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'telemetry_seek_pipeline';
 COMMENT ON FUNCTION telemetry.seek_pipeline(text, text, jsonb, boolean) IS
-'Moves where a pipeline reads on: position earliest, latest or a timestamp, or offsets by partition. Going back repeats facts, so it needs allow_duplicates unless on_conflict is ''ignore''; the watermark stays. '
+'Moves where a pipeline reads on: position earliest, latest or a timestamp, or offsets by partition. Going back repeats facts, so it needs '
+'allow_duplicates unless on_conflict is ''ignore''; the watermark stays. '
 'Example: SELECT * FROM telemetry.seek_pipeline(''player_events'', offsets => ''{"0": 1200}'')';
 
 CREATE FUNCTION telemetry.skip_offset(name text, partition integer, "offset" bigint)
 RETURNS void LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'telemetry_skip_offset';
 COMMENT ON FUNCTION telemetry.skip_offset(text, integer, bigint) IS
-'Steps over one offset that cannot be read (a corrupt batch): it becomes a dead letter without payload, and the partition goes on behind it. One behind the last message is refused, so that none that is to come is lost. '
+'Steps over one offset that cannot be read (a corrupt batch): it becomes a dead letter without payload, and the partition goes on behind it. One '
+'behind the last message is refused, so that none that is to come is lost. '
 'Example: SELECT telemetry.skip_offset(''player_events'', 0, 4711)';

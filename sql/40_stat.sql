@@ -48,7 +48,9 @@ LEFT JOIN telemetry._partitions() s USING (pipeline_id, partition)
 WHERE (p.partitions IS NULL OR o.partition OPERATOR(pg_catalog.=) ANY (p.partitions))
 AND (pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE'));
 COMMENT ON VIEW telemetry.stat_partition IS
-'One row per partition that a pipeline reads. lag: messages to the last stable offset, NULL while the broker has not told; lag_seconds: age of the last stored message while there is lag; open_transactions: offsets past the last stable one. Counters count each message once since the pipeline was created, as what it is now (telemetry.retry_dead_letters() moves it from dead); late: stored with an event time before the pipeline''s watermark. '
+'One row per partition that a pipeline reads. lag: messages to the last stable offset, NULL while the broker has not told; lag_seconds: age of the '
+'last stored message while there is lag; open_transactions: offsets past the last stable one. Counters count each message once since the pipeline was '
+'created, as what it is now (telemetry.retry_dead_letters() moves it from dead); late: stored with an event time before the pipeline''s watermark. '
 'Example: SELECT partition, lag, watermark FROM telemetry.stat_partition WHERE pipeline = ''player_events''';
 
 CREATE VIEW telemetry.stat_pipeline WITH (security_barrier) AS
@@ -93,7 +95,9 @@ LEFT JOIN LATERAL (
     FROM telemetry._workers() v WHERE v.pipeline_id = p.pipeline_id HAVING count(*) > 0) w ON true
 WHERE pg_catalog.pg_has_role('pg_monitor', 'USAGE') OR pg_catalog.pg_has_role(p.owner, 'USAGE');
 COMMENT ON VIEW telemetry.stat_pipeline IS
-'One row per pipeline: its state (running, starting, connecting, retrying, failed, paused, not activated, waiting for a worker, disabled, workers not loaded) with the reason, its lag in messages and seconds, what it stored, and its last error. path says how rows are written, path_reason why not the fast way. '
+'One row per pipeline: its state (running, starting, connecting, retrying, failed, paused, not activated, waiting for a worker, disabled, workers not '
+'loaded) with the reason, its lag in messages and seconds, what it stored, and its last error. path says how rows are written, path_reason why not '
+'the fast way. '
 'Example: SELECT pipeline, state, reason, lag FROM telemetry.stat_pipeline';
 
 COMMENT ON COLUMN telemetry.stat_worker.pipeline IS 'name of the pipeline';
@@ -146,7 +150,9 @@ COMMENT ON COLUMN telemetry.stat_pipeline.workers_wanted IS 'option workers';
 COMMENT ON COLUMN telemetry.stat_pipeline.workers_running IS 'worker processes that run now';
 COMMENT ON COLUMN telemetry.stat_pipeline.path IS 'how rows are written: fast or executor; NULL before the first worker has opened the target';
 COMMENT ON COLUMN telemetry.stat_pipeline.path_reason IS 'why not the fast way';
-COMMENT ON COLUMN telemetry.stat_pipeline.dimensions IS 'which columns of the target its workers look up, where and by which natural key (docs/dimensions.md); NULL: none, or no worker has opened the target yet';
+COMMENT ON COLUMN telemetry.stat_pipeline.dimensions IS
+'which columns of the target its workers look up, where and by which natural key (docs/dimensions.md); NULL: none, or no worker has opened the target '
+'yet';
 COMMENT ON COLUMN telemetry.stat_pipeline.lag IS 'messages up to the last stable offset that are not stored yet; NULL while the broker has not told of each partition';
 COMMENT ON COLUMN telemetry.stat_pipeline.lag_seconds IS 'age of the last message stored, by its Kafka timestamp, in the partition where it is oldest; 0 without lag';
 COMMENT ON COLUMN telemetry.stat_pipeline.stored IS 'messages that became a row, since the pipeline was created';

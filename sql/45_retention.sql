@@ -55,7 +55,8 @@ COMMENT ON COLUMN telemetry.retention.last_run_at IS 'when it was looked after l
 COMMENT ON COLUMN telemetry.retention.next_run_at IS 'when it will be next: every minute, after an error in ten seconds';
 COMMENT ON COLUMN telemetry.retention.partitions_dropped IS 'partitions dropped since it was set first';
 COMMENT ON COLUMN telemetry.retention.partitions_made IS 'partitions made since it was set first';
-COMMENT ON COLUMN telemetry.retention.partitions_ahead IS 'partitions beyond the present one that were ready after the last run, without a gap; NULL with create_partitions none, or where the table was locked';
+COMMENT ON COLUMN telemetry.retention.partitions_ahead IS
+'partitions beyond the present one that were ready after the last run, without a gap; NULL with create_partitions none, or where the table was locked';
 COMMENT ON COLUMN telemetry.retention.error IS 'first error of the last run; NULL: it went well';
 COMMENT ON COLUMN telemetry.retention.error_at IS 'when it happened';
 
@@ -66,7 +67,9 @@ CREATE FUNCTION telemetry.set_retention(
     ahead             integer DEFAULT 3)
 RETURNS void LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'telemetry_set_retention';
 COMMENT ON FUNCTION telemetry.set_retention(regclass, interval, text, integer) IS
-'From now on drops partitions of a table that are older than keep (NULL: none), and makes partitions of an hour, day or month ahead (UTC). Continuous views keep what dropped partitions contributed. For the owner of the table, as whom it runs. Calling it again changes it, and switches it on in a restored database. '
+'From now on drops partitions of a table that are older than keep (NULL: none), and makes partitions of an hour, day or month ahead (UTC). Continuous '
+'views keep what dropped partitions contributed. For the owner of the table, as whom it runs. Calling it again changes it, and switches it on in a '
+'restored database. '
 'Example: SELECT telemetry.set_retention(''game.fact_player_events'', keep => ''90 days'', create_partitions => ''day'', ahead => 7)';
 
 CREATE FUNCTION telemetry.drop_retention(target regclass)
@@ -77,5 +80,6 @@ COMMENT ON FUNCTION telemetry.drop_retention(regclass) IS
 CREATE FUNCTION telemetry.apply_retention(target regclass, OUT dropped integer, OUT made integer, OUT ahead integer)
 LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'telemetry_apply_retention';
 COMMENT ON FUNCTION telemetry.apply_retention(regclass) IS
-'Does at once, in this transaction, what the maintenance worker does every minute: drops and makes partitions of a table with a retention, and says how many; ahead: how many are ready beyond the present one. '
+'Does at once, in this transaction, what the maintenance worker does every minute: drops and makes partitions of a table with a retention, and says '
+'how many; ahead: how many are ready beyond the present one. '
 'Example: SELECT * FROM telemetry.apply_retention(''game.fact_player_events'')';

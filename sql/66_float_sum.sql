@@ -27,7 +27,8 @@ CREATE TYPE telemetry.float8_sum (
 	STORAGE = main
 );
 COMMENT ON TYPE telemetry.float8_sum IS
-	'Exact sum of double precision values, whatever their order, and their count, from which values can be taken away again. Equal multisets are equal byte for byte. About 20 bytes where magnitudes are alike, 300 at most. See docs/numbers.md.';
+	'Exact sum of double precision values, whatever their order, and their count, from which values can be taken away again. Equal multisets are equal '
+	'byte for byte. About 20 bytes where magnitudes are alike, 300 at most. See docs/numbers.md.';
 
 -- ---- operators (order and hashing: 69_order.sql)
 
@@ -56,7 +57,9 @@ COMMENT ON OPERATOR telemetry.- (NONE, telemetry.float8_sum) IS 'What takes thes
 CREATE FUNCTION telemetry.float8_sum_value(sum telemetry.float8_sum) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_sum_value' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_sum_value(sum telemetry.float8_sum) IS
-	'The exact sum, rounded once to the nearest double precision number (of two the even one). NULL where no value is; NaN, and infinity beside -infinity, give NaN. A sum beyond 1.8e308 is an error (22003). Example: SELECT day, telemetry.float8_sum_value(telemetry.float8_sum_union_agg(amounts)) FROM daily GROUP BY day;';
+	'The exact sum, rounded once to the nearest double precision number (of two the even one). NULL where no value is; NaN, and infinity beside '
+	'-infinity, give NaN. A sum beyond 1.8e308 is an error (22003). '
+	'Example: SELECT day, telemetry.float8_sum_value(telemetry.float8_sum_union_agg(amounts)) FROM daily GROUP BY day;';
 CREATE FUNCTION telemetry.float8_sum_count(sum telemetry.float8_sum) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'telemetry_float8_sum_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_sum_count(sum telemetry.float8_sum) IS
@@ -64,7 +67,9 @@ COMMENT ON FUNCTION telemetry.float8_sum_count(sum telemetry.float8_sum) IS
 CREATE FUNCTION telemetry.float8_sum_avg(sum telemetry.float8_sum) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_sum_avg' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_sum_avg(sum telemetry.float8_sum) IS
-	'The exact sum divided by the count, rounded once to the nearest double precision number. NULL where no value is; NaN and infinities as float8_sum_value(). Never overflows. Example: SELECT telemetry.float8_sum_avg(amounts) FROM daily;';
+	'The exact sum divided by the count, rounded once to the nearest double precision number. NULL where no value is; NaN and infinities as '
+	'float8_sum_value(). Never overflows. '
+	'Example: SELECT telemetry.float8_sum_avg(amounts) FROM daily;';
 
 -- ---- aggregates
 
@@ -115,7 +120,8 @@ CREATE AGGREGATE telemetry.float8_sum_agg(value double precision) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.float8_sum_agg(double precision) IS
-	'Exact sum of the values, to be kept and merged. NULLs do not count; no value gives an empty sum. Example: CREATE TABLE daily AS SELECT day, telemetry.float8_sum_agg(amount) AS amounts FROM fact GROUP BY day;';
+	'Exact sum of the values, to be kept and merged. NULLs do not count; no value gives an empty sum. '
+	'Example: CREATE TABLE daily AS SELECT day, telemetry.float8_sum_agg(amount) AS amounts FROM fact GROUP BY day;';
 CREATE AGGREGATE telemetry.float8_sum_union_agg(sum telemetry.float8_sum) (
 	SFUNC = telemetry._float8_sum_agg_union, STYPE = internal, SSPACE = 160, FINALFUNC = telemetry._float8_sum_agg_final,
 	COMBINEFUNC = telemetry._float8_sum_agg_combine, SERIALFUNC = telemetry._float8_sum_agg_serialize, DESERIALFUNC = telemetry._float8_sum_agg_deserialize,
@@ -131,7 +137,9 @@ CREATE AGGREGATE telemetry.exact_sum(value double precision) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.exact_sum(double precision) IS
-	'Sum in exact arithmetic, rounded once at the end: the same in any order, serial or parallel, and in moving windows. NULL where no value is; NaN and infinity as sum(); beyond 1.8e308 an error (22003). real goes by its cast. Example: SELECT telemetry.exact_sum(amount) FROM fact;';
+	'Sum in exact arithmetic, rounded once at the end: the same in any order, serial or parallel, and in moving windows. NULL where no value is; NaN and '
+	'infinity as sum(); beyond 1.8e308 an error (22003). real goes by its cast. '
+	'Example: SELECT telemetry.exact_sum(amount) FROM fact;';
 CREATE AGGREGATE telemetry.exact_avg(value double precision) (
 	SFUNC = telemetry._float8_sum_agg_add, STYPE = internal, SSPACE = 160, FINALFUNC = telemetry._float8_sum_agg_avg,
 	COMBINEFUNC = telemetry._float8_sum_agg_combine, SERIALFUNC = telemetry._float8_sum_agg_serialize, DESERIALFUNC = telemetry._float8_sum_agg_deserialize,
@@ -139,4 +147,6 @@ CREATE AGGREGATE telemetry.exact_avg(value double precision) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.exact_avg(double precision) IS
-	'Average in exact arithmetic, rounded once at the end: the same in any order, serial or parallel, and in moving windows. NULL where no value is. real goes by its cast. Example: SELECT telemetry.exact_avg(amount) FROM fact;';
+	'Average in exact arithmetic, rounded once at the end: the same in any order, serial or parallel, and in moving windows. NULL where no value is. '
+	'real goes by its cast. '
+	'Example: SELECT telemetry.exact_avg(amount) FROM fact;';

@@ -27,7 +27,9 @@ CREATE TYPE telemetry.float8_moments (
 	STORAGE = main
 );
 COMMENT ON TYPE telemetry.float8_moments IS
-	'Count and exact sums of x and x^2, or of x, x^2, y, y^2 and xy, from which variance, covariance, correlation and regression follow, and from which rows can be taken away again. Equal multisets are equal byte for byte. About 45 bytes for one variable, 100 for two, where magnitudes are alike. See docs/numbers.md.';
+	'Count and exact sums of x and x^2, or of x, x^2, y, y^2 and xy, from which variance, covariance, correlation and regression follow, and from which '
+	'rows can be taken away again. Equal multisets are equal byte for byte. About 45 bytes for one variable, 100 for two, where magnitudes are alike. '
+	'See docs/numbers.md.';
 
 -- ---- operators (order and hashing: 69_order.sql)
 
@@ -64,63 +66,93 @@ COMMENT ON FUNCTION telemetry.float8_moments_regr_count(moments telemetry.float8
 CREATE FUNCTION telemetry.float8_moments_var_pop(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_var_pop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_var_pop(moments telemetry.float8_moments) IS
-	'As var_pop(), but exact: from moments of one variable, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_var_pop(telemetry.float8_moments_agg(amount)) FROM fact;';
+	'As var_pop(), but exact: from moments of one variable, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it needs; '
+	'beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_var_pop(telemetry.float8_moments_agg(amount)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_var_samp(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_var_samp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_var_samp(moments telemetry.float8_moments) IS
-	'As var_samp(), but exact: from moments of one variable, rounded once. NULL where less than two rows are; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_var_samp(telemetry.float8_moments_agg(amount)) FROM fact;';
+	'As var_samp(), but exact: from moments of one variable, rounded once. NULL where less than two rows are; NaN where NaN or infinity is among the '
+	'values it needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_var_samp(telemetry.float8_moments_agg(amount)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_stddev_pop(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_stddev_pop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_stddev_pop(moments telemetry.float8_moments) IS
-	'As stddev_pop(), but exact: from moments of one variable, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_stddev_pop(telemetry.float8_moments_agg(amount)) FROM fact;';
+	'As stddev_pop(), but exact: from moments of one variable, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it '
+	'needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_stddev_pop(telemetry.float8_moments_agg(amount)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_stddev_samp(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_stddev_samp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_stddev_samp(moments telemetry.float8_moments) IS
-	'As stddev_samp(), but exact: from moments of one variable, rounded once. NULL where less than two rows are; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_stddev_samp(telemetry.float8_moments_agg(amount)) FROM fact;';
+	'As stddev_samp(), but exact: from moments of one variable, rounded once. NULL where less than two rows are; NaN where NaN or infinity is among the '
+	'values it needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_stddev_samp(telemetry.float8_moments_agg(amount)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_covar_pop(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_covar_pop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_covar_pop(moments telemetry.float8_moments) IS
-	'As covar_pop(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_covar_pop(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As covar_pop(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it '
+	'needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_covar_pop(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_covar_samp(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_covar_samp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_covar_samp(moments telemetry.float8_moments) IS
-	'As covar_samp(), but exact: from moments of two variables, rounded once. NULL where less than two rows are; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_covar_samp(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As covar_samp(), but exact: from moments of two variables, rounded once. NULL where less than two rows are; NaN where NaN or infinity is among the '
+	'values it needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_covar_samp(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_corr(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_corr' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_corr(moments telemetry.float8_moments) IS
-	'As corr(), but exact: from moments of two variables, rounded once. NULL where no row is, or where x or y is constant; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_corr(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As corr(), but exact: from moments of two variables, rounded once. NULL where no row is, or where x or y is constant; NaN where NaN or infinity is '
+	'among the values it needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_corr(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_regr_avgx(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_regr_avgx' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_regr_avgx(moments telemetry.float8_moments) IS
-	'As regr_avgx(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_regr_avgx(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As regr_avgx(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it '
+	'needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_regr_avgx(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_regr_avgy(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_regr_avgy' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_regr_avgy(moments telemetry.float8_moments) IS
-	'As regr_avgy(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_regr_avgy(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As regr_avgy(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it '
+	'needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_regr_avgy(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_regr_sxx(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_regr_sxx' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_regr_sxx(moments telemetry.float8_moments) IS
-	'As regr_sxx(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_regr_sxx(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As regr_sxx(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it '
+	'needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_regr_sxx(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_regr_syy(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_regr_syy' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_regr_syy(moments telemetry.float8_moments) IS
-	'As regr_syy(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_regr_syy(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As regr_syy(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it '
+	'needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_regr_syy(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_regr_sxy(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_regr_sxy' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_regr_sxy(moments telemetry.float8_moments) IS
-	'As regr_sxy(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_regr_sxy(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As regr_sxy(), but exact: from moments of two variables, rounded once. NULL where no row is; NaN where NaN or infinity is among the values it '
+	'needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_regr_sxy(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_regr_slope(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_regr_slope' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_regr_slope(moments telemetry.float8_moments) IS
-	'As regr_slope(), but exact: from moments of two variables, rounded once. NULL where no row is, or where x is constant; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_regr_slope(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As regr_slope(), but exact: from moments of two variables, rounded once. NULL where no row is, or where x is constant; NaN where NaN or infinity is '
+	'among the values it needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_regr_slope(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_regr_intercept(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_regr_intercept' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_regr_intercept(moments telemetry.float8_moments) IS
-	'As regr_intercept(), but exact: from moments of two variables, rounded once. NULL where no row is, or where x is constant; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_regr_intercept(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As regr_intercept(), but exact: from moments of two variables, rounded once. NULL where no row is, or where x is constant; NaN where NaN or '
+	'infinity is among the values it needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_regr_intercept(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE FUNCTION telemetry.float8_moments_regr_r2(moments telemetry.float8_moments) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_float8_moments_regr_r2' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.float8_moments_regr_r2(moments telemetry.float8_moments) IS
-	'As regr_r2(), but exact: from moments of two variables, rounded once. NULL where no row is, or where x is constant; 1 where y is; NaN where NaN or infinity is among the values it needs; beyond 1.8e308 an error (22003). Example: SELECT telemetry.float8_moments_regr_r2(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'As regr_r2(), but exact: from moments of two variables, rounded once. NULL where no row is, or where x is constant; 1 where y is; NaN where NaN or '
+	'infinity is among the values it needs; beyond 1.8e308 an error (22003). '
+	'Example: SELECT telemetry.float8_moments_regr_r2(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 
 -- ---- aggregates
 
@@ -171,7 +203,8 @@ CREATE AGGREGATE telemetry.float8_moments_agg(x double precision) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.float8_moments_agg(double precision) IS
-	'Exact moments of one variable, for variance and standard deviation. NULLs do not count; no row gives empty moments. Example: SELECT telemetry.float8_moments_stddev_samp(telemetry.float8_moments_agg(amount)) FROM fact;';
+	'Exact moments of one variable, for variance and standard deviation. NULLs do not count; no row gives empty moments. '
+	'Example: SELECT telemetry.float8_moments_stddev_samp(telemetry.float8_moments_agg(amount)) FROM fact;';
 CREATE AGGREGATE telemetry.float8_moments_agg(y double precision, x double precision) (
 	SFUNC = telemetry._float8_moments_agg_add, STYPE = internal, SSPACE = 640, FINALFUNC = telemetry._float8_moments_agg_final,
 	COMBINEFUNC = telemetry._float8_moments_agg_combine, SERIALFUNC = telemetry._float8_moments_agg_serialize, DESERIALFUNC = telemetry._float8_moments_agg_deserialize,
@@ -179,7 +212,9 @@ CREATE AGGREGATE telemetry.float8_moments_agg(y double precision, x double preci
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.float8_moments_agg(double precision, double precision) IS
-	'Exact moments of two variables, for covariance, correlation and regression: the dependent variable first, as in regr_slope(y, x). Rows with a NULL do not count; no row gives empty moments. Example: SELECT telemetry.float8_moments_corr(telemetry.float8_moments_agg(amount, level)) FROM fact;';
+	'Exact moments of two variables, for covariance, correlation and regression: the dependent variable first, as in regr_slope(y, x). Rows with a NULL '
+	'do not count; no row gives empty moments. '
+	'Example: SELECT telemetry.float8_moments_corr(telemetry.float8_moments_agg(amount, level)) FROM fact;';
 CREATE AGGREGATE telemetry.float8_moments_union_agg(moments telemetry.float8_moments) (
 	SFUNC = telemetry._float8_moments_agg_union, STYPE = internal, SSPACE = 640, FINALFUNC = telemetry._float8_moments_agg_final,
 	COMBINEFUNC = telemetry._float8_moments_agg_combine, SERIALFUNC = telemetry._float8_moments_agg_serialize, DESERIALFUNC = telemetry._float8_moments_agg_deserialize,
@@ -187,4 +222,5 @@ CREATE AGGREGATE telemetry.float8_moments_union_agg(moments telemetry.float8_mom
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.float8_moments_union_agg(telemetry.float8_moments) IS
-	'All rows of several moments: exactly what one aggregate over all rows is. Moments of one and of two variables together are an error (22023). Example: SELECT telemetry.float8_moments_var_samp(telemetry.float8_moments_union_agg(amounts)) FROM daily;';
+	'All rows of several moments: exactly what one aggregate over all rows is. Moments of one and of two variables together are an error (22023). '
+	'Example: SELECT telemetry.float8_moments_var_samp(telemetry.float8_moments_union_agg(amounts)) FROM daily;';

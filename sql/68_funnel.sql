@@ -58,7 +58,9 @@ COMMENT ON OPERATOR telemetry.- (NONE, telemetry.funnel) IS 'What takes these ev
 CREATE FUNCTION telemetry.funnel_steps(funnel telemetry.funnel, within interval) RETURNS integer
 	AS 'MODULE_PATHNAME', 'telemetry_funnel_steps' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.funnel_steps(funnel telemetry.funnel, within interval) IS
-	'The greatest n such that steps 1 to n were done, each next one later than the one before (not at the same time), the last at most within later than the first. 0: not even step 1. Whichever first step leads farthest counts; other events between do no harm. A day is 24 hours. Errors: months, or a negative time (22023); negative numbers of events (22023). '
+	'The greatest n such that steps 1 to n were done, each next one later than the one before (not at the same time), the last at most within later than '
+	'the first. 0: not even step 1. Whichever first step leads farthest counts; other events between do no harm. A day is 24 hours. Errors: months, or a '
+	'negative time (22023); negative numbers of events (22023). '
 	'Example: SELECT player_id, telemetry.funnel_steps(telemetry.funnel_agg(event_time, action = ''login'', action = ''purchase''), ''1 day'') FROM fact GROUP BY player_id;';
 
 -- ---- aggregates
@@ -110,7 +112,10 @@ CREATE AGGREGATE telemetry.funnel_agg(step integer, event_time timestamptz) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.funnel_agg(integer, timestamptz) IS
-	'The events of a funnel, for funnel_steps(): which step, 1 to 64, was done when. Rows with a NULL are no event; no row gives a funnel of nothing. An event that is several steps takes a row for each. Errors: another step (22003); more than 4,194,304 different events (54000). Example: SELECT player_id, telemetry.funnel_steps(telemetry.funnel_agg(array_position(ARRAY[''login'', ''purchase''], action), event_time), ''1 hour'') FROM fact GROUP BY player_id;';
+	'The events of a funnel, for funnel_steps(): which step, 1 to 64, was done when. Rows with a NULL are no event; no row gives a funnel of nothing. An '
+	'event that is several steps takes a row for each. Errors: another step (22003); more than 4,194,304 different events (54000). '
+	'Example: SELECT player_id, telemetry.funnel_steps(telemetry.funnel_agg(array_position(ARRAY[''login'', ''purchase''], action), event_time), ''1 '
+	'hour'') FROM fact GROUP BY player_id;';
 CREATE AGGREGATE telemetry.funnel_agg(event_time timestamptz, VARIADIC conditions boolean[]) (
 	SFUNC = telemetry._funnel_agg_add, STYPE = internal, SSPACE = 400, FINALFUNC = telemetry._funnel_agg_final,
 	COMBINEFUNC = telemetry._funnel_agg_combine, SERIALFUNC = telemetry._funnel_agg_serialize, DESERIALFUNC = telemetry._funnel_agg_deserialize,
@@ -118,7 +123,9 @@ CREATE AGGREGATE telemetry.funnel_agg(event_time timestamptz, VARIADIC condition
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.funnel_agg(timestamptz, VARIADIC boolean[]) IS
-	'As funnel_agg(step, event_time), with a condition for each step: the event is every step whose condition is true. Example: SELECT player_id, telemetry.funnel_steps(telemetry.funnel_agg(event_time, action = ''login'', action = ''purchase'' AND amount > 10), ''1 hour'') FROM fact GROUP BY player_id;';
+	'As funnel_agg(step, event_time), with a condition for each step: the event is every step whose condition is true. '
+	'Example: SELECT player_id, telemetry.funnel_steps(telemetry.funnel_agg(event_time, action = ''login'', action = ''purchase'' AND amount > 10), ''1 '
+	'hour'') FROM fact GROUP BY player_id;';
 CREATE AGGREGATE telemetry.funnel_union_agg(funnel telemetry.funnel) (
 	SFUNC = telemetry._funnel_agg_union, STYPE = internal, SSPACE = 400, FINALFUNC = telemetry._funnel_agg_final,
 	COMBINEFUNC = telemetry._funnel_agg_combine, SERIALFUNC = telemetry._funnel_agg_serialize, DESERIALFUNC = telemetry._funnel_agg_deserialize,
@@ -126,7 +133,8 @@ CREATE AGGREGATE telemetry.funnel_union_agg(funnel telemetry.funnel) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.funnel_union_agg(telemetry.funnel) IS
-	'All events of several funnels: byte for byte what one aggregate over all rows is; an event that is in two came twice. Errors: as of funnel_agg(). Example: SELECT player_id, telemetry.funnel_steps(telemetry.funnel_union_agg(funnel), ''7 days'') FROM daily GROUP BY player_id;';
+	'All events of several funnels: byte for byte what one aggregate over all rows is; an event that is in two came twice. Errors: as of funnel_agg(). '
+	'Example: SELECT player_id, telemetry.funnel_steps(telemetry.funnel_union_agg(funnel), ''7 days'') FROM daily GROUP BY player_id;';
 
 -- How continuous views keep a large one in two columns: see src/type/aside.h.
 

@@ -27,7 +27,9 @@ CREATE TYPE telemetry.quantile_sketch (
 	STORAGE = extended
 );
 COMMENT ON TYPE telemetry.quantile_sketch IS
-	'How double precision values are distributed, for quantiles within a stated relative error, whatever their order; values can be taken away again. Equal multisets are equal byte for byte. 2 to 3 bytes for each bucket that has values: with an error of 1 %, 64 buckets for each power of two between the least and the greatest. See docs/quantiles.md.';
+	'How double precision values are distributed, for quantiles within a stated relative error, whatever their order; values can be taken away again. '
+	'Equal multisets are equal byte for byte. 2 to 3 bytes for each bucket that has values: with an error of 1 %, 64 buckets for each power of two '
+	'between the least and the greatest. See docs/quantiles.md.';
 
 -- ---- operators (order and hashing: 69_order.sql)
 
@@ -56,7 +58,10 @@ COMMENT ON OPERATOR telemetry.- (NONE, telemetry.quantile_sketch) IS 'What takes
 CREATE FUNCTION telemetry.quantile(sketch telemetry.quantile_sketch, fraction double precision) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'telemetry_quantile' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.quantile(sketch telemetry.quantile_sketch, fraction double precision) IS
-	'The value at that fraction of all values in their order, 0.5 for the median: within quantile_error() of what percentile_disc(fraction) gives, as a share of it. Zero, infinities and NaN (which is the greatest, as in ORDER BY) are exact. NULL of no values; a fraction beyond 0 and 1 is an error (22003), a sketch with negative counts one (22023). Example: SELECT telemetry.quantile(telemetry.quantile_agg(amount), 0.95) FROM fact;';
+	'The value at that fraction of all values in their order, 0.5 for the median: within quantile_error() of what percentile_disc(fraction) gives, as a '
+	'share of it. Zero, infinities and NaN (which is the greatest, as in ORDER BY) are exact. NULL of no values; a fraction beyond 0 and 1 is an error '
+	'(22003), a sketch with negative counts one (22023). '
+	'Example: SELECT telemetry.quantile(telemetry.quantile_agg(amount), 0.95) FROM fact;';
 CREATE FUNCTION telemetry.quantile_count(sketch telemetry.quantile_sketch) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'telemetry_quantile_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.quantile_count(sketch telemetry.quantile_sketch) IS
@@ -107,18 +112,21 @@ CREATE AGGREGATE telemetry.quantile_agg(value double precision) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.quantile_agg(double precision) IS
-	'Sketch of the distribution of values, for quantiles within 1 % (more exactly 0.775 %). NULLs do not count; no row gives a sketch of nothing. Example: SELECT telemetry.quantile(telemetry.quantile_agg(amount), 0.5) AS median FROM fact;';
+	'Sketch of the distribution of values, for quantiles within 1 % (more exactly 0.775 %). NULLs do not count; no row gives a sketch of nothing. '
+	'Example: SELECT telemetry.quantile(telemetry.quantile_agg(amount), 0.5) AS median FROM fact;';
 CREATE AGGREGATE telemetry.quantile_agg(value double precision, relative_error double precision) (
 	SFUNC = telemetry._quantile_agg_add, STYPE = internal, SSPACE = 2048, FINALFUNC = telemetry._quantile_agg_final,
 	COMBINEFUNC = telemetry._quantile_agg_combine, SERIALFUNC = telemetry._quantile_agg_serialize, DESERIALFUNC = telemetry._quantile_agg_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.quantile_agg(double precision, double precision) IS
-	'As quantile_agg(value), within that share of each value: 0.0005 to 0.2, anything else is an error (22023). Half the error takes twice the space. Example: SELECT telemetry.quantile(telemetry.quantile_agg(amount, 0.001), 0.99) FROM fact;';
+	'As quantile_agg(value), within that share of each value: 0.0005 to 0.2, anything else is an error (22023). Half the error takes twice the space. '
+	'Example: SELECT telemetry.quantile(telemetry.quantile_agg(amount, 0.001), 0.99) FROM fact;';
 CREATE AGGREGATE telemetry.quantile_union_agg(sketch telemetry.quantile_sketch) (
 	SFUNC = telemetry._quantile_agg_union, STYPE = internal, SSPACE = 2048, FINALFUNC = telemetry._quantile_agg_final,
 	COMBINEFUNC = telemetry._quantile_agg_combine, SERIALFUNC = telemetry._quantile_agg_serialize, DESERIALFUNC = telemetry._quantile_agg_deserialize,
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.quantile_union_agg(telemetry.quantile_sketch) IS
-	'All values of several sketches: byte for byte what one aggregate over all rows is. Of different relative errors the greatest is the result''s. Example: SELECT telemetry.quantile(telemetry.quantile_union_agg(lengths), 0.5) FROM daily;';
+	'All values of several sketches: byte for byte what one aggregate over all rows is. Of different relative errors the greatest is the result''s. '
+	'Example: SELECT telemetry.quantile(telemetry.quantile_union_agg(lengths), 0.5) FROM daily;';

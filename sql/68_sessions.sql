@@ -105,7 +105,9 @@ CREATE AGGREGATE telemetry.sessions_agg(event_time timestamptz, gap interval) (
 	DESERIALFUNC = telemetry._sessions_agg_deserialize, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.sessions_agg(timestamptz, interval) IS
-	'The sessions of all events: those at most gap apart are in one. Events without a time are left out; NULL without rows. Errors: a gap that is null (22004), not positive or has months, or differs between rows (22023). Example: SELECT player_id, telemetry.sessions_agg(event_time, ''30 minutes'') FROM fact GROUP BY player_id;';
+	'The sessions of all events: those at most gap apart are in one. Events without a time are left out; NULL without rows. Errors: a gap that is null '
+	'(22004), not positive or has months, or differs between rows (22023). '
+	'Example: SELECT player_id, telemetry.sessions_agg(event_time, ''30 minutes'') FROM fact GROUP BY player_id;';
 CREATE AGGREGATE telemetry.sessions_union_agg(telemetry.sessions) (
 	SFUNC = telemetry._sessions_agg_union, STYPE = internal, FINALFUNC = telemetry._sessions_agg_final,
 	COMBINEFUNC = telemetry._sessions_agg_combine, SERIALFUNC = telemetry._sessions_agg_serialize,

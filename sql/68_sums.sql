@@ -113,21 +113,27 @@ CREATE AGGREGATE telemetry.sum_by(key text, amount numeric) (
 	DESERIALFUNC = telemetry._sums_agg_deserialize, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.sum_by(text, numeric) IS
-	'The sum of amount for each key, with the numbers of rows. A NULL key is a key like any other; a NULL amount counts as a row, and to no sum. Exact in any order; NaN and infinities are counted apart. Without rows, empty and not NULL. Example: SELECT player_id, telemetry.sum_by(currency, amount) FROM fact GROUP BY player_id;';
+	'The sum of amount for each key, with the numbers of rows. A NULL key is a key like any other; a NULL amount counts as a row, and to no sum. Exact '
+	'in any order; NaN and infinities are counted apart. Without rows, empty and not NULL. '
+	'Example: SELECT player_id, telemetry.sum_by(currency, amount) FROM fact GROUP BY player_id;';
 CREATE AGGREGATE telemetry.sum_by(day date, amount numeric) (
 	SFUNC = telemetry._sums_agg_day, STYPE = internal, FINALFUNC = telemetry._sums_agg_final,
 	COMBINEFUNC = telemetry._sums_agg_combine, SERIALFUNC = telemetry._sums_agg_serialize,
 	DESERIALFUNC = telemetry._sums_agg_deserialize, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.sum_by(date, numeric) IS
-	'The sum of amount for each day, with the numbers of rows. A NULL key is a key like any other; a NULL amount counts as a row, and to no sum. Exact in any order; NaN and infinities are counted apart. Without rows, empty and not NULL. Example: SELECT player_id, telemetry.sum_by(event_date, amount) FROM fact GROUP BY player_id;';
+	'The sum of amount for each day, with the numbers of rows. A NULL key is a key like any other; a NULL amount counts as a row, and to no sum. Exact '
+	'in any order; NaN and infinities are counted apart. Without rows, empty and not NULL. '
+	'Example: SELECT player_id, telemetry.sum_by(event_date, amount) FROM fact GROUP BY player_id;';
 CREATE AGGREGATE telemetry.sum_by(day date, key text, amount numeric) (
 	SFUNC = telemetry._sums_agg_day_key, STYPE = internal, FINALFUNC = telemetry._sums_agg_final,
 	COMBINEFUNC = telemetry._sums_agg_combine, SERIALFUNC = telemetry._sums_agg_serialize,
 	DESERIALFUNC = telemetry._sums_agg_deserialize, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.sum_by(date, text, numeric) IS
-	'The sum of amount for each day and key, with the numbers of rows. A NULL key is a key like any other; a NULL amount counts as a row, and to no sum. Exact in any order; NaN and infinities are counted apart. Without rows, empty and not NULL. Example: SELECT player_id, telemetry.sum_by(event_date, currency, amount) FROM fact GROUP BY player_id;';
+	'The sum of amount for each day and key, with the numbers of rows. A NULL key is a key like any other; a NULL amount counts as a row, and to no sum. '
+	'Exact in any order; NaN and infinities are counted apart. Without rows, empty and not NULL. '
+	'Example: SELECT player_id, telemetry.sum_by(event_date, currency, amount) FROM fact GROUP BY player_id;';
 CREATE AGGREGATE telemetry.sums_union_agg(telemetry.sums) (
 	SFUNC = telemetry._sums_agg_union, STYPE = internal, FINALFUNC = telemetry._sums_agg_final,
 	COMBINEFUNC = telemetry._sums_agg_combine, SERIALFUNC = telemetry._sums_agg_serialize,

@@ -40,7 +40,8 @@ COMMENT ON FUNCTION telemetry.concurrency_plus(telemetry.concurrency, telemetry.
 CREATE FUNCTION telemetry.concurrency_minus(telemetry.concurrency, telemetry.concurrency) RETURNS telemetry.concurrency
 	AS 'MODULE_PATHNAME', 'telemetry_concurrency_minus' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.concurrency_minus(telemetry.concurrency, telemetry.concurrency) IS
-	'How many go on of the intervals of the first without those of the second: (a + b) - b is a, to the byte. Errors: 22003. Behind the operator -. Example: SELECT everybody OPERATOR(telemetry.-) bots FROM t;';
+	'How many go on of the intervals of the first without those of the second: (a + b) - b is a, to the byte. Errors: 22003. Behind the operator -. '
+	'Example: SELECT everybody OPERATOR(telemetry.-) bots FROM t;';
 CREATE FUNCTION telemetry.concurrency_negate(telemetry.concurrency) RETURNS telemetry.concurrency
 	AS 'MODULE_PATHNAME', 'telemetry_concurrency_negate' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.concurrency_negate(telemetry.concurrency) IS
@@ -76,9 +77,11 @@ CREATE FUNCTION telemetry.window_pieces(started_at timestamptz, ended_at timesta
 	AS 'MODULE_PATHNAME', 'telemetry_window_pieces' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 3;
 COMMENT ON FUNCTION telemetry.window_pieces(timestamptz, timestamptz, interval) IS
 	'An interval of time, both ends included, cut at the bounds of windows of so long a step: a row for each window that it goes on in. piece_end is null if it goes on in the next window, so that '
-	'concurrency_agg(piece_start, piece_end) says of each moment of the window what it would say of whole intervals. Windows are counted from 1970-01-01 00:00 UTC, a day has 24 hours. No rows of a null or infinite end or start. '
+	'concurrency_agg(piece_start, piece_end) says of each moment of the window what it would say of whole intervals. Windows are counted from 1970-01-01 '
+	'00:00 UTC, a day has 24 hours. No rows of a null or infinite end or start. '
 	'Errors: an end before its start, a step that has months or is not positive (22023), more than 1,000,000 windows (54000). '
-	'Example: SELECT w.window_start, telemetry.concurrency_peak(telemetry.concurrency_agg(w.piece_start, w.piece_end)) FROM session AS s, LATERAL telemetry.window_pieces(s.started_at, s.ended_at, ''15 minutes'') AS w GROUP BY 1;';
+	'Example: SELECT w.window_start, telemetry.concurrency_peak(telemetry.concurrency_agg(w.piece_start, w.piece_end)) FROM session AS s, LATERAL '
+	'telemetry.window_pieces(s.started_at, s.ended_at, ''15 minutes'') AS w GROUP BY 1;';
 
 -- ---- aggregates
 
@@ -106,11 +109,14 @@ CREATE AGGREGATE telemetry.concurrency_agg(started_at timestamptz, ended_at time
 	DESERIALFUNC = telemetry._concurrency_agg_deserialize, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.concurrency_agg(timestamptz, timestamptz) IS
-	'How many intervals go on at each moment, as a value that a continuous view keeps; an interval goes on at its start, at its end and between. A null end is none yet; a null start is left out. Without rows, empty and not NULL. Errors: an end before its start (22023). Example: SELECT game_id, telemetry.concurrency_agg(started_at, ended_at) FROM session GROUP BY game_id;';
+	'How many intervals go on at each moment, as a value that a continuous view keeps; an interval goes on at its start, at its end and between. A null '
+	'end is none yet; a null start is left out. Without rows, empty and not NULL. Errors: an end before its start (22023). '
+	'Example: SELECT game_id, telemetry.concurrency_agg(started_at, ended_at) FROM session GROUP BY game_id;';
 CREATE AGGREGATE telemetry.concurrency_union_agg(telemetry.concurrency) (
 	SFUNC = telemetry._concurrency_agg_union, STYPE = internal, FINALFUNC = telemetry._concurrency_agg_final,
 	COMBINEFUNC = telemetry._concurrency_agg_combine, SERIALFUNC = telemetry._concurrency_agg_serialize,
 	DESERIALFUNC = telemetry._concurrency_agg_deserialize, PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE telemetry.concurrency_union_agg(telemetry.concurrency) IS
-	'The intervals of all values, as if they had been gathered at once. Without values, empty and not NULL. Example: SELECT telemetry.concurrency_peak(telemetry.concurrency_union_agg(players)) FROM by_game;';
+	'The intervals of all values, as if they had been gathered at once. Without values, empty and not NULL. '
+	'Example: SELECT telemetry.concurrency_peak(telemetry.concurrency_union_agg(players)) FROM by_game;';

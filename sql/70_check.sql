@@ -69,7 +69,9 @@ WITH RECURSIVE pipelines AS (
                 WHEN 'connecting' THEN format('ALTER SERVER %I OPTIONS (SET bootstrap_servers ''HOST:PORT''); -- or mend the broker: it goes on by itself',
                                               (SELECT f.srvname FROM pg_foreign_table t JOIN pg_foreign_server f ON f.oid = t.ftserver WHERE t.ftrelid = source))
                 WHEN 'retrying' THEN format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: the batch is kept, and tried again', pipeline)
-                WHEN 'failed' THEN CASE WHEN error LIKE 'no slot for a background worker %' THEN (SELECT command FROM enough) ELSE format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: it is started again', pipeline) END
+                WHEN 'failed' THEN
+                    CASE WHEN error LIKE 'no slot for a background worker %' THEN (SELECT command FROM enough)
+                    ELSE format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: it is started again', pipeline) END
                 ELSE format('SELECT telemetry.resume_pipeline(%L);', pipeline) END
     FROM pipelines
     WHERE dropped IS NULL AND state IN ('paused', 'not activated', 'waiting for a worker') OR (state IN ('connecting', 'retrying', 'failed') AND error IS NOT NULL)
@@ -98,7 +100,8 @@ WITH RECURSIVE pipelines AS (
     UNION ALL
     SELECT 2, 'pipeline ' || quote_ident(pipeline),
            format('%s dead letters, the last at %s', dead_letters, date_trunc('second', last_dead_letter_at)),
-           format('SELECT message, count(*) FROM telemetry.dead_letter WHERE pipeline = %L GROUP BY 1 ORDER BY 2 DESC; SELECT * FROM telemetry.retry_dead_letters(%L); -- after a fix', pipeline, pipeline)
+           format('SELECT message, count(*) FROM telemetry.dead_letter WHERE pipeline = %L GROUP BY 1 ORDER BY 2 DESC; '
+                  'SELECT * FROM telemetry.retry_dead_letters(%L); -- after a fix', pipeline, pipeline)
     FROM pipelines WHERE last_dead_letter_at > clock_timestamp() - interval '1 hour'
     UNION ALL
     -- Event times.
@@ -142,5 +145,7 @@ SELECT CASE rank WHEN 1 THEN 'error' WHEN 2 THEN 'warning' ELSE 'notice' END, su
 FROM findings ORDER BY rank, subject, what
 $$;
 COMMENT ON FUNCTION telemetry.check(interval) IS
-'Says what is misconfigured or in trouble, worst first, each with the command that mends it: server settings, pipelines that do not run or lag behind by more than max_lag, who blocks them, dead letters of the last hour, event times, missing partitions, retentions, continuous views and their triggers. No row: all is well, as far as you may see (pg_monitor sees all). '
+'Says what is misconfigured or in trouble, worst first, each with the command that mends it: server settings, pipelines that do not run or lag behind '
+'by more than max_lag, who blocks them, dead letters of the last hour, event times, missing partitions, retentions, continuous views and their '
+'triggers. No row: all is well, as far as you may see (pg_monitor sees all). '
 'Example: SELECT * FROM telemetry.check()';

@@ -617,7 +617,9 @@ BEGIN
             DETAIL = 'Which days a player was there on is read from his sessions, where no pause may be as long as a day, which has 23 hours when the clock is put forward.';
     END IF;
     IF cardinality(funnel_steps) NOT BETWEEN 1 AND 64 OR array_ndims(funnel_steps) <> 1 OR array_position(funnel_steps, NULL) IS NOT NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = format('funnel_steps is %s, which must be a list of 1 to 64 actions, none of them NULL', left(funnel_steps::text, 200)), HINT = 'For example funnel_steps => ''{login,purchase}''.';
+        RAISE invalid_parameter_value USING MESSAGE = format('funnel_steps is %s, which must be a list of 1 to 64 actions, none of them NULL',
+                left(funnel_steps::text, 200)),
+            HINT = 'For example funnel_steps => ''{login,purchase}''.';
     END IF;
     IF funnel_within NOT BETWEEN interval '0' AND interval '31 days' OR extract(year FROM funnel_within) <> 0 OR extract(month FROM funnel_within) <> 0 THEN
         RAISE invalid_parameter_value USING MESSAGE = format('funnel_within is %s, which must be 0 to 31 days, and no months', funnel_within),
@@ -635,8 +637,10 @@ BEGIN
     SELECT jsonb_object_agg(f.key, quote_literal(f.value)) INTO piece FROM jsonb_each_text(known || fields) AS f;
     piece := piece || jsonb_build_object(
         'schema', quote_ident(schema), 'internal', quote_ident(internal), 'partitions', quote_ident(partitions),
-        'schema_text', replace(quote_ident(schema), '''', ''''''), 'internal_text', replace(quote_ident(internal), '''', ''''''), 'partitions_text', quote_literal(quote_ident(partitions)), 'server', quote_ident(server),
-        'topic', quote_literal(topic), 'tz', quote_literal(time_zone), 'tz_text', replace(time_zone, '''', ''''''), 'gap', quote_literal(session_gap), 'gap_text', session_gap::text,
+        'schema_text', replace(quote_ident(schema), '''', ''''''), 'internal_text', replace(quote_ident(internal), '''', ''''''),
+        'partitions_text', quote_literal(quote_ident(partitions)), 'server', quote_ident(server), 'topic', quote_literal(topic),
+        'tz', quote_literal(time_zone), 'tz_text', replace(time_zone, '''', ''''''),
+        'gap', quote_literal(session_gap), 'gap_text', session_gap::text,
         'churn', churn_days::text, 'paused', paused::text, 'pipeline', quote_literal(feed),
         'segment_users', CASE WHEN exact THEN 'count(DISTINCT player_key)' ELSE 'telemetry.approx_count_distinct(player_key)' END,
         'segment_kind', CASE WHEN exact THEN 'exact' ELSE 'sketched: exact for few, within about 1 % for many' END,
@@ -660,7 +664,9 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_foreign_server AS s WHERE s.srvname = server) THEN
         RAISE undefined_object USING MESSAGE = format('server "%s" does not exist', server),
             HINT = CASE WHEN server = '' THEN '' ELSE format('CREATE SERVER %I FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers ''localhost:9092'') makes one. ', server) END
-                || coalesce((SELECT format('Servers of telemetry_kafka are: %s.', string_agg(quote_ident(s.srvname), ', ' ORDER BY s.srvname)) FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw WHERE w.fdwname = 'telemetry_kafka'), 'There is no server of telemetry_kafka yet.');
+                || coalesce((SELECT format('Servers of telemetry_kafka are: %s.', string_agg(quote_ident(s.srvname), ', ' ORDER BY s.srvname))
+                             FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
+                             WHERE w.fdwname = 'telemetry_kafka'), 'There is no server of telemetry_kafka yet.');
     END IF;
     IF EXISTS (SELECT FROM telemetry.pipeline AS p WHERE p.name = feed) AND to_regclass(quote_ident(schema) || '.fact_player_events') IS NULL THEN
         RAISE duplicate_object USING MESSAGE = format('pipeline "%s" already exists', feed), DETAIL = 'A pipeline stays when its tables are dropped, as by DROP SCHEMA.',
@@ -682,7 +688,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION telemetry.create_game_model(text, text, text, text, jsonb, interval, integer, boolean, text, boolean, boolean, text[], interval) IS
 'Makes a star schema of a game with its KPIs, fed from a topic by a pipeline, as objects of the caller, and says where; script_only: makes nothing, and returns the script that would. '
-'time_zone: whose days are meant. fields: paths of the messages'' fields, of those that differ from player_id, game_id, action, timestamp, amount, currency, region, device, level. churn_days: days without an event after which a player is gone. exact: kpi_segments counts players exactly, which costs more, instead of by a sketch. pipeline: its name, SCHEMA_player_events if NULL. funnel_steps, funnel_within: actions whose order kpi_funnel follows, up to 64, and the time for all of them, up to 31 days of 24 hours: an event costs a row for each day of it. Helpers stand in schema SCHEMA_internal, partitions in SCHEMA_partitions. '
+'time_zone: whose days are meant. fields: paths of the messages'' fields, of those that differ from player_id, game_id, action, timestamp, amount, '
+'currency, region, device, level. churn_days: days without an event after which a player is gone. exact: kpi_segments counts players exactly, which '
+'costs more, instead of by a sketch. pipeline: its name, SCHEMA_player_events if NULL. funnel_steps, funnel_within: actions whose order kpi_funnel '
+'follows, up to 64, and the time for all of them, up to 31 days of 24 hours: an event costs a row for each day of it. Helpers stand in schema '
+'SCHEMA_internal, partitions in SCHEMA_partitions. '
 'Example: SELECT telemetry.create_game_model(server => ''game_kafka'', topic => ''player-events'', schema => ''game'', fields => ''{"player": "uid"}'')';
 
 CREATE FUNCTION telemetry.grant_bi(role regrole, schema regnamespace) RETURNS void
@@ -705,5 +715,6 @@ BEGIN
     END LOOP;
 END $$;
 COMMENT ON FUNCTION telemetry.grant_bi(regrole, regnamespace) IS
-'Lets a role read a schema for BI: USAGE, SELECT on tables and views but no partitions and foreign tables, REFERENCES on the columns of keys. Of what is there now: call it again for new relations. For the owner of the schema and what is in it. '
+'Lets a role read a schema for BI: USAGE, SELECT on tables and views but no partitions and foreign tables, REFERENCES on the columns of keys. Of what '
+'is there now: call it again for new relations. For the owner of the schema and what is in it. '
 'Example: SELECT telemetry.grant_bi(''analysts'', ''game'')';

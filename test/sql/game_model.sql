@@ -1,4 +1,5 @@
 -- A game's star schema: each KPI against a batch query over the raw facts, the script, rights, DROP.
+\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET TimeZone = 'America/New_York';
 SET datestyle = 'ISO';
