@@ -664,7 +664,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_foreign_server AS s WHERE s.srvname = server) THEN
         RAISE undefined_object USING MESSAGE = format('server "%s" does not exist', server),
             HINT = CASE WHEN server = '' THEN '' ELSE format('CREATE SERVER %I FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers ''localhost:9092'') makes one. ', server) END
-                || coalesce((SELECT format('Servers of telemetry_kafka are: %s.', string_agg(quote_ident(s.srvname), ', ' ORDER BY s.srvname))
+                || coalesce((SELECT 'Servers of telemetry_kafka are: ' || string_agg(quote_ident(s.srvname), ', ' ORDER BY s.srvname) || '.'
                              FROM pg_foreign_server AS s JOIN pg_foreign_data_wrapper AS w ON w.oid = s.srvfdw
                              WHERE w.fdwname = 'telemetry_kafka'), 'There is no server of telemetry_kafka yet.');
     END IF;

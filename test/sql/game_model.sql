@@ -3,6 +3,7 @@
 SET client_min_messages = warning;
 SET TimeZone = 'America/New_York';
 SET datestyle = 'ISO';
+SELECT telemetry.create_game_model('no_kafka', 'events', 'gm');
 CREATE SERVER model_kafka FOREIGN DATA WRAPPER telemetry_kafka OPTIONS (bootstrap_servers 'localhost:1');
 -- what is refused
 SELECT telemetry.create_game_model('model_kafka', 'events', 'gm', time_zone => 'Mars/Base');
