@@ -413,6 +413,7 @@ ingest_make_members(Ingest *ingest, int n, IngestMessage *messages, bool careful
 		prepared->nresolved_rows = nrows;
 	}
 	MemoryContextSwitchTo(old);
+	target_check_names(ingest);
 	owner_end(&scope);
 	return made;
 }
@@ -481,6 +482,7 @@ ingest_write(Ingest *ingest, int n, IngestMessage *messages, bool careful, Inges
 		ingest->bad.window = dealt < nrows ? Max(done + done / 4, LEAST_CAREFUL_MESSAGES)
 										   : Min(2 * n, MOST_CAREFUL_MESSAGES);
 	}
+	target_check_names(ingest);
 	owner_end(&scope);
 	crash_point("ingest_written");
 

@@ -157,6 +157,12 @@ extern bool target_lock(const IngestOptions *options);
 /* The same of one relation. */
 extern bool target_lock_one(Oid relation, LOCKMODE mode);
 
+/*
+ * ereports if the target or a dimension has another name than statements had for it. Locks keep
+ * theirs, not their schemas': another table may have been written into. At a batch's end.
+ */
+extern void target_check_names(const Ingest *ingest);
+
 /* ereports unless what target and partitions hold outlives a crash, and is not the source. */
 extern void target_check_storage(Ingest *ingest);
 

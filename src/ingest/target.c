@@ -172,6 +172,22 @@ target_misfit(StringInfo list, const char *format, ...)
 	}
 }
 
+static void
+check_name(Oid relation, const char *name)
+{
+	if (strcmp(qualified_name(relation), name) != 0)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("%s got another name while rows were written", name)));
+}
+
+void
+target_check_names(const Ingest *ingest)
+{
+	check_name(ingest->options.target, ingest->target_name);
+	for (int i = 0; i < ingest->ndimensions; i++)
+		check_name(ingest->dimensions[i].relation, ingest->dimensions[i].name);
+}
+
 /*
  * The cast or length coercion that brings a source column into a target column; NULL: there is
  * none.

@@ -15,7 +15,7 @@ use Time::HiRes qw(sleep time);
 my $seconds = $ENV{SECONDS} // 15;
 my $lanes = $ENV{LANES} // 2;
 my $seed = $ENV{SEED} // 59;
-my $mock = TelemetryTest::Mock->new(topics => ['events:4']);
+my $mock = TelemetryTest::Mock->new(topics => [ 'events:4', 'swapped:1' ]);
 my $node = telemetry_node('main', extension => 1, conf => <<'CONF');
 fsync = off
 deadlock_timeout = '200ms'
@@ -135,6 +135,28 @@ SQL
 	$node->safe_psql('postgres', q(SELECT telemetry.drop_pipeline('bare'); DROP TABLE s.bare));
 }
 $node->safe_psql('postgres', 'DROP FOREIGN TABLE s.few');
+
+# ---- another schema takes the name of the target's while a batch is on its way, which statements would name then
+$node->safe_psql('postgres', <<'SQL');
+CREATE SCHEMA green; CREATE SCHEMA blue;
+CREATE FUNCTION public.wait_for(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN PERFORM pg_catalog.pg_advisory_xact_lock(59); RETURN true; END $$;
+CREATE DOMAIN public.waiting AS int CHECK (public.wait_for(value));
+CREATE FOREIGN TABLE public.slow (id public.waiting) SERVER kafka OPTIONS (topic 'swapped');
+CREATE TABLE green.swapped (id int);
+CREATE TABLE blue.swapped (id int);
+SELECT telemetry.create_pipeline('swapped', 'public.slow', 'green.swapped', on_conflict => 'ignore');
+SQL
+$mock->produce('swapped', '{"id": 1}');
+wait_for_result($node, 'SELECT count(*) FROM green.swapped', 1, 'a pipeline by the executor');
+my $holder = $node->background_psql('postgres', on_error_die => 1);
+$holder->query_safe('SELECT pg_advisory_lock(59)');
+$mock->produce('swapped', '{"id": 2}');
+wait_for_result($node, q(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted), 1, 'a batch has its target and waits');
+$holder->query_safe('BEGIN; ALTER SCHEMA green RENAME TO old; ALTER SCHEMA blue RENAME TO green; COMMIT; SELECT pg_advisory_unlock(59)');
+$holder->quit;
+wait_for_result($node, q(SELECT stored FROM telemetry.stat_pipeline WHERE pipeline = 'swapped'), 2, 'it goes on');
+is(query('SELECT (SELECT count(*) FROM old.swapped), (SELECT count(*) FROM green.swapped)'), '2|0', 'into its own target');
+$node->safe_psql('postgres', q(SELECT telemetry.drop_pipeline('swapped')));
 
 # ---- what else may be altered: what is done, and how it is undone
 my $number = 0;
