@@ -93,6 +93,11 @@ test-sanitize:
 	tools/sanitize test/run regress,isolation
 	tools/sanitize test/run tap $(NAMES)
 
+# Servers that check themselves: PG_CONFIG is that of a PostgreSQL with assertions; TESTS as above, of test/t, too.
+.PHONY: test-assertions
+test-assertions:
+	PG_CONFIG=$(PG_CONFIG) tools/assertions test/run regress,isolation,tap $(TESTS)
+
 # Superset in a browser, dbt, and Microsoft's parser of Power BI's models: 1 GB into build/ at the first time.
 .PHONY: test-bi
 test-bi:
