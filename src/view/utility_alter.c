@@ -35,8 +35,10 @@ follow_owner(Oid view)
 		return;
 	CommandCounterIncrement();
 	owner = owner_of(view);
-	if (owner != owner_of(row->state))
-		wait_for_writers(view_table(view, NULL));
+	/* To be given what one has already changes nothing, and waits for nobody. */
+	if (owner == owner_of(row->state))
+		return;
+	wait_for_writers(view_table(view, NULL));
 	view_give_parts(row, owner);
 	foreach (cell, view_helpers(row, CurrentMemoryContext))
 		view_give_parts(lfirst(cell), owner);
