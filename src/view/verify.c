@@ -211,23 +211,36 @@ fetch_all(Portal portal, ReturnSetInfo *result)
 	} while (SPI_processed > 0);
 }
 
+static Portal
+open_comparison(const KnownView *view, Range *range)
+{
+	Oid types[] = {range->type, range->type};
+
+	return SPI_cursor_open_with_args(NULL, comparison(view, range), range->key >= 0 ? 2 : 0, types,
+									 range->bounds, NULL, true, 0);
+}
+
 static void
 compare(const KnownView *view, Range *range, ReturnSetInfo *result)
 {
 	MemoryContext outer = CurrentMemoryContext;
-	Oid types[] = {range->type, range->type};
-	Portal portal;
 	OwnerScope scope;
 
 	owner_begin(&scope, view->owner);
 	spi_connect();
 	CommandCounterIncrement();
-	PushActiveSnapshot(GetTransactionSnapshot());
-	portal = SPI_cursor_open_with_args(NULL, comparison(view, range), range->key >= 0 ? 2 : 0,
-									   types, range->bounds, NULL, true, 0);
-	fetch_all(portal, result);
-	SPI_cursor_close(portal);
-	PopActiveSnapshot();
+	/* The first time for its locks: a partition that goes while they are waited for is seen. */
+	for (int i = 0; i < 2; i++)
+	{
+		Portal portal;
+
+		PushActiveSnapshot(GetTransactionSnapshot());
+		portal = open_comparison(view, range);
+		if (i == 1)
+			fetch_all(portal, result);
+		SPI_cursor_close(portal);
+		PopActiveSnapshot();
+	}
 	SPI_finish();
 	owner_end(&scope);
 	MemoryContextSwitchTo(outer);
