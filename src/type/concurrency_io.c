@@ -138,8 +138,9 @@ concurrency_datum(const Concurrency *concurrency)
 	return PointerGetDatum(value);
 }
 
-const char *
-concurrency_unpack(const uint8 *bytes, size_t size, Concurrency *concurrency)
+/* Made here, in the current context. NULL, or what is wrong with the bytes. */
+static const char *
+unpack(const uint8 *bytes, size_t size, Concurrency *concurrency)
 {
 	const uint8 *at = bytes + HEADER;
 	const uint8 *end = bytes + size;
@@ -179,8 +180,8 @@ void
 concurrency_from_datum(Datum datum, Concurrency *concurrency)
 {
 	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
-	const char *error = concurrency_unpack((const uint8 *) VARDATA_ANY(value),
-										   VARSIZE_ANY_EXHDR(value), concurrency);
+	const char *error =
+		unpack((const uint8 *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), concurrency);
 
 	if (error != NULL)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
@@ -267,8 +268,7 @@ telemetry_concurrency_recv(PG_FUNCTION_ARGS)
 	Concurrency concurrency;
 	const char *error;
 
-	error =
-		concurrency_unpack((const uint8 *) VARDATA(value), VARSIZE(value) - VARHDRSZ, &concurrency);
+	error = unpack((const uint8 *) VARDATA(value), VARSIZE(value) - VARHDRSZ, &concurrency);
 	if (error != NULL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
 						errmsg("invalid binary format of type telemetry.concurrency"),

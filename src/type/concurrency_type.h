@@ -41,7 +41,4 @@ extern Datum concurrency_datum(const Concurrency *concurrency);
 /* Made here, in the current context. */
 extern void concurrency_from_datum(Datum datum, Concurrency *concurrency);
 
-/* The same from bytes; NULL, or what is wrong with them. */
-extern const char *concurrency_unpack(const uint8 *bytes, size_t size, Concurrency *concurrency);
-
 #endif

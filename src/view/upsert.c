@@ -339,8 +339,9 @@ lock(Upsert *upsert, ItemPointerData row, bool *moved)
 	return result;
 }
 
-bool
-upsert_is_empty(const Upsert *upsert, TupleTableSlot *row)
+/* A row as which nothing is written: that of a group that has no rows any more. */
+static bool
+is_empty(const Upsert *upsert, TupleTableSlot *row)
 {
 	bool isnull;
 
@@ -355,7 +356,7 @@ write_row(Upsert *upsert, TupleTableSlot *row)
 	TM_FailureData failure;
 	TM_Result result;
 
-	if (upsert_is_empty(upsert, row))
+	if (is_empty(upsert, row))
 		return table_tuple_delete(upsert->state, &upsert->old->tts_tid, upsert->command,
 								  upsert->snapshot, InvalidSnapshot, true, &failure, false);
 	result = compat_update_row(upsert->rri, upsert->estate, &upsert->old->tts_tid, row,
@@ -535,7 +536,7 @@ merge_delta(Upsert *upsert)
 		ExecClearTuple(upsert->old);
 		fresh = upsert->rules ? upsert->rules->fresh(upsert) : upsert->delta;
 		/* All that came went, too. */
-		if (upsert_is_empty(upsert, fresh))
+		if (is_empty(upsert, fresh))
 			return;
 		if (insert(upsert, fresh))
 		{
@@ -739,7 +740,7 @@ keep_both(Upsert *upsert, TupleTableSlot *row)
 
 	if (change->old && !TupIsNull(upsert->old))
 		tuplestore_puttupleslot(change->old, upsert->old);
-	if (change->new && !upsert_is_empty(upsert, row))
+	if (change->new && !is_empty(upsert, row))
 		tuplestore_puttupleslot(change->new, row);
 }
 

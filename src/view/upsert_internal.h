@@ -37,7 +37,7 @@ struct Upsert
 	KnownView *view;
 	const UpsertRules *rules; /* NULL: delta is merged into what is there */
 	void *argument;           /* of theirs */
-	/* Deltas may take away all rows of a group, which goes then: see upsert_is_empty(). */
+	/* Deltas may take away all rows of a group, which goes then. */
 	bool takes_away;
 	EState *estate;
 	ResultRelInfo *rri;
@@ -65,9 +65,6 @@ extern void upsert_end(Upsert *upsert);
 
 /* What merging the two gives, as a row of the state; for a moment. */
 extern TupleTableSlot *upsert_merged(Upsert *upsert, TupleTableSlot *one, TupleTableSlot *other);
-
-/* A row as which nothing is written: that of a group that has no rows any more. */
-extern bool upsert_is_empty(const Upsert *upsert, TupleTableSlot *row);
 
 /* The row of delta, which must be ordered as sorted rows are. */
 extern void upsert_take(Upsert *upsert);
