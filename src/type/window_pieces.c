@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "common/int.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "type/interval.h"
