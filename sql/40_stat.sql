@@ -111,7 +111,7 @@ COMMENT ON COLUMN telemetry.stat_worker.batches IS 'batches committed since the 
 COMMENT ON COLUMN telemetry.stat_worker.messages IS 'messages in them';
 COMMENT ON COLUMN telemetry.stat_worker.batch_messages IS 'messages of the last batch';
 COMMENT ON COLUMN telemetry.stat_worker.batch_ms IS 'milliseconds that the last batch took';
-COMMENT ON COLUMN telemetry.stat_worker.memory_bytes IS 'bytes of PostgreSQL''s memory contexts after the last batch; librdkafka''s are not in it';
+COMMENT ON COLUMN telemetry.stat_worker.memory_bytes IS 'bytes of PostgreSQL''s memory contexts after a batch, counted once a second; librdkafka''s are not in it';
 COMMENT ON COLUMN telemetry.stat_worker.restarts IS 'how often it was started again';
 COMMENT ON COLUMN telemetry.stat_worker.path IS 'how rows are written: fast or executor';
 COMMENT ON COLUMN telemetry.stat_worker.path_reason IS 'why not the fast way';

@@ -15,20 +15,18 @@
 /* clang-format off */
 #define MICROSECONDS(column) "(extract(epoch FROM p." column ") * 1000000)::bigint, "
 
-static const char select_pipeline[] =
-	"SELECT p.pipeline_id, p.name, p.owner::oid, p.source::oid, p.target::oid, p.start_position, "
-	"p.event_time_column, "
-	MICROSECONDS("allowed_lateness")
-	MICROSECONDS("idle_timeout")
-	MICROSECONDS("max_ahead")
-	"p.batch_rows, "
-	MICROSECONDS("batch_interval")
-	"p.workers, p.partitions, p.dead_letter_limit, p.on_conflict = 'ignore', p.create_partitions, "
-	"p.consumer_group, p.paused, p.pause_reason, p.revision, a.database_oid, w.watermark "
-	"FROM telemetry._pipeline p LEFT JOIN telemetry.activation a USING (pipeline_id) "
+#define SELECT_PIPELINES                                                                          \
+	"SELECT p.pipeline_id, p.name, p.owner::oid, p.source::oid, p.target::oid, p.start_position, " \
+	"p.event_time_column, "                                                                        \
+	MICROSECONDS("allowed_lateness")                                                               \
+	MICROSECONDS("idle_timeout")                                                                   \
+	MICROSECONDS("max_ahead")                                                                      \
+	"p.batch_rows, "                                                                               \
+	MICROSECONDS("batch_interval")                                                                 \
+	"p.workers, p.partitions, p.dead_letter_limit, p.on_conflict = 'ignore', p.create_partitions, "\
+	"p.consumer_group, p.paused, p.pause_reason, p.revision, a.database_oid, w.watermark "         \
+	"FROM telemetry._pipeline p LEFT JOIN telemetry.activation a USING (pipeline_id) "             \
 	"LEFT JOIN telemetry.pipeline_watermark w USING (pipeline_id) "
-	"WHERE ($1::int IS NULL OR p.pipeline_id = $1) AND ($2::text IS NULL OR p.name = $2) "
-	"ORDER BY p.pipeline_id";
 /* clang-format on */
 
 static bool
@@ -93,15 +91,11 @@ read_pipeline(uint64 row, MemoryContext context)
 	return pipeline;
 }
 
-/* Pipelines by id or by name, or all of them. */
+/* One statement each, so that its plan is made once: a worker asks by id in each batch. */
 static List *
-select_pipelines(const int *id, const char *name, MemoryContext context)
+select_pipelines(SPIPlanPtr *plan, const char *sql, int nargs, const Oid *types, Datum *values,
+				 MemoryContext context)
 {
-	static SPIPlanPtr plan;
-	Oid types[] = {INT4OID, TEXTOID};
-	char nulls[] = {id ? ' ' : 'n', name ? ' ' : 'n', '\0'};
-	Datum values[] = {id ? Int32GetDatum(*id) : (Datum) 0,
-					  name ? CStringGetTextDatum(name) : (Datum) 0};
 	List *list = NIL;
 	OwnSpi scope;
 	uint64 n;
@@ -110,7 +104,7 @@ select_pipelines(const int *id, const char *name, MemoryContext context)
 	if (!own_table_stays("pipeline_watermark"))
 		return NIL;
 	own_spi_begin(&scope);
-	n = own_spi_run(&plan, select_pipeline, 2, types, values, nulls);
+	n = own_spi_run(plan, sql, nargs, types, values, NULL);
 	for (uint64 row = 0; row < n; row++)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
@@ -125,7 +119,11 @@ select_pipelines(const int *id, const char *name, MemoryContext context)
 Pipeline *
 pipeline_by_id(int id, MemoryContext context)
 {
-	List *found = select_pipelines(&id, NULL, context);
+	static SPIPlanPtr plan;
+	Oid types[] = {INT4OID};
+	Datum values[] = {Int32GetDatum(id)};
+	List *found = select_pipelines(&plan, SELECT_PIPELINES "WHERE p.pipeline_id = $1",
+								   lengthof(types), types, values, context);
 
 	return found ? linitial(found) : NULL;
 }
@@ -133,7 +131,11 @@ pipeline_by_id(int id, MemoryContext context)
 Pipeline *
 pipeline_by_name(const char *name, MemoryContext context)
 {
-	List *found = select_pipelines(NULL, name, context);
+	static SPIPlanPtr plan;
+	Oid types[] = {TEXTOID};
+	Datum values[] = {CStringGetTextDatum(name)};
+	List *found = select_pipelines(&plan, SELECT_PIPELINES "WHERE p.name = $1", lengthof(types),
+								   types, values, context);
 
 	return found ? linitial(found) : NULL;
 }
@@ -141,7 +143,10 @@ pipeline_by_name(const char *name, MemoryContext context)
 List *
 pipeline_all(MemoryContext context)
 {
-	return select_pipelines(NULL, NULL, context);
+	static SPIPlanPtr plan;
+
+	return select_pipelines(&plan, SELECT_PIPELINES "ORDER BY p.pipeline_id", 0, NULL, NULL,
+							context);
 }
 
 bool

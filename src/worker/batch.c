@@ -26,6 +26,9 @@
 /* So often a batch is tried again because its tables were altered meanwhile. */
 #define RENAMED_IN_A_ROW 3
 
+/* How old the memory's figure may be that is shown. */
+#define MEMORY_EVERY_US INT64CONST(1000000)
+
 /* What a batch is while it is being written. */
 typedef struct Writing
 {
@@ -421,19 +424,34 @@ recover(IngestWorker *worker, Writing *writing, ErrorData *error)
 	wait_until(worker, process_backoff(writing->failures));
 }
 
+/* Not after each batch: there are hundreds of contexts to add up, and small batches end often. */
+static int64
+memory_at_times(IngestWorker *worker)
+{
+	Moment now = clock_now();
+
+	if (now < worker->next_memory)
+		return worker->memory;
+	worker->next_memory = now + MEMORY_EVERY_US;
+	worker->memory = (int64) MemoryContextMemAllocated(TopMemoryContext, true);
+	return worker->memory;
+}
+
 static void
 report_batch(IngestWorker *worker, const Writing *writing, Moment started)
 {
 	WorkerSlot *slot = worker->slot;
+	int64 memory;
 
 	ingest_worker_clear_error(worker);
+	memory = memory_at_times(worker);
 	LWLockAcquire(worker_shared->lock, LW_EXCLUSIVE);
 	slot->batches++;
 	slot->messages += writing->n;
 	slot->batch_messages = writing->n;
 	slot->batch_us = clock_now() - started;
 	slot->last_commit_at = GetCurrentTimestamp();
-	slot->memory_bytes = MemoryContextMemAllocated(TopMemoryContext, true);
+	slot->memory_bytes = memory;
 	LWLockRelease(worker_shared->lock);
 }
 

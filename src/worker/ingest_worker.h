@@ -65,6 +65,8 @@ typedef struct IngestWorker
 	TimestampTz polled_at;
 	Moment next_chores;
 	Moment next_discovery;
+	Moment next_memory; /* when memory is counted again, after a batch */
+	int64 memory;       /* as counted last */
 	bool publish_warned;
 	bool broker_lost; /* an error of the whole cluster since the last good news */
 } IngestWorker;

@@ -63,7 +63,7 @@ typedef struct WorkerSlot
 	int64 messages;
 	int64 batch_messages; /* of the last batch */
 	int64 batch_us;       /* and how long it took */
-	int64 memory_bytes;   /* of PostgreSQL's memory contexts, after the last batch */
+	int64 memory_bytes;   /* of PostgreSQL's memory contexts, after a batch of the last second */
 	int restarts;
 	int failures; /* in a row */
 	Moment next_start;
