@@ -244,7 +244,7 @@ make_plan(KnownView *view)
 	if (view->earlier)
 		session_bin(query);
 	view->looks_up = reads_relations(query, view->row.partial);
-	view->plain = plain_query(view, query);
+	view->plain = plain_query(view->row.partial, query);
 	return plan_query(query);
 }
 
@@ -301,6 +301,7 @@ public_plan_of(KnownView *view)
 	query = query_over(view->row.view, view->row.source);
 	if (reads_relations(query, view->row.view))
 		return plan_query(query);
+	view->public_plain = plain_query(view->row.view, query);
 	plan = plan_query(query);
 	old = MemoryContextSwitchTo(view->context);
 	view->public_keys = public_keys(view, query);
@@ -410,19 +411,27 @@ run_collection(const Collection *what, DestReceiver *receiver)
 	PopActiveSnapshot();
 }
 
-/* False if it is not to be done so. A plain query reads nothing that would need a new snapshot. */
+/* A plain query reads nothing that would need a new snapshot. */
+static bool
+may_be_kept(bool plain, const PlannedStmt *plan, Tuplestorestate *rows)
+{
+	return plan && plain && tuplestore_tuple_count(rows) <= ROWS_FOR_KEPT_RUN &&
+		   ActiveSnapshotSet();
+}
+
+/* False if it is not to be done so. */
 static bool
 run_kept(const Collection *what, DestReceiver *receiver)
 {
 	KnownView *view = what->view;
+	Tuplestorestate *rows = what->rows->reldata;
 	OwnerScope scope;
 	bool done;
 
-	if (what->set || what->query || view->plan == NULL || !view->plain ||
-		what->rows->md.enrtuples > ROWS_FOR_KEPT_RUN || !ActiveSnapshotSet())
+	if (what->set || what->query || !may_be_kept(view->plain, view->plan, rows))
 		return false;
 	owner_begin_unpinned(&scope, view->owner);
-	done = kept_run(view, what->rows->reldata, receiver);
+	done = kept_run(&view->run, view, view->plan, view->row.target, rows, receiver);
 	owner_end(&scope);
 	return done;
 }
@@ -482,6 +491,34 @@ collect_query(KnownView *view, Query *query, const char *name, Tuplestorestate *
 	collect(&what);
 }
 
+static bool
+run_public_kept(KnownView *view, Tuplestorestate *rows, DestReceiver *receiver)
+{
+	OwnerScope scope;
+	bool done;
+
+	if (!may_be_kept(view->public_plain, view->public_plan, rows))
+		return false;
+	owner_begin_unpinned(&scope, view->owner);
+	done = kept_run(&view->public_run, view, view->public_plan, view->row.source, rows, receiver);
+	owner_end(&scope);
+	return done;
+}
+
+static void
+run_public(KnownView *view, Tuplestorestate *rows, DestReceiver *receiver)
+{
+	EphemeralNamedRelationData delta;
+	OwnerScope scope;
+
+	owner_begin(&scope, view->owner);
+	PushActiveSnapshot(GetTransactionSnapshot());
+	delta = named_rows(DELTA_ROWS, rows, view->row.source, NULL);
+	run(public_plan_of(view), &delta, receiver);
+	PopActiveSnapshot();
+	owner_end(&scope);
+}
+
 void
 collect_public(KnownView *view, Tuplestorestate *state_rows, Tuplestorestate *store)
 {
@@ -489,16 +526,10 @@ collect_public(KnownView *view, Tuplestorestate *state_rows, Tuplestorestate *st
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	DestReceiver *receiver = CreateTuplestoreDestReceiver();
-	EphemeralNamedRelationData delta;
-	OwnerScope scope;
 
-	owner_begin(&scope, view->owner);
 	SetTuplestoreDestReceiverParams(receiver, store, context, true, NULL, NULL);
-	PushActiveSnapshot(GetTransactionSnapshot());
-	delta = named_rows(DELTA_ROWS, state_rows, view->row.source, NULL);
-	run(public_plan_of(view), &delta, receiver);
-	PopActiveSnapshot();
-	owner_end(&scope);
+	if (!run_public_kept(view, state_rows, receiver))
+		run_public(view, state_rows, receiver);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

@@ -568,6 +568,32 @@ take_or_break(Step *step, bool or_break)
 	return false;
 }
 
+/* Files of a store that is left open are PostgreSQL's to complain of, at the commit. */
+static void
+end_store(Tuplestorestate *store)
+{
+	if (store)
+		tuplestore_end(store);
+}
+
+static void
+end_fold(Fold *fold)
+{
+	if (!fold->own)
+		return;
+	end_store(fold->pending->plus);
+	end_store(fold->pending->minus);
+	fold->pending->plus = fold->pending->minus = NULL;
+}
+
+static void
+give_up(List **folds, Fold *fold)
+{
+	*folds = list_delete_ptr(*folds, fold);
+	if (fold)
+		end_fold(fold);
+}
+
 /* ---- views over views ------------------------------------------------------------------------ */
 
 /* All rows of a view that was emptied and may have got new ones. */
@@ -653,7 +679,7 @@ give(List **folds, KnownView *child, const PendingView *from, const ChangedRows 
 		step.rows = step.minus ? rows->old : rows->new;
 		if (step.rows && tuplestore_tuple_count(step.rows) > 0 && !take_or_break(&step, or_break))
 		{
-			*folds = list_delete_ptr(*folds, fold);
+			give_up(folds, fold);
 			return;
 		}
 	}
@@ -728,6 +754,13 @@ pass_on(List **folds, const Fold *fold, const Change *change, bool or_break)
 	foreach (cell, children)
 		give(folds, lfirst(cell), fold->pending,
 			 changed ? &changed[foreach_current_index(cell)] : &rows, or_break);
+	if (changed)
+		unchanged_end(changed, list_length(children), &rows);
+	/* Those are the fold's own. */
+	if (view->rows && !fold->pending->emptied)
+		return;
+	end_store(rows.old);
+	end_store(rows.new);
 }
 
 /* ---- all of them ----------------------------------------------------------------------------- */
@@ -759,7 +792,8 @@ fold_helper(List **folds, const Fold *fold, bool or_break)
 		feed(*folds, fold, change.given);
 	}
 	else
-		*folds = list_delete_ptr(*folds, fold_of_main(*folds, fold->view));
+		give_up(folds, fold_of_main(*folds, fold->view));
+	tuplestore_end(change.given);
 }
 
 static void
@@ -780,6 +814,8 @@ fold_view(List **folds, const Fold *fold, bool or_break)
 		crash_point("parent_folded");
 		pass_on(folds, fold, &change, or_break);
 	}
+	end_store(change.old);
+	end_store(change.new);
 	crash_point("fold_ended");
 }
 
@@ -801,7 +837,7 @@ fold_all(List *pendings, bool or_break)
 	/* Grows while it is gone through, behind where we are: views over views. */
 	for (int i = 0; i < list_length(folds); i++)
 	{
-		const Fold *fold = list_nth(folds, i);
+		Fold *fold = list_nth(folds, i);
 
 		if (fold->view->row.status == VIEW_BUILDING && !merges_journal)
 			put_off(&folds, fold, or_break);
@@ -809,6 +845,7 @@ fold_all(List *pendings, bool or_break)
 			fold_helper(&folds, fold, or_break);
 		else
 			fold_view(&folds, fold, or_break);
+		end_fold(fold);
 	}
 }
 

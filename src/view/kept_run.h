@@ -11,13 +11,15 @@
 #include "utils/tuplestore.h"
 #include "view/known.h"
 
-/* More rows than these are worth an executor of their own, which reads them where they are. */
-#define ROWS_FOR_KEPT_RUN 32
+/* More rows than these are worth an executor of their own, whose tables have the size for them. */
+#define ROWS_FOR_KEPT_RUN 2000
 
 /*
- * Runs view->plan, of a plain query, over rows of the target's layout; what it gives goes to the
- * receiver, which is started and shut down here. False if that plan is none that can be kept.
+ * Runs the plan, which is the view's and of a plain query, over rows of that relation's layout;
+ * what it gives goes to the receiver, which is started and shut down here. *kept: the executor,
+ * kept for as long as what is known of the view. False if the plan is none that can be kept.
  */
-extern bool kept_run(KnownView *view, Tuplestorestate *rows, DestReceiver *receiver);
+extern bool kept_run(struct KeptRun **kept, const KnownView *view, const PlannedStmt *plan,
+					 Oid relation, Tuplestorestate *rows, DestReceiver *receiver);
 
 #endif

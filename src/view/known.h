@@ -60,6 +60,8 @@ typedef struct KnownView
 	bool looks_up;          /* reads other tables beside the delta, so its plan is not kept */
 	bool plain;             /* known with the plan: its query is plain, see plain.h */
 	struct KeptRun *run;    /* of the plan, see kept_run.h; NULL: none */
+	bool public_plain;      /* the same of public_plan */
+	struct KeptRun *public_run;
 	Bitmapset *reads;    /* columns of what it follows, from 1 on; NULL: not known yet, or none */
 	struct ViewSet *set; /* those that are collected together with it; NULL: none */
 	bool set_known;

@@ -44,6 +44,23 @@ is_foreign_type(Oid type)
 
 /* ---- expressions ----------------------------------------------------------------------------- */
 
+static bool is_not_plain(Node *node, void *context);
+
+/*
+ * Rows of no named type are what its own parameters say, of which columns are read, by their types.
+ * Where the query says what they are, values are converted to that.
+ */
+static bool
+is_plain_source(const RangeTblFunction *function, void *context)
+{
+	const FuncExpr *call = (const FuncExpr *) function->funcexpr;
+
+	if (!IsA(call, FuncExpr) || call->funcresulttype != RECORDOID || function->funccoltypes != NIL)
+		return !is_not_plain(function->funcexpr, context);
+	return !is_foreign_function(call->funcid, context) &&
+		   !is_not_plain((Node *) call->args, context);
+}
+
 /*
  * Whatever is not known to be plain is not. CoerceViaIO is not: texts of float, interval and bytea
  * do depend on settings, though their functions are called immutable; and so is quote_ident().
@@ -60,10 +77,11 @@ is_not_plain(Node *node, void *context)
 		case T_FromExpr:
 		case T_JoinExpr:
 		case T_RangeTblRef:
-		case T_RangeTblFunction:
 		case T_SortGroupClause:
 		case T_CaseWhen:
 			break;
+		case T_RangeTblFunction:
+			return !is_plain_source((const RangeTblFunction *) node, context);
 		case T_Query:
 			return query_tree_walker((Query *) node, is_not_plain, context, 0);
 		case T_Var:
@@ -96,7 +114,7 @@ is_not_plain(Node *node, void *context)
 }
 
 bool
-plain_query(const KnownView *view, Query *query)
+plain_query(Oid view, Query *query)
 {
 	ListCell *cell;
 
@@ -108,7 +126,7 @@ plain_query(const KnownView *view, Query *query)
 		{
 			case RTE_RELATION:
 				/* What the rewriter puts there for the view itself is not read. */
-				if (rte->relid != view->row.partial)
+				if (rte->relid != view)
 					return false;
 				break;
 			case RTE_SUBQUERY:

@@ -12,8 +12,8 @@
 #include "utils/rel.h"
 #include "view/known.h"
 
-/* Of a query over changed rows, which stand in it for those of the target. */
-extern bool plain_query(const KnownView *view, Query *query);
+/* Of a query of that view over changed rows, which stand in it for those of a relation. */
+extern bool plain_query(Oid view, Query *query);
 
 /* Of target entries. */
 extern bool plain_expressions(const List *entries);

@@ -403,3 +403,16 @@ unchanged_leave_out(const KnownView *view, List *children, const ChangedRows *al
 	table_close(target, NoLock);
 	return step.rows;
 }
+
+void
+unchanged_end(ChangedRows *changed, int n, const ChangedRows *all)
+{
+	for (int i = 0; i < n; i++)
+	{
+		if (changed[i].old != all->old)
+			tuplestore_end(changed[i].old);
+		if (changed[i].new != all->new)
+			tuplestore_end(changed[i].new);
+	}
+	pfree(changed);
+}

@@ -18,10 +18,13 @@ typedef struct ChangedRows
 
 /*
  * Of all rows of a view that changed, for each of the views over it: those that differ in what it
- * reads. Of stores of the caller's memory. apart: none of them came and went in the fold that gave
+ * reads. apart: none of them came and went in the fold that gave
  * them.
  */
 extern ChangedRows *unchanged_leave_out(const KnownView *view, List *children,
 										const ChangedRows *all, bool apart);
+
+/* All that it gave, for n views. */
+extern void unchanged_end(ChangedRows *changed, int n, const ChangedRows *all);
 
 #endif

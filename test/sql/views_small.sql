@@ -91,6 +91,50 @@ SELECT executors() - :before AS executors;
 SELECT count(*), sum(count) AS events, max(numbers) FROM visits;
 SELECT count(*) AS differ FROM telemetry.verify('visits');
 
+-- What is kept calls functions for each row, or once for all; reads a view for the views over it; sorts, and goes to files, which
+-- end with the transaction. Statements of many rows and of few by turns, and errors in their midst.
+CREATE TABLE stay (player text, began int, ended int);
+CREATE MATERIALIZED VIEW by_player WITH (telemetry.continuous) AS
+	SELECT player, min(began) AS began, max(ended) AS ended, count(*) FROM stay GROUP BY 1;
+CREATE MATERIALIZED VIEW by_day WITH (telemetry.continuous) AS
+	SELECT day, count(*) AS players, sum(100 / (50 - p.began)) AS shares
+	FROM by_player AS p, LATERAL generate_series(p.began, p.ended) AS day GROUP BY 1;
+CREATE MATERIALIZED VIEW by_end WITH (telemetry.continuous) AS
+	SELECT CASE k WHEN 0 THEN s.began ELSE s.ended END AS day, k, count(*)
+	FROM stay AS s CROSS JOIN unnest('{0,1}'::int[]) AS k GROUP BY 1, 2;
+CREATE MATERIALIZED VIEW by_window WITH (telemetry.continuous) AS
+	SELECT w.window_start, count(*) FROM stay AS s,
+		LATERAL telemetry.hop(to_timestamp(s.began * 3600), '2 hours', '4 hours') AS w GROUP BY 1;
+SET enable_hashagg = off;
+CREATE MATERIALIZED VIEW by_text WITH (telemetry.continuous) AS SELECT repeat(player, 20) AS player, count(*) FROM stay GROUP BY 1;
+INSERT INTO stay VALUES ('first', 1, 3);
+RESET enable_hashagg;
+SELECT executors() AS before \gset
+INSERT INTO stay VALUES ('second', 2, 4), ('third', 2, 2);
+INSERT INTO stay VALUES ('second', 1, 4);
+SELECT executors() - :before AS executors;
+SET work_mem = '64kB';
+CREATE PROCEDURE stays(turns int, many int) LANGUAGE plpgsql AS $$ BEGIN
+	FOR i IN 1 .. turns LOOP
+		INSERT INTO small.stay SELECT 'player ' || n % 1500 || ' of many', n % 40 - i % 3, n % 40 + n % 3 FROM generate_series(i, many) AS n;
+		COMMIT;
+		INSERT INTO small.stay SELECT 'undone ' || n, 41, 49 FROM generate_series(1, 9) AS n;
+		ROLLBACK;
+		INSERT INTO small.stay VALUES ('second', i % 40, i % 40 + 1), ('fourth', 7, 5);
+		COMMIT;
+	END LOOP; END $$;
+CALL stays(5, 1900);
+SELECT sum(total_bytes) AS before FROM pg_backend_memory_contexts \gset
+CALL stays(20, 1900);
+SELECT sum(total_bytes) - :before < 500000 AS as_before FROM pg_backend_memory_contexts;
+UPDATE stay SET ended = ended + 1 WHERE player LIKE 'player 1%';
+DELETE FROM stay WHERE player LIKE 'player 2%';
+INSERT INTO stay VALUES ('fifth', 50, 50);
+INSERT INTO stay VALUES ('sixth', 48, 49);
+RESET work_mem;
+SELECT view, (SELECT count(*) FROM telemetry.verify(view::regclass)) AS differ FROM unnest('{by_player, by_day, by_end, by_window, by_text}'::text[]) AS view;
+DROP TABLE stay CASCADE;
+
 -- Functions, domains and operators of users run with pinned settings, whichever statement it is.
 CREATE FUNCTION seen(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS
 	$$ BEGIN RETURN $1 || ' ' || current_setting('search_path'); END $$;
