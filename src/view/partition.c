@@ -293,6 +293,16 @@ leaves_of(Oid partition, bool dropped)
 }
 
 void
+partition_hold(Oid parent, bool concurrently)
+{
+	Oid root = root_of(parent);
+
+	if (root != parent && known_views(root) != NIL)
+		LockRelationOid(root, ShareUpdateExclusiveLock);
+	LockRelationOid(parent, concurrently ? ShareUpdateExclusiveLock : AccessExclusiveLock);
+}
+
+void
 partition_goes(Oid partition, bool dropped)
 {
 	Oid root = root_of(partition);

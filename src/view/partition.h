@@ -11,6 +11,12 @@
 /* A partition was made or attached (with its rows): triggers, and the rows fold in. */
 extern void partition_came(Oid partition, bool with_rows);
 
+/*
+ * Before a partition of this table is detached: locks it as PostgreSQL will, so that who attaches
+ * one, or makes a view, at the same time has committed when it is looked for.
+ */
+extern void partition_hold(Oid parent, bool concurrently);
+
 /* Before it is detached, or dropped: what it contributed is kept apart. */
 extern void partition_goes(Oid partition, bool dropped);
 

@@ -164,6 +164,10 @@ alter_followed(Utility *utility, Oid relation)
 				break;
 			case AT_DetachPartition:
 				partition = (PartitionCmd *) command->def;
+				/* Another's is refused later, and so is neither locked nor read here. */
+				if (!compat_table_owner(relation, GetUserId()))
+					break;
+				partition_hold(relation, partition->concurrent);
 				if (partition->concurrent && known_views(root_of(relation)) != NIL)
 					ereport(ERROR,
 							(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -172,14 +176,10 @@ alter_followed(Utility *utility, Oid relation)
 							 errdetail("Continuous views follow it, and keep what the partition "
 									   "contributed, in the transaction that detaches it."),
 							 errhint("Use DETACH PARTITION without CONCURRENTLY.")));
-				if (compat_table_owner(relation, GetUserId()))
-				{
-					detached = RangeVarGetRelid(partition->name, NoLock, false);
-					/* Another's is refused later, and so is neither locked nor read here. */
-					if (get_rel_relispartition(detached) &&
-						get_partition_parent(detached, true) == relation)
-						partition_goes(detached, false);
-				}
+				detached = RangeVarGetRelid(partition->name, NoLock, false);
+				if (get_rel_relispartition(detached) &&
+					get_partition_parent(detached, true) == relation)
+					partition_goes(detached, false);
 				break;
 			default:
 				break;
