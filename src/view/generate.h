@@ -56,6 +56,12 @@ extern char *generate_lock(const KnownView *view, bool plus, bool minus);
 extern char *generate_append(const KnownView *view);
 extern char *generate_remove(const KnownView *view);
 
+/*
+ * The same of those that are left to take away: $1 has the hashes of rows that are gone already.
+ * wait: for rows that somebody else may take away.
+ */
+extern char *generate_remove_rest(const KnownView *view, bool wait);
+
 /* A condition on MINUS_ROWS: values that cannot be taken away. NULL: all can. */
 extern char *generate_unsafe(const KnownView *view);
 

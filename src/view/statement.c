@@ -304,6 +304,16 @@ generate_append(const KnownView *view)
 	return sql.data;
 }
 
+static char *
+remove_some(const KnownView *view, const char *counts, const char *wait)
+{
+	return psprintf("DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM (%2$s "
+					"ORDER BY _hash) AS m, "
+					"LATERAL (SELECT s.ctid FROM %1$s AS s WHERE s._hash = m._hash LIMIT m.n FOR "
+					"UPDATE%3$s) AS r)) RETURNING _hash",
+					view->state, counts, wait);
+}
+
 /*
  * Of rows that are equal any may go. Whoever takes away equal rows at the same time waits for the
  * other and goes on to the next: FOR UPDATE stands below the LIMIT. In the order of the hashes, so
@@ -312,12 +322,17 @@ generate_append(const KnownView *view)
 char *
 generate_remove(const KnownView *view)
 {
-	return psprintf("DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM "
-					"(SELECT _hash, count(*) AS n FROM " MINUS_ROWS
-					" GROUP BY _hash ORDER BY _hash) AS m, "
-					"LATERAL (SELECT s.ctid FROM %1$s AS s WHERE s._hash = m._hash LIMIT m.n FOR "
-					"UPDATE) AS r))",
-					view->state);
+	return remove_some(view, "SELECT _hash, count(*) AS n FROM " MINUS_ROWS " GROUP BY _hash", "");
+}
+
+char *
+generate_remove_rest(const KnownView *view, bool wait)
+{
+	return remove_some(view,
+					   "SELECT _hash, sum(n) AS n FROM (SELECT _hash, 1 AS n FROM " MINUS_ROWS
+					   " UNION ALL SELECT h, -1 FROM pg_catalog.unnest($1) AS h) AS all_rows "
+					   "GROUP BY _hash HAVING sum(n) > 0",
+					   wait ? "" : " SKIP LOCKED");
 }
 
 char *
