@@ -469,6 +469,9 @@ dimensions_read(const Ingest *ingest, AttrNumber column)
 		for (int k = 0; k < dimension->ncolumns; k++)
 			if (dimension->columns[k].source == column)
 				return true;
+		for (int k = 0; k < dimension->nfollowed; k++)
+			if (dimension->followed[k].value.source == column)
+				return true;
 		for (int k = 0; k < ntracked; k++)
 			if (dimension->versions->tracked[k].value.source == column)
 				return true;

@@ -249,6 +249,13 @@ SELECT telemetry.resume_pipeline(NULL);
 SELECT telemetry.drop_pipeline(NULL);
 SELECT telemetry.drop_pipeline(NULL, if_exists => true);
 
+-- What a dimension takes, the fact need not have: neither what follows the newest event nor what is filled once.
+CREATE TABLE dim (key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL UNIQUE, region text, region_at timestamptz, device text);
+CREATE TABLE fact_of_dim (event_time timestamptz, dim_key bigint NOT NULL REFERENCES dim);
+CREATE FOREIGN TABLE topic_of_dim (event_time timestamptz, kind text, region text, device text)
+	SERVER pipeline_nowhere OPTIONS (topic 'pipeline_admin', format 'json');
+SELECT telemetry.create_pipeline('with_dim', 'topic_of_dim', 'fact_of_dim', event_time_column => 'event_time', paused => true);
+SELECT telemetry.drop_pipeline('with_dim');
 -- drop
 SELECT telemetry.drop_pipeline('nobody');
 SET client_min_messages = notice;

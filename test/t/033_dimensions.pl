@@ -237,6 +237,18 @@ SQL
 				ORDER BY player_key, coalesce(event_time, '-infinity') DESC, format('%s', $a) COLLATE \"C\" DESC) q) x"), 0, "... and $a is the newest");
 		is(sql("SELECT count($a) FROM follow_rows.player"), 60, '... of each');
 	}
+	# The fact need not have them.
+	sql(<<SQL);
+CREATE SCHEMA lean;
+CREATE TABLE lean.player (player_key bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, player_id text NOT NULL UNIQUE, region text, region_at timestamptz, level int, level_at timestamptz);
+CREATE TABLE lean.fact (id bigint, player_key bigint REFERENCES lean.player);
+CREATE FOREIGN TABLE lean.topic (id bigint, player_id text, region text, level int, event_time timestamptz) SERVER kafka OPTIONS (topic 'there');
+SELECT telemetry.create_pipeline('lean', 'lean.topic', 'lean.fact', event_time_column => 'event_time');
+SQL
+	settled($node, 'lean', scalar(@events));
+	is(sql("SELECT count(*) FILTER (WHERE l.level IS NOT DISTINCT FROM f.level AND l.level_at IS NOT DISTINCT FROM f.level_at), count(l.level) FROM lean.player l JOIN follow_rows.player f USING (player_id)"),
+		'60|60', 'what follows need not be in the fact');
+	sql("SELECT telemetry.drop_pipeline('lean')");
 	sql("SELECT telemetry.drop_pipeline('follow_rows')");
 }
 
