@@ -304,7 +304,7 @@ domain_check(Datum value, bool isnull, Oid type, void **extra, MemoryContext con
 	abort();
 }
 
-/* No type is composite here. */
+/* No type is composite here, and none a range. */
 TypeCacheEntry *
 lookup_type_cache(Oid type, int flags)
 {
@@ -313,6 +313,30 @@ lookup_type_cache(Oid type, int flags)
 
 TupleDesc
 CreateTupleDescCopy(TupleDesc description)
+{
+	abort();
+}
+
+TupleDesc
+lookup_rowtype_tupdesc_copy(Oid type, int32 typmod)
+{
+	abort();
+}
+
+void
+FreeTupleDesc(TupleDesc description)
+{
+	abort();
+}
+
+Oid
+get_range_subtype(Oid range)
+{
+	abort();
+}
+
+Oid
+get_multirange_range(Oid multirange)
 {
 	abort();
 }
