@@ -202,7 +202,7 @@ telemetry_retry_dead_letters(PG_FUNCTION_ARGS)
 		elog(ERROR, "retry_dead_letters() returns no row");
 	retry.pipeline = admin_pipeline(fcinfo);
 	options = ingest_options_of(retry.pipeline);
-	retry.ingest = ingest_open(&options, CurrentMemoryContext);
+	retry.ingest = ingest_open_locked(&options, CurrentMemoryContext);
 	ingest_guest_begin(&guest);
 	PG_TRY();
 	{

@@ -57,11 +57,11 @@ dimensions_lock(const Ingest *ingest)
 		const Dimension *dimension = ingest->by_oid[i];
 		bool alone = ingest->alone && dimension->versions && dimension->versions->kept;
 
-		/* Which versions there are, an older snapshot could not tell. */
-		if (dimension->versions && IsolationUsesXactSnapshot())
+		/* An older snapshot has members and versions that are gone, and lacks those made since. */
+		if (IsolationUsesXactSnapshot())
 			ereport(ERROR,
 					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("versions of dimension %s can only be looked up at isolation level "
+					 errmsg("members of dimension %s can only be looked up at isolation level "
 							"READ COMMITTED",
 							dimension->name)));
 		anew |= target_lock_one(dimension->relation, RowExclusiveLock);
@@ -142,26 +142,27 @@ list_columns(const Dimension *dimension, Relation relation)
 static void
 install(const Dimension *dimension, const char *columns)
 {
+	/* ALTER SCHEMA ... RENAME waits for nobody: it may have come since, or come now. */
+	char *name = qualified_name(dimension->relation);
 	OwnSpi scope;
 
 	own_spi_begin(&scope);
 	spi_run(psprintf("CREATE OR REPLACE TRIGGER " GUARD
 					 " BEFORE DELETE OR TRUNCATE OR UPDATE OF %s ON %s "
 					 "FOR EACH STATEMENT EXECUTE FUNCTION telemetry._guard_dimension()",
-					 columns, dimension->name));
+					 columns, name));
 	spi_run(psprintf("CREATE OR REPLACE TRIGGER " GUARD_REPLICA
 					 " BEFORE DELETE OR UPDATE OF %s ON %s "
 					 "FOR EACH ROW EXECUTE FUNCTION telemetry._guard_dimension()",
-					 columns, dimension->name));
+					 columns, name));
 	spi_run(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER " GUARD
 					 ", ENABLE REPLICA TRIGGER " GUARD_REPLICA,
-					 dimension->name));
+					 name));
 	/* It goes with the extension, and stands in nobody's way then. */
-	spi_run(
-		psprintf("ALTER TRIGGER " GUARD " ON %s DEPENDS ON EXTENSION telemetry", dimension->name));
-	spi_run(psprintf("ALTER TRIGGER " GUARD_REPLICA " ON %s DEPENDS ON EXTENSION telemetry",
-					 dimension->name));
+	spi_run(psprintf("ALTER TRIGGER " GUARD " ON %s DEPENDS ON EXTENSION telemetry", name));
+	spi_run(psprintf("ALTER TRIGGER " GUARD_REPLICA " ON %s DEPENDS ON EXTENSION telemetry", name));
 	own_spi_end(&scope);
+	target_check_name(dimension->relation, name);
 }
 
 static bool

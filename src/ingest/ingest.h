@@ -79,6 +79,13 @@ extern Ingest *ingest_open(const IngestOptions *options, MemoryContext parent);
 extern void ingest_close(Ingest *ingest);
 
 /*
+ * As ingest_open(), and everything that ingest_write() locks is locked till the end of the
+ * transaction: for a caller who cannot begin anew with a new transaction when what was opened was
+ * altered before it was locked.
+ */
+extern Ingest *ingest_open_locked(const IngestOptions *options, MemoryContext parent);
+
+/*
  * False once source or target, or what their definitions rest on, changed (or ingest is NULL):
  * close and open anew. Locks both until the end of the transaction first, so that the answer stays
  * true.

@@ -163,6 +163,9 @@ extern bool target_lock_one(Oid relation, LOCKMODE mode);
  */
 extern void target_check_names(const Ingest *ingest);
 
+/* The same of one relation, which statements had under this name. */
+extern void target_check_name(Oid relation, const char *name);
+
 /* ereports unless what target and partitions hold outlives a crash, and is not the source. */
 extern void target_check_storage(Ingest *ingest);
 

@@ -172,8 +172,8 @@ target_misfit(StringInfo list, const char *format, ...)
 	}
 }
 
-static void
-check_name(Oid relation, const char *name)
+void
+target_check_name(Oid relation, const char *name)
 {
 	if (strcmp(qualified_name(relation), name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -183,9 +183,9 @@ check_name(Oid relation, const char *name)
 void
 target_check_names(const Ingest *ingest)
 {
-	check_name(ingest->options.target, ingest->target_name);
+	target_check_name(ingest->options.target, ingest->target_name);
 	for (int i = 0; i < ingest->ndimensions; i++)
-		check_name(ingest->dimensions[i].relation, ingest->dimensions[i].name);
+		target_check_name(ingest->dimensions[i].relation, ingest->dimensions[i].name);
 }
 
 /*
@@ -682,6 +682,25 @@ ingest_close(Ingest *ingest)
 	FreeExprContext(ingest->econtext, true);
 	source_close(ingest->source);
 	MemoryContextDelete(ingest->context);
+}
+
+/*
+ * What is waited for may alter what was opened; once the locks are ours, nobody does any more, and
+ * a second time finds all as it stays. Where versions are kept a session that is not told of them
+ * takes the stronger lock at once, as ingest_write() does.
+ */
+Ingest *
+ingest_open_locked(const IngestOptions *options, MemoryContext parent)
+{
+	for (;;)
+	{
+		Ingest *ingest = ingest_open(options, parent);
+
+		ingest->alone = dimensions_keep_versions(ingest);
+		if (ingest_is_valid(ingest))
+			return ingest;
+		ingest_close(ingest);
+	}
 }
 
 bool

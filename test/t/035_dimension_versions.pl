@@ -126,7 +126,7 @@ settled($node, 'large', @events + 2);
 is(sql("SELECT string_agg(coalesce(region, '-'), ',' ORDER BY valid_from) FROM large.player WHERE player_id = 'dead'"), '-,y', 'a dead letter makes no version');
 sql('ALTER TABLE large.fact DROP CONSTRAINT fact_amount_check');
 my (undef, undef, $refused) = $node->psql('postgres', "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT telemetry.retry_dead_letters('large')");
-like($refused, qr/versions of dimension large.player can only be looked up at isolation level READ COMMITTED/, 'an old snapshot is refused');
+like($refused, qr/members of dimension large.player can only be looked up at isolation level READ COMMITTED/, 'an old snapshot is refused');
 sql("BEGIN; SELECT telemetry.retry_dead_letters('large'); ROLLBACK");
 is(sql("SELECT count(*) FROM large.player WHERE player_id = 'dead'"), 2, 'rolled back, it makes none');
 sql("SELECT telemetry.retry_dead_letters('large', ids => ARRAY(SELECT dead_letter_id FROM telemetry.dead_letter WHERE pipeline = 'large' AND constraint_name = 'fact_amount_check'))");
