@@ -25,6 +25,9 @@ def main():
     for kind, label, color in KINDS:
         points = [(int(row["rows"]), float(row["more"])) for row in rows if row["kind"] == kind]
         axis.plot(*zip(*points), marker="o", color=color, label=label)
+        by_hand = [(int(row["rows"]), float(row["more"])) for row in rows if row["kind"] == "hand_" + kind]
+        if by_hand:
+            axis.plot(*zip(*by_hand), marker="x", linestyle=":", color=color, label="the same by hand")
     plain = [(int(row["rows"]), float(row["us"])) for row in rows if row["kind"] == "none"]
     axis.plot(*zip(*plain), marker=".", color="black", linestyle="--", label="the INSERT itself")
     axis.set_xscale("log")
