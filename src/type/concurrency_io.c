@@ -11,6 +11,7 @@
  */
 #include "type/concurrency_type.h"
 
+#include "base/compat.h"
 #include "common/int.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"

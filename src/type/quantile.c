@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "sketch/quantile.h"
 #include "type/aside.h"
 #include "type/memory.h"

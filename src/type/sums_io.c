@@ -10,6 +10,7 @@
  */
 #include "type/sums_type.h"
 
+#include "base/compat.h"
 #include "common/int.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"

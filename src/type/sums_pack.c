@@ -14,6 +14,7 @@
  */
 #include "type/sums_type.h"
 
+#include "base/compat.h"
 #include "common/int.h"
 #include "lib/stringinfo.h"
 #include "sketch/varint.h"

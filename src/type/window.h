@@ -15,6 +15,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "datatype/timestamp.h"
 #include "pgtime.h"
 

@@ -6,6 +6,8 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+
 /* Hooks and callbacks; called by _PG_init(). */
 extern void view_init(void);
 

@@ -9,6 +9,7 @@
 
 #include "access/xact.h"
 #include "base/attempt.h"
+#include "base/compat.h"
 #include "base/guc.h"
 #include "base/owner.h"
 #include "catalog/pg_authid.h"

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "base/clock.h"
+#include "base/compat.h"
 #include "catalog/offset.h"
 #include "catalog/pipeline.h"
 #include "ingest/ingest.h"

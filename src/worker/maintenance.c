@@ -8,6 +8,7 @@
 
 #include "access/xact.h"
 #include "base/attempt.h"
+#include "base/compat.h"
 #include "base/guc.h"
 #include "miscadmin.h"
 #include "pgstat.h"

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/compat.h"
 #include "base/guc.h"
 #include "catalog/offset.h"
 #include "catalog/pipeline.h"
