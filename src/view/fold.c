@@ -25,6 +25,7 @@
 #include "view/handover.h"
 #include "view/journal.h"
 #include "view/pending.h"
+#include "view/rows.h"
 #include "view/session_fold.h"
 #include "view/session_statement.h"
 #include "view/statistics.h"
@@ -316,69 +317,6 @@ upsert_values(KnownView *view, Tuplestorestate *plus, bool gathered, Tuplestores
 	return true;
 }
 
-/* Puts the hashes of rows that a statement took away to the others. */
-static void
-note_removed(ArrayBuildState *removed)
-{
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		bool isnull;
-		Datum hash = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-
-		(void) accumArrayResult(removed, hash, isnull, removed->element_type, CurrentMemoryContext);
-	}
-	SPI_freetuptable(SPI_tuptable);
-}
-
-/*
- * A statement's snapshot may be from before a row that it would have to take: another has taken
- * away the row that it saw, and left an equal one that is newer. So it looks again, as long as it
- * finds some; as it holds others' rows by then, it waits for none where it can do without. What is
- * not found in the end never was: a lookup gave something else when the row came.
- */
-static void
-remove_rest(const KnownView *view, int64 missing)
-{
-	Oid type = TupleDescAttr(view->desc, view->row.nkeys)->atttypid;
-	Oid types[] = {get_array_type(type)};
-	ArrayBuildState *removed = initArrayResult(type, CurrentMemoryContext, false);
-	int fruitless = 0;
-
-	note_removed(removed);
-	while (missing > 0 && fruitless < 2)
-	{
-		Datum values[] = {makeArrayResult(removed, CurrentMemoryContext)};
-
-		spi_run_with(generate_remove_rest(view, fruitless > 0), 1, types, values, NULL);
-		missing -= (int64) SPI_processed;
-		fruitless = SPI_processed > 0 ? 0 : fruitless + 1;
-		note_removed(removed);
-	}
-}
-
-static void
-merge_rows(const KnownView *view, bool plus, bool minus, int64 nminus)
-{
-	int64 missing;
-
-	if (plus)
-		spi_run(generate_append(view));
-	if (!minus)
-		return;
-	spi_run(generate_remove(view));
-	missing = nminus - (int64) SPI_processed;
-	if (missing == 0)
-		return;
-	/* The state was built anew since this transaction's snapshot. */
-	if (IsolationUsesXactSnapshot())
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("could not serialize access to continuous view %s", view->name),
-						errdetail("Rows of it that this transaction deletes were made anew "
-								  "after its snapshot."),
-						errhint("The transaction might succeed if retried.")));
-	remove_rest(view, missing);
-}
-
 /* Row by row; false if it is not to be done so. */
 static bool
 upsert(KnownView *view, const PendingView *pending, const Change *change)
@@ -424,7 +362,7 @@ merge(KnownView *view, PendingView *pending, Change *change)
 		hand_over(MINUS_ROWS, pending->minus, view->desc);
 	}
 	if (view->rows)
-		merge_rows(view, plus, minus, minus ? tuplestore_tuple_count(pending->minus) : 0);
+		rows_fold(view, pending);
 	else if (view->main)
 		merge_values(view, plus, minus, gathered, change);
 	else

@@ -52,15 +52,16 @@ extern char *generate_merge(const KnownView *view);
  */
 extern char *generate_lock(const KnownView *view, bool plus, bool minus);
 
-/* Of a view that keeps rows: adds PLUS_ROWS; takes away one row for each of MINUS_ROWS. */
-extern char *generate_append(const KnownView *view);
-extern char *generate_remove(const KnownView *view);
-
 /*
- * The same of those that are left to take away: $1 has the hashes of rows that are gone already.
- * wait: for rows that somebody else may take away.
+ * Of a view that keeps rows: adds PLUS_ROWS; takes away one row for each of MINUS_ROWS, but for
+ * those that are gone already, whose hashes $1 has, and returns the hashes of those that it took.
+ * wait: for rows that somebody else has.
  */
-extern char *generate_remove_rest(const KnownView *view, bool wait);
+extern char *generate_append(const KnownView *view);
+extern char *generate_remove(const KnownView *view, bool wait);
+
+/* A row if any of those that are left to take away are there. */
+extern char *generate_left(const KnownView *view);
 
 /* A condition on MINUS_ROWS: values that cannot be taken away. NULL: all can. */
 extern char *generate_unsafe(const KnownView *view);

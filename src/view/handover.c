@@ -42,14 +42,20 @@ hand_back(const char *name)
 void
 execute_latest(const char *sql)
 {
-	SPIPlanPtr plan = SPI_prepare(sql, 0, NULL);
+	execute_latest_with(sql, 0, NULL, NULL);
+}
+
+void
+execute_latest_with(const char *sql, int nargs, Oid *types, Datum *values)
+{
+	SPIPlanPtr plan = SPI_prepare(sql, nargs, types);
 	int result;
 
 	if (plan == NULL)
 		elog(ERROR, "could not prepare \"%s\": %s", sql, SPI_result_code_string(SPI_result));
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
-	result = SPI_execute_snapshot(plan, NULL, NULL, GetActiveSnapshot(), InvalidSnapshot, false,
+	result = SPI_execute_snapshot(plan, values, NULL, GetActiveSnapshot(), InvalidSnapshot, false,
 								  false, 0);
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));

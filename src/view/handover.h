@@ -18,9 +18,11 @@ extern void hand_over_many(const char *name, Tuplestorestate *rows, TupleDesc de
 extern void hand_back(const char *name);
 
 /*
- * With a snapshot of now, also where the transaction's is older: for what nobody else may write.
+ * With a snapshot of now, also where the transaction's is older: for what nobody else may write,
+ * or for what is to take into account what others have written since.
  */
 extern void execute_latest(const char *sql);
+extern void execute_latest_with(const char *sql, int nargs, Oid *types, Datum *values);
 
 /* Prepares it the first time, and keeps the plan there. */
 extern void execute_kept(SPIPlanPtr *kept, const char *sql);

@@ -304,35 +304,39 @@ generate_append(const KnownView *view)
 	return sql.data;
 }
 
+/* Behind all that users named. */
+static const char *
+hash_of(const KnownView *view)
+{
+	return view->columns[view->ncolumns - 1].name;
+}
+
+/* How many rows of each hash are left to take away. */
 static char *
-remove_some(const KnownView *view, const char *counts, const char *wait)
+left_to_remove(const KnownView *view)
 {
-	return psprintf("DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM (%2$s "
-					"ORDER BY _hash) AS m, "
-					"LATERAL (SELECT s.ctid FROM %1$s AS s WHERE s._hash = m._hash LIMIT m.n FOR "
-					"UPDATE%3$s) AS r)) RETURNING _hash",
-					view->state, counts, wait);
+	return psprintf("SELECT h AS _hash, pg_catalog.sum(n) AS _n FROM (SELECT %s, 1 FROM " MINUS_ROWS
+					" UNION ALL SELECT r, -1 FROM pg_catalog.unnest($1) AS r) AS d (h, n) "
+					"GROUP BY h HAVING pg_catalog.sum(n) > 0",
+					hash_of(view));
 }
 
-/*
- * Of rows that are equal any may go. Whoever takes away equal rows at the same time waits for the
- * other and goes on to the next: FOR UPDATE stands below the LIMIT. In the order of the hashes, so
- * that nobody waits in a circle.
- */
+/* FOR UPDATE stands below the LIMIT: in the place of rows that others have, it takes the next. */
 char *
-generate_remove(const KnownView *view)
+generate_remove(const KnownView *view, bool wait)
 {
-	return remove_some(view, "SELECT _hash, count(*) AS n FROM " MINUS_ROWS " GROUP BY _hash", "");
+	return psprintf("DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT r.ctid FROM (%2$s) AS m, "
+					"LATERAL (SELECT s.ctid FROM %1$s AS s WHERE s.%3$s = m._hash LIMIT m._n "
+					"FOR UPDATE%4$s) AS r)) RETURNING %3$s",
+					view->state, left_to_remove(view), hash_of(view), wait ? "" : " SKIP LOCKED");
 }
 
 char *
-generate_remove_rest(const KnownView *view, bool wait)
+generate_left(const KnownView *view)
 {
-	return remove_some(view,
-					   "SELECT _hash, sum(n) AS n FROM (SELECT _hash, 1 AS n FROM " MINUS_ROWS
-					   " UNION ALL SELECT h, -1 FROM pg_catalog.unnest($1) AS h) AS all_rows "
-					   "GROUP BY _hash HAVING sum(n) > 0",
-					   wait ? "" : " SKIP LOCKED");
+	return psprintf("SELECT FROM (%s) AS m WHERE EXISTS (SELECT FROM %s AS s WHERE s.%s = m._hash) "
+					"LIMIT 1",
+					left_to_remove(view), view->state, hash_of(view));
 }
 
 char *

@@ -364,7 +364,7 @@ telemetry_maintenance_sql(PG_FUNCTION_ARGS)
 		PLUS_ROWS,
 		view->rows ? generate_append(view) : generate_fold(view, true, false, false, false),
 		MINUS_ROWS,
-		view->rows ? generate_remove(view) : generate_fold(view, true, true, false, false));
+		view->rows ? generate_remove(view, false) : generate_fold(view, true, true, false, false));
 	if (!view->rows)
 		appendStringInfo(&text, "-- groups that cannot be taken from\n%s;\n",
 						 generate_recompute(view));
