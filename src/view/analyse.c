@@ -515,6 +515,13 @@ find_session(ViewShape *shape)
 	check_length(session->max_length, "max_length");
 }
 
+/* Names with a _ in front are ours. */
+static const char *
+not_ours(const char *name)
+{
+	return name[0] == '_' ? makeObjectName("key", name + 1, NULL) : name;
+}
+
 static void
 add_keys(ViewShape *shape)
 {
@@ -529,9 +536,6 @@ add_keys(ViewShape *shape)
 
 		if (shape->session && clause == shape->session->clause)
 			continue;
-		/* Names with a _ in front are ours. */
-		if (name[0] == '_')
-			name = makeObjectName("key", name + 1, NULL);
 		if (!OidIsValid(lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY)->btree_opf))
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -539,7 +543,8 @@ add_keys(ViewShape *shape)
 					 errdetail("It has no btree operator class."),
 					 errhint("Group by an expression of another type, such as its text."),
 					 shape_position(shape, exprLocation((Node *) entry->expr))));
-		shape->keys = lappend(shape->keys, add_column(shape, name, copyObject(entry->expr)));
+		shape->keys =
+			lappend(shape->keys, add_column(shape, not_ours(name), copyObject(entry->expr)));
 		shape->groups = lappend(shape->groups, clause);
 	}
 }
@@ -619,7 +624,7 @@ add_rows(ViewShape *shape)
 		TargetEntry *entry = lfirst(cell);
 
 		if (!entry->resjunk)
-			add_column(shape, entry->resname, copyObject(entry->expr));
+			add_column(shape, not_ours(entry->resname), copyObject(entry->expr));
 	}
 	add_column(shape, "_hash", row_hash(shape))->kind = component_kind("row_hash");
 }

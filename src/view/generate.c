@@ -238,17 +238,18 @@ public_rows(const ViewShape *shape, Query *query)
 	List *targets = NIL;
 	ListCell *cell;
 
-	foreach (cell, shape->columns)
+	foreach (cell, shape->query->targetList)
 	{
-		const StateColumn *column = lfirst(cell);
-		int n = list_length(targets) + 1;
+		const TargetEntry *entry = lfirst(cell);
+		int n = list_length(targets);
+		const StateColumn *column = list_nth(shape->columns, n);
 
-		if (column->kind)
+		if (entry->resjunk)
 			continue;
 		targets =
-			lappend(targets, makeTargetEntry((Expr *) makeVar(1, n, column->type, column->typmod,
-															  column->collation, 0),
-											 n, pstrdup(column->name), false));
+			lappend(targets, makeTargetEntry((Expr *) makeVar(1, n + 1, column->type,
+															  column->typmod, column->collation, 0),
+											 n + 1, pstrdup(entry->resname), false));
 	}
 	query->targetList = targets;
 }

@@ -66,4 +66,14 @@ DELETE FROM meant WHERE mood = 'low';
 TABLE lowest;
 SELECT * FROM telemetry.verify('lowest');
 DROP SCHEMA thoughts CASCADE;
+
+-- Rows whose columns have names of ours: they are not looked for by them.
+CREATE TABLE named (a int, b int) PARTITION BY LIST (a);
+CREATE TABLE named_7 PARTITION OF named FOR VALUES IN (7);
+CREATE MATERIALIZED VIEW as_ours WITH (telemetry.continuous) AS SELECT a AS _hash, b AS _partition, a + b AS key_hash FROM named;
+INSERT INTO named VALUES (7, 1), (7, 2), (7, 3);
+DELETE FROM named WHERE b = 2;
+DROP TABLE named_7;
+TABLE as_ours ORDER BY 1, 2;
+SELECT * FROM telemetry.verify('as_ours');
 DROP SCHEMA keys CASCADE;
