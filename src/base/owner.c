@@ -15,6 +15,13 @@ owner_begin_unpinned(OwnerScope *scope, Oid owner)
 	scope->guc_level = NewGUCNestLevel();
 }
 
+static void
+pin(const char *const *setting)
+{
+	(void) set_config_option(setting[0], setting[1], PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE,
+							 true, 0, false);
+}
+
 void
 owner_begin(OwnerScope *scope, Oid owner)
 {
@@ -30,10 +37,14 @@ owner_begin(OwnerScope *scope, Oid owner)
 		{"row_security", "on"},
 	};
 
+	/* Setting it reads a file, even where it is what it was. */
+	static const char *const abbreviations[] = {"timezone_abbreviations", "Default"};
+
 	owner_begin_unpinned(scope, owner);
+	if (strcmp(GetConfigOption(abbreviations[0], false, false), abbreviations[1]) != 0)
+		pin(abbreviations);
 	for (size_t i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET, PGC_S_SESSION,
-								 GUC_ACTION_SAVE, true, 0, false);
+		pin(settings[i]);
 }
 
 void

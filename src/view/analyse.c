@@ -28,6 +28,7 @@
 #include "view/place.h"
 #include "view/renamed.h"
 #include "view/shape.h"
+#include "view/zone_calls.h"
 
 int
 shape_position(const ViewShape *shape, int location)
@@ -199,47 +200,6 @@ refuse_texts(const ViewShape *shape, Node *node)
 			   exprLocation(node));
 }
 
-static bool
-is_window_function(Oid function)
-{
-	char *schema = get_namespace_name(get_func_namespace(function));
-	char *name = get_func_name(function);
-
-	return strcmp(schema, "telemetry") == 0 &&
-		   (strcmp(name, "hop") == 0 || strcmp(name, "cumulate") == 0);
-}
-
-/* The argument that names a time zone; NULL: the function takes none, or its default. */
-static Node *
-zone_argument(const FuncExpr *call)
-{
-	ListCell *cell;
-
-	switch (call->funcid)
-	{
-		case F_TIMEZONE_TEXT_TIMESTAMPTZ:
-		case F_TIMEZONE_TEXT_TIMESTAMP:
-		case F_TIMEZONE_TEXT_TIMETZ:
-			return linitial(call->args);
-		case F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT:
-			return lthird(call->args);
-		default:
-			break;
-	}
-	if (!is_window_function(call->funcid))
-		return NULL;
-	foreach (cell, call->args)
-	{
-		Node *argument = lfirst(cell);
-
-		if (IsA(argument, NamedArgExpr))
-			argument = (Node *) ((NamedArgExpr *) argument)->arg;
-		if (exprType(argument) == TEXTOID)
-			return argument;
-	}
-	return NULL;
-}
-
 /*
  * PostgreSQL calls AT TIME ZONE immutable, but what an abbreviation means there is a setting. And a
  * zone that does not exist is an error of this statement, rather than of each that writes a row.
@@ -247,7 +207,7 @@ zone_argument(const FuncExpr *call)
 static void
 refuse_zone(const ViewShape *shape, const FuncExpr *call)
 {
-	const Const *zone = (const Const *) zone_argument(call);
+	const Const *zone = (const Const *) zone_of_call(call);
 	char *name;
 
 	if (zone == NULL || !IsA(zone, Const) || zone->constisnull)

@@ -8,6 +8,7 @@
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
+#include "view/zone_calls.h"
 
 /* ---- functions and types --------------------------------------------------------------------- */
 
@@ -63,7 +64,8 @@ is_plain_source(const RangeTblFunction *function, void *context)
 
 /*
  * Whatever is not known to be plain is not. CoerceViaIO is not: texts of float, interval and bytea
- * do depend on settings, though their functions are called immutable; and so is quote_ident().
+ * do depend on settings, though their functions are called immutable; and so do quote_ident() and
+ * abbreviations of time zones.
  */
 static bool
 is_not_plain(Node *node, void *context)
@@ -101,7 +103,8 @@ is_not_plain(Node *node, void *context)
 		case T_MinMaxExpr:
 		case T_NullTest:
 		case T_BooleanTest:
-			if (IsA(node, FuncExpr) && ((FuncExpr *) node)->funcid == F_QUOTE_IDENT)
+			if (IsA(node, FuncExpr) && (((FuncExpr *) node)->funcid == F_QUOTE_IDENT ||
+										zone_may_be_abbreviated((const FuncExpr *) node)))
 				return true;
 			if (is_foreign_type(exprType(node)) ||
 				check_functions_in_node(node, is_foreign_function, NULL))

@@ -5,7 +5,9 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/value.h"
 #include "parser/parse_func.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 
 static Oid
 function_of_ours(const char *name, int n, const Oid *types)
@@ -40,4 +42,61 @@ void
 zone_calls(Query *query)
 {
 	(void) replace((Node *) query, NULL);
+}
+
+static bool
+is_window_function(Oid function)
+{
+	char *schema = get_namespace_name(get_func_namespace(function));
+	char *name = get_func_name(function);
+
+	return strcmp(schema, "telemetry") == 0 &&
+		   (strcmp(name, "hop") == 0 || strcmp(name, "cumulate") == 0);
+}
+
+Node *
+zone_of_call(const FuncExpr *call)
+{
+	ListCell *cell;
+
+	switch (call->funcid)
+	{
+		case F_TIMEZONE_TEXT_TIMESTAMPTZ:
+		case F_TIMEZONE_TEXT_TIMESTAMP:
+		case F_TIMEZONE_TEXT_TIMETZ:
+			return linitial(call->args);
+		case F_DATE_TRUNC_TEXT_TIMESTAMPTZ_TEXT:
+			return lthird(call->args);
+		default:
+			break;
+	}
+	if (!is_window_function(call->funcid))
+		return NULL;
+	foreach (cell, call->args)
+	{
+		Node *argument = lfirst(cell);
+
+		if (IsA(argument, NamedArgExpr))
+			argument = (Node *) ((NamedArgExpr *) argument)->arg;
+		if (exprType(argument) == TEXTOID)
+			return argument;
+	}
+	return NULL;
+}
+
+/* No abbreviation has a slash. */
+bool
+zone_may_be_abbreviated(const FuncExpr *call)
+{
+	const Const *zone = (const Const *) zone_of_call(call);
+	char *name;
+
+	if (zone == NULL)
+		return false;
+	if (!IsA(zone, Const))
+		return true;
+	if (zone->constisnull)
+		return false;
+	name = TextDatumGetCString(zone->constvalue);
+	return strchr(name, '/') == NULL && pg_strcasecmp(name, "UTC") != 0;
 }
