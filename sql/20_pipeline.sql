@@ -52,8 +52,8 @@ COMMENT ON COLUMN telemetry.pipeline.idle_timeout IS 'silence after which a part
 COMMENT ON COLUMN telemetry.pipeline.max_ahead IS 'an event that lies further ahead of the server''s clock is a dead letter; NULL: none is';
 COMMENT ON COLUMN telemetry.pipeline.batch_rows IS 'messages after which a batch is closed';
 COMMENT ON COLUMN telemetry.pipeline.batch_interval IS
-'time after which a batch is closed, from its first message on; one that a backlog fills may take a quarter of the time longer that the last one took '
-'to write';
+'time after which a batch is closed, from when its first message may have come, be it while the batch before was written; one that a backlog '
+'fills may take a quarter of the time longer that the last one took to write';
 COMMENT ON COLUMN telemetry.pipeline.workers IS 'worker processes that share the partitions';
 COMMENT ON COLUMN telemetry.pipeline.partitions IS 'the only partitions that it reads; NULL: all';
 COMMENT ON COLUMN telemetry.pipeline.dead_letter_limit IS 'pauses after so many bad messages without a good one; NULL: never';

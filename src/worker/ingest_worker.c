@@ -272,7 +272,7 @@ batch_reset(Batch *batch)
 	batch->events = NULL;
 	batch->nevents = batch->capacity = 0;
 	batch->bytes = 0;
-	batch->deadline = 0;
+	batch->begun = batch->deadline = 0;
 }
 
 /* Room for at least one more call's events. */
@@ -288,11 +288,16 @@ batch_reserve(Batch *batch, int wanted)
 			: MemoryContextAllocHuge(batch->context, sizeof(KafkaEvent) * batch->capacity);
 }
 
-/* Takes what is there. Returns how many events came, messages or not. */
+/*
+ * Takes what is there. Returns how many events came, messages or not. The first message of a batch
+ * may have waited since the worker looked last, while it wrote the batch before: that is part of
+ * batch_interval.
+ */
 static int
 take_events(void)
 {
 	Batch *batch = &worker.batch;
+	Moment looked = worker.looked;
 	int room = Min(POLL_EVENTS, worker.pipeline->batch_rows - batch->nevents);
 	MemoryContext old;
 	KafkaEvent *events;
@@ -303,7 +308,7 @@ take_events(void)
 	old = MemoryContextSwitchTo(batch->context);
 	n = kafka_consumer_poll(worker.consumer, events, room, 0,
 							decoder_needs_headers(ingest_source(worker.ingest)->decoder));
-	worker.polled = clock_now();
+	worker.looked = worker.polled = clock_now();
 	worker.polled_at = GetCurrentTimestamp();
 	for (int i = 0; i < n; i++)
 	{
@@ -315,8 +320,11 @@ take_events(void)
 		batch->events[batch->nevents++] = event;
 	}
 	MemoryContextSwitchTo(old);
-	if (batch->nevents > 0 && batch->deadline == 0)
-		batch->deadline = worker.polled + worker.pipeline->batch_interval;
+	if (batch->nevents > 0 && batch->begun == 0)
+	{
+		batch->begun = worker.polled;
+		batch->deadline = looked + worker.pipeline->batch_interval;
+	}
 	return n;
 }
 
@@ -330,19 +338,21 @@ is_worth_waiting(Moment now)
 {
 	const Batch *batch = &worker.batch;
 
-	return now < batch->deadline + worker.slot->batch_us / PART_OF_BATCH &&
+	return now < batch->begun + worker.pipeline->batch_interval +
+					 worker.slot->batch_us / PART_OF_BATCH &&
 		   positions_behind(&worker) >= worker.pipeline->batch_rows - batch->nevents;
 }
 
+/* drained: there was nothing more to take. What is late already takes along what has come. */
 static bool
-batch_is_full(Moment now)
+batch_is_full(Moment now, bool drained)
 {
 	const Batch *batch = &worker.batch;
 
 	if (batch->nevents >= worker.pipeline->batch_rows ||
 		batch->bytes >= (int64) telemetry_batch_memory * 1024)
 		return true;
-	return batch->nevents > 0 && now >= batch->deadline && !is_worth_waiting(now);
+	return batch->nevents > 0 && drained && now >= batch->deadline && !is_worth_waiting(now);
 }
 
 /* Fills a batch, or gives up when chores are due. No transaction is open. */
@@ -358,7 +368,7 @@ collect(void)
 		ingest_worker_check(&worker);
 		n = take_events();
 		now = clock_now();
-		if (batch_is_full(now) || (worker.batch.nevents == 0 && now >= worker.next_chores))
+		if (batch_is_full(now, n == 0) || (worker.batch.nevents == 0 && now >= worker.next_chores))
 			return;
 		if (n > 0)
 			continue;
@@ -369,6 +379,9 @@ collect(void)
 			PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		kafka_consumer_socket_clear(worker.consumer);
+		/* What comes wakes it. */
+		if (worker.batch.nevents == 0)
+			worker.looked = clock_now();
 	}
 }
 

@@ -44,7 +44,8 @@ typedef struct Batch
 	int nevents;
 	int capacity;
 	int64 bytes;
-	Moment deadline; /* when it is committed, full or not; 0: it is empty */
+	Moment begun;    /* when its first message was taken; 0: it is empty */
+	Moment deadline; /* when it is committed, full or not */
 } Batch;
 
 typedef struct IngestWorker
@@ -63,6 +64,7 @@ typedef struct IngestWorker
 	uint32 changes_seen;
 	int dead_in_a_row;
 	Moment polled; /* when events were taken last */
+	Moment looked; /* before that moment nothing waited to be taken */
 	TimestampTz polled_at;
 	Moment next_chores;
 	Moment next_discovery;

@@ -9,7 +9,7 @@ use TelemetryTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'bad:1', 'plain:1', 'leaf:1', 'old:1', 'new:1' ]);
+my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'bad:1', 'plain:1', 'leaf:1', 'old:1', 'new:1', 'prompt:1' ]);
 my $node = telemetry_node('main', extension => 1, conf => "fsync = off\nautovacuum = off\n");
 create_server($node, 'kafka', $mock);
 
@@ -135,6 +135,24 @@ wait_for('SELECT id FROM moved', qr/^7$/, 'one reads the other topic, though non
 wait_for("SELECT state, reason FROM telemetry.stat_pipeline WHERE pipeline = 'gone'", qr/^paused\|the target table .* does not exist any more$/, 'the other pauses, since its target is gone');
 $node->safe_psql('postgres', 'DROP FOREIGN TABLE moved_topic');
 wait_for("SELECT state, reason FROM telemetry.stat_pipeline WHERE pipeline = 'moved'", qr/^paused\|the source .* does not exist any more$/, 'so does one whose source is dropped');
+
+# ---- batch_interval counts from when a message may have come, also while the batch before it is written
+$node->safe_psql('postgres', <<'SQL');
+CREATE FOREIGN TABLE prompt_topic (id int) SERVER kafka OPTIONS (topic 'prompt');
+CREATE TABLE prompt (id int, written timestamptz DEFAULT clock_timestamp());
+SELECT telemetry.create_pipeline('prompt', 'prompt_topic', 'prompt', batch_rows => 2, batch_interval => '5 s');
+SQL
+wait_for("SELECT state, lag FROM telemetry.stat_pipeline WHERE pipeline = 'prompt'", qr/^running\|0$/, 'a worker waits for messages');
+my $holder = $node->background_psql('postgres');
+$holder->query_safe('BEGIN; LOCK TABLE prompt IN SHARE MODE');
+$mock->produce('prompt', map { [ 0, '', "{\"id\": $_}" ] } 1 .. 2);
+wait_for("SELECT count(*) FROM pg_locks WHERE relation = 'prompt'::regclass AND NOT granted", qr/^1$/, 'a full batch waits for a lock');
+$mock->produce('prompt', [ 0, '', '{"id": 3}' ]);
+sleep 5;
+$holder->query_safe('COMMIT');
+$holder->quit;
+wait_for('SELECT count(*) FROM prompt', qr/^3$/, 'all is written then');
+is(query("SELECT max(written) - min(written) < '3 s' FROM prompt"), 't', 'what came meanwhile does not wait for another batch_interval');
 
 # ---- a partition that is a topic takes what belongs to it
 $node->safe_psql('postgres', <<'SQL');
