@@ -178,7 +178,9 @@ for my $round (1 .. 30)
 for my $name (sort keys %following)
 {
 	settled($node, $name, scalar(@events));
-	is(sql("SELECT dimensions FROM telemetry.stat_pipeline WHERE pipeline = '$name'"), 'player_key: ' . ($following{$name}{dimension} // $name) . '.player (player_id; newest region, level)', "$name: what follows is shown");
+	# Its worker may have had nothing left to do since the last crash, and have opened nothing yet.
+	wait_for_result($node, "SELECT dimensions FROM telemetry.stat_pipeline WHERE pipeline = '$name'",
+		'player_key: ' . ($following{$name}{dimension} // $name) . '.player (player_id; newest region, level)', "$name: what follows is shown");
 	next if $following{$name}{dimension};
 	my $facts = join ' UNION ALL ', map { "SELECT * FROM $_.fact" } grep { ($following{$_}{dimension} // $_) eq $name } keys %following;
 	my $newest = join ' LEFT JOIN ', '(SELECT DISTINCT player_key, player_id FROM f) m', map { my $a = $_;
