@@ -550,7 +550,10 @@ take_versions(const Dimension *dimension, int number, IngestRow *rows, const int
 		IngestRow *row = &rows[which[at - 1]];
 		MemoryContext old = MemoryContextSwitchTo(context);
 
-		row->members[number] = datumCopy(key, dimension->key_byval, dimension->key_length);
+		/* A version made by hand may lack its key, where that is UNIQUE alone. */
+		row->member_isnull[number] = isnull;
+		if (!isnull)
+			row->members[number] = datumCopy(key, dimension->key_byval, dimension->key_length);
 		MemoryContextSwitchTo(old);
 		row->news[number] = DatumGetBool(SPI_getbinval(tuple, desc, 3, &isnull)) && !isnull;
 	}

@@ -153,6 +153,21 @@ settled($node, 'lookup', 6);
 is(sql("SELECT string_agg(rate_key::text, ',' ORDER BY event_time NULLS FIRST, currency) FROM lookup.fact"), '1,1,2,3,-1,-1', 'looked up only');
 is(sql("SELECT dimensions FROM telemetry.stat_pipeline WHERE pipeline = 'lookup'"), 'rate_key: public.rate (currency; versions by percent) looked up only', '... and shown so');
 
+# A version without a key, which a UNIQUE constraint allows: its facts have none, either.
+sql(<<'SQL');
+CREATE TABLE public.tax (tax_key uuid UNIQUE, country text NOT NULL, percent int, valid_from timestamptz NOT NULL, valid_to timestamptz NOT NULL, UNIQUE (country, valid_from));
+INSERT INTO tax VALUES ('00000000-0000-0000-0000-000000000001', 'de', NULL, '-infinity', '2026-01-01'), (NULL, 'de', 19, '2026-01-01', 'infinity');
+GRANT SELECT, REFERENCES ON tax TO reader;
+SET ROLE reader;
+CREATE FOREIGN TABLE lookup.tax_topic (country text, percent int, event_time timestamptz) SERVER kafka OPTIONS (topic 'tax');
+CREATE TABLE lookup.tax_fact (country text, event_time timestamptz, tax_key uuid REFERENCES tax (tax_key));
+SQL
+$kafka->create_topic('tax', 1);
+$kafka->produce('tax', map { json_event(country => 'de', event_time => $_) } '2025-06-01T00:00:00Z', '2026-06-01T00:00:00Z');
+sql("SET ROLE reader; SELECT telemetry.create_pipeline('tax', 'lookup.tax_topic', 'lookup.tax_fact', event_time_column => 'event_time')");
+settled($node, 'tax', 2);
+is(sql("SELECT string_agg(coalesce(right(tax_key::text, 1), 'none'), ',' ORDER BY event_time) FROM lookup.tax_fact"), '1,none', 'a version without a key');
+
 # ---- refused definitions ---------------------------------------------------------------------------
 sub refusal
 {
