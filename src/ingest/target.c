@@ -602,10 +602,10 @@ check_both_exist(const IngestOptions *options)
 			 errhint("Drop the pipeline by telemetry.drop_pipeline(), and create it anew.")));
 }
 
+/* In the transaction's memory: an error's cleanup takes what is not whole. */
 static Ingest *
-open_once(const IngestOptions *options, MemoryContext parent)
+open_once(const IngestOptions *options)
 {
-	/* Below parent when it is whole: an error's cleanup takes what is not. */
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "telemetry ingest", ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
@@ -657,7 +657,6 @@ open_once(const IngestOptions *options, MemoryContext parent)
 	owner_end(&scope);
 	relation_close(target, NoLock);
 	MemoryContextSwitchTo(old);
-	MemoryContextSetParent(context, parent);
 	return ingest;
 }
 
@@ -666,11 +665,14 @@ ingest_open(const IngestOptions *options, MemoryContext parent)
 {
 	for (;;)
 	{
-		Ingest *ingest = open_once(options, parent);
+		Ingest *ingest = open_once(options);
 
 		/* A guard that is new makes what was read of its dimension stale. */
 		if (!dimensions_guard(ingest))
+		{
+			MemoryContextSetParent(ingest->context, parent);
 			return ingest;
+		}
 		ingest_close(ingest);
 		CommandCounterIncrement();
 	}

@@ -8,6 +8,7 @@ use FindBin;
 use lib "$FindBin::RealBin/lib";
 use TelemetryTest;
 use IPC::Run ();
+use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $kafka = TelemetryTest::Kafka->new;
@@ -122,6 +123,26 @@ $kafka->produce('short', map { json_event(place => 'p' . $_ % 5) } 1 .. 20);
 sql("SELECT telemetry.create_pipeline('short', 'short.topic', 'short.fact')");
 settled($node, 'short', 20);
 is(sql('SELECT count(*), count(DISTINCT place_key) FROM short.fact JOIN short.place USING (place_key) WHERE fact.place = place.place'), '20|5', 'a key of type char(4) is found whole');
+
+# The guard is gone, and somebody writes, so that it cannot be put back: tried again and again, that costs no memory.
+sql('DROP TRIGGER telemetry_dimension_guard ON short.place');
+my $writing = $node->background_psql('postgres', on_error_die => 1);
+$writing->query_safe('BEGIN; LOCK TABLE short.place IN ROW EXCLUSIVE MODE');
+$kafka->produce('short', json_event(place => 'p6'));
+my $worker = sql("SELECT pid FROM telemetry.stat_worker WHERE pipeline = 'short'");
+for my $try (1 .. 3)
+{
+	poll_until(sub { sql("SELECT count(*) FROM pg_locks WHERE pid = $worker AND NOT granted AND mode = 'ShareRowExclusiveLock'") eq '1' }, "try $try waits");
+	sql("SELECT pg_cancel_backend($worker)");
+	poll_until(sub { sql("SELECT count(*) FROM pg_locks WHERE pid = $worker AND NOT granted") eq '0' }, "try $try ends");
+}
+$writing->query_safe('COMMIT');
+$writing->quit;
+settled($node, 'short', 21);
+my $log_before = -s $node->logfile;
+sql("SELECT pg_log_backend_memory_contexts($worker)");
+poll_until(sub { slurp_file($node->logfile, $log_before) =~ /Grand total/ }, 'memory is told');
+is(scalar(() = slurp_file($node->logfile, $log_before) =~ /; telemetry ingest: /g), 1, 'what failed to open left nothing behind');
 
 sql("SELECT telemetry.drop_pipeline(name) FROM telemetry.pipeline");
 
