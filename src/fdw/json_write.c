@@ -23,6 +23,7 @@ json_writer_init(JsonWriter *writer, const char *column, Oid type, bool has_form
 	Oid output;
 	bool varlena;
 
+	writer->column = column;
 	writer->type = getBaseType(type);
 	writer->timestamp_format = format;
 	writer->epoch = has_format && format != TIMESTAMP_ISO8601;
@@ -45,27 +46,28 @@ json_writer_init(JsonWriter *writer, const char *column, Oid type, bool has_form
 					   &writer->to_json);
 }
 
-/* Microseconds since 1970. */
+/* Microseconds since 1970, as readers count them: in 64 bits. */
 static int64
-unix_microseconds(Oid type, Datum value)
+unix_microseconds(const JsonWriter *writer, Datum value)
 {
-	int64 us;
+	DateADT date = writer->type == DATEOID ? DatumGetDateADT(value) : 0;
+	int64 us = 0;
+	bool fits;
 
-	if (type == DATEOID)
-	{
-		DateADT date = DatumGetDateADT(value);
-
-		if (DATE_NOT_FINITE(date))
-			us = DT_NOEND;
-		else
-			us = (int64) date * USECS_PER_DAY;
-	}
+	if (writer->type == DATEOID)
+		fits = !DATE_NOT_FINITE(date) && !pg_mul_s64_overflow(date, USECS_PER_DAY, &us);
 	else
+	{
 		us = DatumGetTimestamp(value);
-	if (TIMESTAMP_NOT_FINITE(us))
-		ereport(ERROR, (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
-						errmsg("an infinite time cannot be written as a number")));
-	return us - UNIX_EPOCH;
+		fits = !TIMESTAMP_NOT_FINITE(us);
+	}
+	if (!fits || pg_sub_s64_overflow(us, UNIX_EPOCH, &us))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE),
+				 errmsg("value of column \"%s\" is out of range for a number", writer->column),
+				 errdetail("A time that is written as a number is finite, and before the "
+						   "year 294247.")));
+	return us;
 }
 
 /* us / 10^digits, exactly. */
@@ -117,7 +119,7 @@ void
 json_write(JsonWriter *writer, Datum value, StringInfo to)
 {
 	if (writer->epoch)
-		write_epoch(to, writer->timestamp_format, unix_microseconds(writer->type, value));
+		write_epoch(to, writer->timestamp_format, unix_microseconds(writer, value));
 	else if (writer->type == TEXTOID || writer->type == VARCHAROID)
 		escape_json(to, TextDatumGetCString(value));
 	else

@@ -12,8 +12,9 @@
 
 typedef struct JsonWriter
 {
-	Oid type;   /* of the column; of its base if that is a domain */
-	bool epoch; /* timestamp_format other than iso8601 */
+	const char *column; /* its name, for messages */
+	Oid type;           /* of the column; of its base if that is a domain */
+	bool epoch;         /* timestamp_format other than iso8601 */
 	TimestampFormat timestamp_format;
 	FmgrInfo to_json;
 	FmgrInfo output;

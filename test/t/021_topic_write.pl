@@ -88,7 +88,9 @@ is($shapes[9], '{}', 'empty rest');
 like(sql_error(q{INSERT INTO shape (context, device) VALUES ('{}', 'x')}), qr/column "context" and columns inside of it cannot both be written/, 'an object and its parts');
 like(sql_error(q{INSERT INTO shape (rest) VALUES ('{"plain": 2}')}), qr/field "plain" of column "rest" belongs to another column/, 'rest with a field of another column');
 like(sql_error(q{INSERT INTO shape (rest) VALUES ('[1]')}), qr/must hold a JSON object/, 'rest that is no object');
-like(sql_error(q{INSERT INTO shape (s) VALUES ('infinity')}), qr/infinite time/, 'an infinite number');
+like(sql_error(q{INSERT INTO shape (s) VALUES ('infinity')}), qr/column "s" is out of range for a number/, 'an infinite number');
+like(sql_error(qq{INSERT INTO shape ($_) VALUES ('294276-12-31')}), qr/column "$_" is out of range for a number/, "a time that no number reaches: $_") for qw(s ms us);
+like(sql_error(q{INSERT INTO shape (ns) VALUES ('5874897-12-31')}), qr/column "ns" is out of range for a number/, '... and a date');
 is(scalar(values_of('shape')), 10, 'none of these was written');
 
 # ---- days of an instant --------------------------------------------------------------------------
