@@ -315,8 +315,9 @@ source_rows(Source *source, int n, const MessageView *const *messages, SourceRes
 {
 	Decoding decoding = {.source = source, .n = n, .messages = messages, .results = results};
 	int natts = source->desc->natts;
-	Datum *values = palloc_array(Datum, (Size) natts * n);
-	bool *isnull = palloc_array(bool, (Size) natts *n);
+	/* A batch of a million small messages, say, for a table of two hundred columns. */
+	Datum *values = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Datum) * natts * n);
+	bool *isnull = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(bool) * natts * n);
 
 	for (int row = 0; row < n; row++)
 	{
