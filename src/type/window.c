@@ -23,7 +23,6 @@
 
 #define LONGEST_MONTH (31 * USECS_PER_DAY)
 
-/* 1970-01-01 00:00, as a reading. */
 /*
  * What the arguments other than the event's time mean; kept in fn_extra while they stay the same.
  */
@@ -82,13 +81,23 @@ span_of(const Interval *interval, const char *name)
 	return span;
 }
 
+/* So many microseconds at most; of more than there are, as many as there are. */
+static int64
+span_most(Span span)
+{
+	int64 micros;
+
+	if (span.months == 0)
+		return span.micros;
+	return pg_mul_s64_overflow(span.months, LONGEST_MONTH, &micros) ? PG_INT64_MAX : micros;
+}
+
 static double
 span_ratio(Span size, Span slide)
 {
 	if (slide.months > 0)
 		return (double) size.months / (double) slide.months;
-	return (double) (size.months > 0 ? size.months * LONGEST_MONTH : size.micros) /
-		   (double) slide.micros;
+	return (double) span_most(size) / (double) slide.micros;
 }
 
 static void
@@ -183,11 +192,10 @@ origin_reading(const WindowCall *call)
 static int64
 saturated_reach(Span size, Span slide)
 {
-	int64 length = size.months > 0 ? size.months * LONGEST_MONTH : size.micros;
-	int64 step = slide.months > 0 ? slide.months * LONGEST_MONTH : slide.micros;
 	int64 result;
 
-	if (pg_add_s64_overflow(length, step, &result) || pg_mul_s64_overflow(result, 2, &result))
+	if (pg_add_s64_overflow(span_most(size), span_most(slide), &result) ||
+		pg_mul_s64_overflow(result, 2, &result))
 		return PG_INT64_MAX;
 	return result;
 }

@@ -12,3 +12,4 @@ SELECT d, count(*), max(window_end - window_start) FROM unnest('{2026-03-29,2026
 	WHERE window_start = d AND window_end > d GROUP BY d ORDER BY d;
 SELECT * FROM cumulate(now(), '2 days', '1 day');
 SELECT * FROM cumulate(now(), '1 month', '60 days');
+SELECT * FROM cumulate(now(), '1 day', '300000 years');
