@@ -22,6 +22,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#define TYPE_NAME "telemetry.concurrency"
+
 #define ST_SORT          sort_steps
 #define ST_ELEMENT_TYPE  ConcurrencyStep
 #define ST_COMPARE(a, b) (((a)->time > (b)->time) - ((a)->time < (b)->time))
@@ -185,9 +187,7 @@ concurrency_from_datum(Datum datum, Concurrency *concurrency)
 		unpack((const uint8 *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value), concurrency);
 
 	if (error != NULL)
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("value of type telemetry.concurrency is damaged"),
-						errdetail("The bytes do not fit: %s.", error)));
+		packed_damaged(TYPE_NAME, error);
 	if ((Pointer) value != DatumGetPointer(datum))
 		pfree(value);
 }
@@ -219,12 +219,9 @@ static void bad_text(const char *text, const char *detail) pg_attribute_noreturn
 static void
 bad_text(const char *text, const char *detail)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					errmsg("invalid input syntax for type telemetry.concurrency: \"%s\"",
-						   text_shown(text)),
-					errdetail("The text does not fit: %s.", detail),
-					errhint("Write {moment, how many more go on from then on; ...}, such as "
-							"{2026-01-01 10:00:00+00, 1; 2026-01-01 10:45:00+00, -1}.")));
+	packed_bad_text(TYPE_NAME, text, detail,
+					"Write {moment, how many more go on from then on; ...}, such as "
+					"{2026-01-01 10:00:00+00, 1; 2026-01-01 10:45:00+00, -1}.");
 }
 
 Datum
@@ -271,9 +268,7 @@ telemetry_concurrency_recv(PG_FUNCTION_ARGS)
 
 	error = unpack((const uint8 *) VARDATA(value), VARSIZE(value) - VARHDRSZ, &concurrency);
 	if (error != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-						errmsg("invalid binary format of type telemetry.concurrency"),
-						errdetail("The bytes do not fit: %s.", error)));
+		packed_bad_bytes(TYPE_NAME, error);
 	PG_RETURN_POINTER(value);
 }
 

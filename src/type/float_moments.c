@@ -63,7 +63,7 @@ telemetry_float8_moments_in(PG_FUNCTION_ARGS)
 	float_moments_init(&moments);
 	error = float_moments_read(text, &moments, &memory);
 	if (error != NULL)
-		packed_bad_text(TYPE_NAME, text, error);
+		packed_bad_text(TYPE_NAME, text, error, NULL);
 	return moments_datum(&moments);
 }
 

@@ -52,7 +52,7 @@ telemetry_float8_sum_in(PG_FUNCTION_ARGS)
 	float_sum_init(&sum);
 	error = float_sum_read(text, &sum, &memory);
 	if (error != NULL)
-		packed_bad_text(TYPE_NAME, text, error);
+		packed_bad_text(TYPE_NAME, text, error, NULL);
 	return sum_datum(&sum);
 }
 

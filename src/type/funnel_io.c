@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "lib/stringinfo.h"
 #include "type/funnel_type.h"
 #include "type/memory.h"
@@ -97,6 +98,16 @@ read_event(char **text, FunnelEvent *event)
 	return event->count == 0 ? '\0' : separator;
 }
 
+static void bad_text(const char *text, const char *detail) pg_attribute_noreturn();
+
+static void
+bad_text(const char *text, const char *detail)
+{
+	packed_bad_text(FUNNEL_TYPE_NAME, text, detail,
+					"Write {step, time, how often it came if not once; ...}, such as "
+					"{1, 2026-01-01 10:00:00+00; 2, 2026-01-01 10:05:00+00, 3}.");
+}
+
 PG_FUNCTION_INFO_V1(telemetry_funnel_in);
 Datum
 telemetry_funnel_in(PG_FUNCTION_ARGS)
@@ -111,7 +122,7 @@ telemetry_funnel_in(PG_FUNCTION_ARGS)
 
 	text += strspn(text, " ");
 	if (*text++ != '{')
-		packed_bad_text(FUNNEL_TYPE_NAME, whole, "it does not begin with {");
+		bad_text(whole, "it does not begin with {");
 	funnel_init(&funnel);
 	text += strspn(text, " ");
 	if (*text == '}')
@@ -120,19 +131,17 @@ telemetry_funnel_in(PG_FUNCTION_ARGS)
 	{
 		separator = read_event(&text, &event);
 		if (separator == '\0')
-			packed_bad_text(
-				FUNNEL_TYPE_NAME, whole,
-				"an event is a step, a time, and how often it came if that is not once, "
-				"with commas between them");
+			bad_text(whole, "an event is a step, a time, and how often it came if that is not "
+							"once, with commas between them");
 		error = funnel_add(&funnel, &event, &memory);
 		if (error != NULL)
-			packed_bad_text(FUNNEL_TYPE_NAME, whole, error);
+			bad_text(whole, error);
 	}
 	if (separator != '}' || text[strspn(text, " ")] != '\0')
-		packed_bad_text(FUNNEL_TYPE_NAME, whole, "it does not end with }");
+		bad_text(whole, "it does not end with }");
 	error = funnel_settle(&funnel, &memory);
 	if (error != NULL)
-		packed_bad_text(FUNNEL_TYPE_NAME, whole, error);
+		bad_text(whole, error);
 	return funnel_datum(&funnel);
 }
 

@@ -27,8 +27,7 @@ hll_check_precision(int32 precision)
 void
 hll_damaged(const char *detail)
 {
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored hll value is damaged"),
-					errdetail("The value has an error: %s.", detail)));
+	packed_damaged(TYPE_NAME, detail);
 }
 
 HllView
@@ -102,7 +101,7 @@ telemetry_hll_in(PG_FUNCTION_ARGS)
 	const char *error = hll_text_read(text, VARDATA(value), &size, &memory);
 
 	if (error != NULL)
-		packed_bad_text(TYPE_NAME, text, error);
+		packed_bad_text(TYPE_NAME, text, error, NULL);
 	SET_VARSIZE(value, VARHDRSZ + size);
 	PG_RETURN_POINTER(value);
 }

@@ -45,11 +45,12 @@ packed_is_empty(Datum datum)
 }
 
 void
-packed_bad_text(const char *type, const char *text, const char *detail)
+packed_bad_text(const char *type, const char *text, const char *detail, const char *hint)
 {
-	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-					errmsg("invalid input syntax for type %s: \"%s\"", type, text_shown(text)),
-					errdetail("The value has an error: %s.", detail)));
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("invalid input syntax for type %s: \"%s\"", type, text_shown(text)),
+			 errdetail("The value has an error: %s.", detail), hint ? errhint("%s", hint) : 0));
 }
 
 void
@@ -63,6 +64,7 @@ packed_bad_bytes(const char *type, const char *detail)
 void
 packed_damaged(const char *type, const char *detail)
 {
-	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored %s value is damaged", type),
-					errdetail("The value has an error: %s.", detail)));
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED), errmsg("stored value of type %s is damaged", type),
+			 errdetail("The value has an error: %s.", detail)));
 }

@@ -23,9 +23,12 @@ extern Datum packed_send(struct varlena *value);
 /* Format and version alone. Such a value is never toasted: others are not opened. */
 extern bool packed_is_empty(Datum value);
 
-/* What a value of this type is refused or found damaged with; detail is what the sketch says. */
-extern void packed_bad_text(const char *type, const char *text, const char *detail)
-	pg_attribute_noreturn();
+/*
+ * What a value of this type is refused or found damaged with; detail is what the sketch says. hint:
+ * how it is written; NULL: nobody writes it by hand.
+ */
+extern void packed_bad_text(const char *type, const char *text, const char *detail,
+							const char *hint) pg_attribute_noreturn();
 extern void packed_bad_bytes(const char *type, const char *detail) pg_attribute_noreturn();
 extern void packed_damaged(const char *type, const char *detail) pg_attribute_noreturn();
 

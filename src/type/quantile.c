@@ -74,7 +74,7 @@ telemetry_quantile_sketch_in(PG_FUNCTION_ARGS)
 	const char *error = quantile_read(text, (uint8_t *) VARDATA(value), &size);
 
 	if (error)
-		packed_bad_text(TYPE_NAME, text, error);
+		packed_bad_text(TYPE_NAME, text, error, NULL);
 	SET_VARSIZE(value, VARHDRSZ + size);
 	PG_RETURN_POINTER(value);
 }

@@ -22,6 +22,8 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#define TYPE_NAME "telemetry.sessions"
+
 PG_FUNCTION_INFO_V1(telemetry_sessions_in);
 PG_FUNCTION_INFO_V1(telemetry_sessions_out);
 PG_FUNCTION_INFO_V1(telemetry_sessions_recv);
@@ -53,9 +55,7 @@ sessions_from_datum(Datum datum, Sessions *sessions)
 										sessions, &memory);
 
 	if (error != NULL)
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("value of type telemetry.sessions is damaged"),
-						errdetail("The bytes do not fit: %s.", error)));
+		packed_damaged(TYPE_NAME, error);
 	if ((Pointer) value != DatumGetPointer(datum))
 		pfree(value);
 }
@@ -104,12 +104,9 @@ static void bad_text(const char *text, const char *detail) pg_attribute_noreturn
 static void
 bad_text(const char *text, const char *detail)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type telemetry.sessions: \"%s\"", text_shown(text)),
-			 errdetail("The text does not fit: %s.", detail),
-			 errhint("Write {gap; first time, last time, number of events; ...}, such as "
-					 "{00:30:00; 2026-01-01 10:00:00+00, 2026-01-01 10:45:00+00, 17}.")));
+	packed_bad_text(TYPE_NAME, text, detail,
+					"Write {gap; first time, last time, number of events; ...}, such as "
+					"{00:30:00; 2026-01-01 10:00:00+00, 2026-01-01 10:45:00+00, 17}.");
 }
 
 static int64
@@ -167,9 +164,7 @@ telemetry_sessions_recv(PG_FUNCTION_ARGS)
 	error =
 		sessions_unpack((uint8_t *) VARDATA(value), VARSIZE(value) - VARHDRSZ, &sessions, &memory);
 	if (error != NULL)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-						errmsg("invalid binary format of type telemetry.sessions"),
-						errdetail("The bytes do not fit: %s.", error)));
+		packed_bad_bytes(TYPE_NAME, error);
 	sessions_reset(&sessions, &memory);
 	PG_RETURN_POINTER(value);
 }

@@ -14,7 +14,7 @@
 #include "common/int.h"
 #include "lib/stringinfo.h"
 #include "libpq/pqformat.h"
-#include "type/text.h"
+#include "type/packed.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
@@ -97,12 +97,9 @@ static void bad_text(const char *text, const char *detail) pg_attribute_noreturn
 static void
 bad_text(const char *text, const char *detail)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-			 errmsg("invalid input syntax for type telemetry.sums: \"%s\"", text_shown(text)),
-			 errdetail("The text does not fit: %s.", detail),
-			 errhint("Write [{\"day\": \"2026-01-01\", \"key\": \"EUR\", \"rows\": 3, \"nulls\": "
-					 "1, \"total\": 9.98}, ...], and leave out what is 0 or missing.")));
+	packed_bad_text(SUMS_TYPE_NAME, text, detail,
+					"Write [{\"day\": \"2026-01-01\", \"key\": \"EUR\", \"rows\": 3, \"nulls\": 1, "
+					"\"total\": 9.98}, ...], and leave out what is 0 or missing.");
 }
 
 /* Days are written in one way, whatever a setting would read: what is read is written again. */
@@ -255,16 +252,6 @@ telemetry_sums_send(PG_FUNCTION_ARGS)
 	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
 }
 
-static void bad_bytes(const char *detail) pg_attribute_noreturn();
-
-static void
-bad_bytes(const char *detail)
-{
-	ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
-					errmsg("invalid binary format of type telemetry.sums"),
-					errdetail("The bytes do not fit: %s.", detail)));
-}
-
 static void
 receive_entry(StringInfo message, SumsEntry *entry)
 {
@@ -272,14 +259,14 @@ receive_entry(StringInfo message, SumsEntry *entry)
 
 	memset(entry, 0, sizeof(*entry));
 	if (has & ~WIRE_ALL)
-		bad_bytes("an entry has what no entry has");
+		packed_bad_bytes(SUMS_TYPE_NAME, "an entry has what no entry has");
 	entry->has_day = (has & WIRE_DAY) != 0;
 	entry->has_key = (has & WIRE_KEY) != 0;
 	if (entry->has_day)
 	{
 		entry->day = (int32) pq_getmsgint(message, 4);
 		if (!DATE_NOT_FINITE(entry->day) && !IS_VALID_DATE(entry->day))
-			bad_bytes("a day is out of range");
+			packed_bad_bytes(SUMS_TYPE_NAME, "a day is out of range");
 	}
 	if (entry->has_key)
 	{
@@ -295,7 +282,7 @@ receive_entry(StringInfo message, SumsEntry *entry)
 	entry->total = DatumGetNumeric(DirectFunctionCall3(
 		numeric_recv, PointerGetDatum(message), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 	if (numeric_is_nan(entry->total) || numeric_is_inf(entry->total))
-		bad_bytes("a total is no number");
+		packed_bad_bytes(SUMS_TYPE_NAME, "a total is no number");
 }
 
 Datum
@@ -307,7 +294,7 @@ telemetry_sums_recv(PG_FUNCTION_ARGS)
 	uint32 count;
 
 	if (pq_getmsgbyte(message) != WIRE_VERSION)
-		bad_bytes("version is not known");
+		packed_bad_bytes(SUMS_TYPE_NAME, "version is not known");
 	count = pq_getmsgint(message, 4);
 	sums_init(&sums, CurrentMemoryContext);
 	/* Each takes bytes: a count that is too large ends with them. */
@@ -317,7 +304,7 @@ telemetry_sums_recv(PG_FUNCTION_ARGS)
 		sums_add(&sums, &entry);
 	}
 	if (message->cursor != message->len)
-		bad_bytes("some are left over");
+		packed_bad_bytes(SUMS_TYPE_NAME, "bytes are left over");
 	sums_settle(&sums);
 	return sums_datum(&sums);
 }

@@ -14,10 +14,10 @@
  */
 #include "type/sums_type.h"
 
-#include "base/compat.h"
 #include "common/int.h"
 #include "lib/stringinfo.h"
 #include "sketch/varint.h"
+#include "type/packed.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
@@ -43,16 +43,6 @@ enum
 	NUMERIC_MOST_DIGITS = 0xFFFF,
 	DIGIT = 4 /* decimals of one of the digits */
 };
-
-static void damaged(const char *detail) pg_attribute_noreturn();
-
-static void
-damaged(const char *detail)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_DATA_CORRUPTED), errmsg("value of type telemetry.sums is damaged"),
-			 errdetail("The bytes do not fit: %s.", detail)));
-}
 
 /* ---- numbers --------------------------------------------------------------------------------- */
 
@@ -83,7 +73,7 @@ read_number(Reader *in)
 
 	in->at = varint_read(in->at, in->end, &number);
 	if (in->at == NULL)
-		damaged("a number does not end, or is longer than need be");
+		packed_damaged(SUMS_TYPE_NAME, "a number does not end, or is longer than need be");
 	return number;
 }
 
@@ -100,7 +90,7 @@ read_bytes(Reader *in, uint32 *size)
 	const uint8 *bytes = in->at;
 
 	if (length > (uint64) (in->end - in->at))
-		damaged("they end within an entry");
+		packed_damaged(SUMS_TYPE_NAME, "it ends within an entry");
 	in->at += length;
 	*size = (uint32) length;
 	return bytes;
@@ -163,7 +153,7 @@ read_total(const uint8 *packed, uint32 size)
 
 	if (ndigits == 0 || ndigits > NUMERIC_MOST_DIGITS || weight != (int16) weight ||
 		(uint64) (in.end - in.at) != 2 * ndigits)
-		damaged("a total is not what its digits say");
+		packed_damaged(SUMS_TYPE_NAME, "a total is not what its digits say");
 	initStringInfo(&sent);
 	append_two_bytes(&sent, (int) ndigits);
 	append_two_bytes(&sent, (int) weight);
@@ -492,7 +482,7 @@ read_entry(Reader *in, SumsEntry *entry)
 
 	*entry = (SumsEntry){.has_day = (has & HAS_DAY) != 0, .has_key = (has & HAS_KEY) != 0};
 	if (has & ~HAS_ALL)
-		damaged("an entry has what no entry has");
+		packed_damaged(SUMS_TYPE_NAME, "an entry has what no entry has");
 	if (has & HAS_DAY)
 		entry->day = (int32) read_signed(in);
 	if (has & HAS_KEY)
@@ -514,7 +504,7 @@ sums_from_datum(Datum datum, Sums *sums)
 	Reader in = {bytes + 2, bytes + VARSIZE_ANY_EXHDR(value)};
 
 	if (VARSIZE_ANY_EXHDR(value) < 2 || bytes[0] != FORMAT || bytes[1] != VERSION)
-		damaged("format or version is not known");
+		packed_damaged(SUMS_TYPE_NAME, "format or version is not known");
 	sums_init(sums, CurrentMemoryContext);
 	while (in.at < in.end)
 		read_entry(&in, new_entry(sums));

@@ -11,6 +11,8 @@
 
 #include "base/compat.h"
 
+#define SUMS_TYPE_NAME "telemetry.sums"
+
 /* Amounts that are no numbers are counted, so that they can be taken away again. */
 enum
 {
