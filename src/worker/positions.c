@@ -42,6 +42,8 @@ positions_find(IngestWorker *worker, int32 partition)
 	/* Where it stands, unless some partitions are left to others: each message asks. */
 	int guess = partition / worker->slot->slices;
 
+	if (partition < 0) /* what is said of no partition */
+		return NULL;
 	if (guess < worker->npartitions && worker->partitions[guess].stored.partition == partition)
 		return &worker->partitions[guess];
 	for (int i = 0; i < worker->npartitions; i++)

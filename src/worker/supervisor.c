@@ -512,10 +512,12 @@ telemetry_supervisor_main(Datum arg)
 	for (;;)
 	{
 		long timeout;
+		bool reloaded;
 
 		leave_if_asked();
 		ResetLatch(MyLatch);
-		timeout = turn(take_request() || process_reload_if_asked());
+		reloaded = process_reload_if_asked();
+		timeout = turn(take_request() || reloaded);
 		if (timeout < 0)
 		{
 			if (!take_request())
