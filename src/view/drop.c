@@ -12,6 +12,7 @@
 #include "catalog/suspension.h"
 #include "catalog/view.h"
 #include "commands/event_trigger.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "view/partition.h"
@@ -27,6 +28,19 @@ drop_relation(Oid relation, const char *kind)
 	spi_run(psprintf("DROP %s %s", kind, qualified_name(relation)));
 }
 
+/*
+ * Not if others hold it who may be dropping it: what would be noted of a relation that is gone, no
+ * DROP would take away, and each of the target would fail on it. Who comes next sees to it.
+ */
+static bool
+stays(Oid relation)
+{
+	if (!ConditionalLockRelationOid(relation, AccessShareLock))
+		return false;
+	return get_rel_name(relation) != NULL;
+}
+
+/* (Helpers depend on the target by their query.) */
 void
 view_repair(void)
 {
@@ -38,16 +52,17 @@ view_repair(void)
 	n = own_spi_run(&plan,
 					"SELECT v.view::oid, v.target::oid FROM telemetry._view v "
 					"JOIN pg_class c ON c.oid = v.view JOIN pg_class t ON t.oid = v.target "
-					"WHERE NOT EXISTS (SELECT FROM pg_depend d "
+					"WHERE v.feeds IS NULL AND NOT EXISTS (SELECT FROM pg_depend d "
 					"WHERE d.classid = 'pg_class'::regclass AND d.objid = v.view "
 					"AND d.refclassid = 'pg_class'::regclass AND d.refobjid = v.target)",
 					0, NULL, NULL, NULL);
 	for (uint64 i = 0; i < n; i++)
 	{
-		bool isnull;
+		Oid view = own_spi_oid(i, 1);
+		Oid target = own_spi_oid(i, 2);
 
-		view_depend(DatumGetObjectId(own_spi_datum(i, 1, &isnull)),
-					DatumGetObjectId(own_spi_datum(i, 2, &isnull)));
+		if (stays(view) && stays(target))
+			view_depend(view, target);
 	}
 	own_spi_end(&scope);
 	if (n > 0)
