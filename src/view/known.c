@@ -7,6 +7,7 @@
 #include "catalog/pg_class.h"
 #include "nodes/nodeFuncs.h"
 #include "rewrite/rewriteHandler.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -250,6 +251,26 @@ is_there(const ViewRow *row, const List *rows)
 	return false;
 }
 
+/*
+ * Who has no lock on the table may come beside a DROP of its views, which takes their parts with
+ * them: this one is locked meanwhile. Who writes has the table, for which DROP waits before.
+ */
+static void
+lock_parts(const List *rows, bool lock)
+{
+	ListCell *cell;
+
+	foreach (cell, rows)
+	{
+		Oid part = ((const ViewRow *) lfirst(cell))->partial;
+
+		if (lock)
+			LockRelationOid(part, AccessShareLock);
+		else
+			UnlockRelationOid(part, AccessShareLock);
+	}
+}
+
 /* An error leaves nothing known, to be read again, and the memory to whoever cleans up after it. */
 static void
 read_target(KnownTarget *entry)
@@ -262,11 +283,13 @@ read_target(KnownTarget *entry)
 	List *views = NIL;
 	ListCell *cell;
 
+	lock_parts(rows, true);
 	foreach (cell, rows)
 		if (is_there(lfirst(cell), rows))
 			views = lappend(views, read_view(lfirst(cell), context));
 	foreach (cell, views)
 		join_helper(lfirst(cell), views);
+	lock_parts(rows, false);
 	MemoryContextSwitchTo(old);
 	MemoryContextSetParent(context, TopMemoryContext);
 	entry->context = context;

@@ -11,6 +11,7 @@
 #include "base/owner.h"
 #include "base/spi.h"
 #include "catalog/pg_type.h"
+#include "catalog/namespace.h"
 #include "catalog/objectaccess.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
@@ -82,7 +83,8 @@ object_accessed(ObjectAccessType access, Oid class, Oid object, int column, void
 		remember(&dropped_partitions, object);
 		remember(&dropped_roots, root_of(object));
 	}
-	else if (get_rel_persistence(object) != RELPERSISTENCE_TEMP)
+	else if (get_rel_persistence(object) != RELPERSISTENCE_TEMP &&
+			 get_rel_namespace(object) != get_namespace_oid(STATE_SCHEMA, true))
 		remember(&dropped_tables, object);
 }
 
@@ -109,11 +111,16 @@ forget_tables(const List *views)
 	foreach (cell, views)
 	{
 		const ViewRow *row = lfirst(cell);
-		char *expired = get_rel_name(row->expired);
+		char *expired;
 		OwnerScope scope;
 
-		/* Other tables have no partitions; and parts of a view that is dropped may be gone. */
-		if (expired == NULL || get_rel_relkind(row->target) != RELKIND_PARTITIONED_TABLE)
+		/* Other tables have no partitions. */
+		if (get_rel_relkind(row->target) != RELKIND_PARTITIONED_TABLE)
+			continue;
+		/* Others may be dropping the view: it is gone then, as one that is dropped here may be. */
+		LockRelationOid(row->expired, RowExclusiveLock);
+		expired = get_rel_name(row->expired);
+		if (expired == NULL)
 			continue;
 		owner_begin(&scope, owner_of(row->expired));
 		spi_connect();

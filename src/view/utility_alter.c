@@ -11,6 +11,7 @@
 #include "catalog/partition.h"
 #include "commands/defrem.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "view/known.h"
 #include "view/partition.h"
@@ -286,6 +287,10 @@ utility_create_table(Utility *utility)
 	/* Where it was made: a temporary table of the same name would be found first. */
 	partition = get_relname_relid(create->relation->relname,
 								  RangeVarGetCreationNamespace(create->relation));
-	if (OidIsValid(partition) && get_rel_relispartition(partition))
+	if (!OidIsValid(partition))
+		return;
+	/* IF NOT EXISTS, it may be there, and others may drop it. */
+	LockRelationOid(partition, AccessShareLock);
+	if (get_rel_relispartition(partition))
 		partition_came(partition, false);
 }
