@@ -25,6 +25,7 @@
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
+#include "view/alike.h"
 #include "view/distinct.h"
 #include "view/fold.h"
 #include "view/generate.h"
@@ -34,6 +35,7 @@
 
 /*
  * Sums of floats that PostgreSQL itself makes depend on the rows' order: the exact states do not.
+ * (What else depends on it, alike.c knows of: states compare by equality.)
  */
 static bool
 has_exact_floats(const KnownView *view)
@@ -161,7 +163,8 @@ append_difference(StringInfo sql, const char *kept, const char *whole)
 static char *
 comparison(const KnownView *view, const Range *range)
 {
-	bool by_state = range->key >= 0 || has_exact_floats(view) || has_expired(view);
+	bool by_state =
+		range->key >= 0 || has_exact_floats(view) || alike_told_apart(view) || has_expired(view);
 	StringInfoData sql;
 	char *one;
 	char *other;
