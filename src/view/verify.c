@@ -237,7 +237,11 @@ compare(const KnownView *view, Range *range, ReturnSetInfo *result)
 	{
 		Portal portal;
 
-		PushActiveSnapshot(GetTransactionSnapshot());
+		/*
+		 * Of now, also where the transaction's is older: a partition that went since has no table
+		 * any more, and the older state would have its rows without what expired.
+		 */
+		PushActiveSnapshot(GetLatestSnapshot());
 		portal = open_comparison(view, range);
 		if (i == 1)
 			fetch_all(portal, result);
