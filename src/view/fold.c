@@ -479,6 +479,12 @@ compare(const KnownView *one, const KnownView *other)
 	return one->row.id < other->row.id ? -1 : one->row.id > other->row.id;
 }
 
+int
+fold_order(const ListCell *one, const ListCell *other)
+{
+	return compare(lfirst(one), lfirst(other));
+}
+
 /* The fold of that view, put where it belongs if it is not there. */
 static Fold *
 fold_of(List **folds, KnownView *view, const PendingView *pending)

@@ -20,6 +20,9 @@ extern void fold_or_break(void);
 /* The same, but it goes on waiting: for a subtransaction that is rolled back. */
 extern void fold_for_now(void);
 
+/* Of KnownView *, for list_sort(): which is folded first, in every transaction. */
+extern int fold_order(const ListCell *one, const ListCell *other);
+
 /* What a builder took out of journals: PendingView *, of a view and all of its helpers. */
 extern void fold_journal(List *pendings);
 

@@ -6,6 +6,7 @@
 
 #include "view/fold.h"
 #include "view/known.h"
+#include "view/leaf.h"
 #include "view/partition.h"
 #include "view/pending.h"
 #include "view/progress.h"
@@ -22,6 +23,7 @@ view_init(void)
 	pending_init(fold_pending);
 	utility_init();
 	read_only_init();
+	leaf_init();
 	partition_init();
 	statistics_init();
 	progress_init();

@@ -11,6 +11,7 @@
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "view/create.h"
+#include "view/leaf.h"
 #include "view/publication.h"
 #include "view/utility.h"
 #include "view/utility_internal.h"
@@ -190,6 +191,10 @@ dispatch(Utility *utility)
 
 	switch (nodeTag(node))
 	{
+		case T_CopyStmt:
+			leaf_copy((const CopyStmt *) node);
+			utility_run(utility);
+			break;
 		case T_CreateTableAsStmt:
 			if (((CreateTableAsStmt *) node)->into->options != NIL)
 			{

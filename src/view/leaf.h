@@ -1,0 +1,16 @@
+/*
+ * Writes straight into partitions.
+ */
+#ifndef TELEMETRY_VIEW_LEAF_H
+#define TELEMETRY_VIEW_LEAF_H
+
+#include "postgres.h"
+
+#include "nodes/parsenodes.h"
+
+/* Before COPY opens what it writes into. */
+extern void leaf_copy(const CopyStmt *copy);
+
+extern void leaf_init(void);
+
+#endif
