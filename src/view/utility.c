@@ -8,6 +8,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
+#include "commands/defrem.h"
 #include "miscadmin.h"
 #include "utils/lsyscache.h"
 #include "view/create.h"
@@ -184,13 +185,39 @@ rename_kind(Utility *utility)
 	utility_run(utility);
 }
 
+/* It would run the query as that of a table, which PostgreSQL knows no such option of. */
+static void
+refuse_explain(const ExplainStmt *explain)
+{
+	const Query *query = (const Query *) explain->query;
+	bool analyze = false;
+	ListCell *cell;
+
+	foreach (cell, explain->options)
+		if (strcmp(((DefElem *) lfirst(cell))->defname, "analyze") == 0)
+			analyze = defGetBoolean(lfirst(cell));
+	if (analyze && IsA(query, Query) && query->commandType == CMD_UTILITY &&
+		IsA(query->utilityStmt, CreateTableAsStmt) &&
+		is_create_continuous(copyObject((CreateTableAsStmt *) query->utilityStmt)))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("EXPLAIN ANALYZE cannot create a continuous view"),
+				 errhint("Create it without, or EXPLAIN ANALYZE its query alone; the statements "
+						 "that keep a view are shown by telemetry.continuous_view.")));
+}
+
 static void
 dispatch(Utility *utility)
 {
 	Node *node = utility->statement->utilityStmt;
 
+	utility_refuse_parts(node);
 	switch (nodeTag(node))
 	{
+		case T_ExplainStmt:
+			refuse_explain((const ExplainStmt *) node);
+			utility_run(utility);
+			break;
 		case T_CopyStmt:
 			leaf_copy((const CopyStmt *) node);
 			utility_run(utility);

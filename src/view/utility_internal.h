@@ -45,6 +45,9 @@ extern void utility_change_function(Utility *utility);
 
 /* ---- what they have in common ---------------------------------------------------------------- */
 
+/* Statements on parts of views by their names, which would make the views something else. */
+extern void utility_refuse_parts(const Node *statement);
+
 /* By our triggers' names we know them again. */
 extern void utility_refuse_renamed_trigger(const RenameStmt *rename);
 

@@ -177,7 +177,13 @@ CREATE MATERIALIZED VIEW zoned WITH (telemetry.continuous) AS
 SET client_min_messages = error;
 CREATE TABLE published (k int PRIMARY KEY, x text);
 CREATE MATERIALIZED VIEW made_before WITH (telemetry.continuous) AS SELECT x, max(k), count(DISTINCT k) FROM published GROUP BY x;
+-- Who reads the views does not wait for it.
+BEGIN;
 CREATE PUBLICATION regress_all FOR ALL TABLES;
+SELECT DISTINCT mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+WHERE c.relkind = 'r' AND c.relnamespace = 'telemetry_state'::regnamespace AND pid = pg_backend_pid() AND mode LIKE '%Exclusive%' ORDER BY 1;
+COMMIT;
+SELECT DISTINCT c.relreplident FROM telemetry._view v JOIN pg_class c ON c.oid IN (v.state, v.expired);
 CREATE MATERIALIZED VIEW made_after WITH (telemetry.continuous) AS SELECT x, max(k), count(DISTINCT k) FROM published GROUP BY x;
 INSERT INTO published VALUES (1, 'a'), (2, 'b');
 INSERT INTO published VALUES (3, 'a'), (4, 'c');
@@ -188,5 +194,33 @@ SELECT telemetry.resume('published');
 SELECT * FROM made_before ORDER BY x;
 SELECT * FROM telemetry.verify('made_before') UNION ALL SELECT * FROM telemetry.verify('made_after');
 DROP PUBLICATION regress_all;
+-- Parts of views, by their names.
+CREATE VIEW parts AS SELECT v.view, format('%I.%I', 'telemetry_state', p.name) AS part, p.kind FROM telemetry.continuous_view v JOIN telemetry._view i ON i.view = v.view,
+	LATERAL (VALUES ('TABLE', (SELECT relname FROM pg_class WHERE oid = i.state)), ('VIEW', (SELECT relname FROM pg_class WHERE oid = i.partial))) AS p (kind, name);
+CREATE FUNCTION try(statement text) RETURNS TABLE (outcome text) LANGUAGE plpgsql AS $$
+DECLARE r record; detail text; hint text;
+BEGIN
+	FOR r IN SELECT * FROM guarded.parts WHERE view = 'guarded.made_before'::regclass AND statement LIKE '%' || kind || '%' LOOP
+		BEGIN
+			EXECUTE format(statement, r.part);
+			outcome := 'done';
+		EXCEPTION WHEN OTHERS THEN
+			GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+			outcome := regexp_replace(SQLERRM, 'v\d+', 'vN') || ' | ' || detail || ' | ' || hint;
+		END;
+		RETURN NEXT;
+	END LOOP;
+END $$;
+SELECT try('TRUNCATE TABLE %s');
+SELECT try('ALTER TABLE %s SET SCHEMA guarded');
+SELECT try('ALTER TABLE %s RENAME TO mine');
+SELECT try('ALTER TABLE %s RENAME COLUMN x TO mine');
+SELECT try('ALTER TABLE %s SET UNLOGGED');
+SELECT try('ALTER TABLE %s FORCE ROW LEVEL SECURITY');
+SELECT try('ALTER TABLE %s SET (fillfactor = 80)');
+SELECT try('ALTER VIEW %s RENAME TO mine');
+SELECT try('CREATE OR REPLACE VIEW %s AS SELECT 1');
+EXPLAIN (COSTS off) CREATE MATERIALIZED VIEW analyzed WITH (telemetry.continuous) AS SELECT x, count(*) FROM published GROUP BY x;
+EXPLAIN ANALYZE CREATE MATERIALIZED VIEW analyzed WITH (telemetry.continuous) AS SELECT x, count(*) FROM published GROUP BY x;
 SET client_min_messages = warning;
 DROP SCHEMA guarded CASCADE;
