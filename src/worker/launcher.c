@@ -136,6 +136,17 @@ note_all(void)
 	CommitTransactionCommand();
 }
 
+/* True while one waits for a background worker's slot: there is none for another, either. */
+static bool
+is_out_of_slots(void)
+{
+	bool waits = false;
+
+	for (int i = 0; i < WORKER_DATABASES && !waits; i++)
+		waits = children[i].waits && worker_shared->databases[i].state == DATABASE_REQUESTED;
+	return waits;
+}
+
 /* True while as many start, or look, as may at once; one that failed is no more of these. */
 static bool
 is_busy(Moment now)
@@ -146,9 +157,6 @@ is_busy(Moment now)
 	{
 		DatabaseState state = worker_shared->databases[i].state;
 
-		/* There is room for no other, either. */
-		if (children[i].waits && state == DATABASE_REQUESTED)
-			return true;
 		looking +=
 			state == DATABASE_STARTING ||
 			(state == DATABASE_REQUESTED && children[i].failures == 0) ||
@@ -157,13 +165,25 @@ is_busy(Moment now)
 	return looking >= SCANS_AT_ONCE;
 }
 
-/* Goes on looking into databases, as many as may be at once. True: some are left. */
-static bool
+/*
+ * Goes on looking into databases, as many as may be at once. Returns after how many milliseconds
+ * the others' turn may have come, 0: there are none. Slots of background workers, and our entries,
+ * may be taken for days: the end of a supervisor, which gives one back, wakes us.
+ */
+static int
 request_noted(Moment now)
 {
-	while (to_scan != NIL && !is_busy(now) && shared_try_request(linitial_oid(to_scan)))
+	while (to_scan != NIL)
+	{
+		if (is_out_of_slots())
+			return LIMIT_MS;
+		if (is_busy(now))
+			return SCAN_MS;
+		if (!shared_try_request(linitial_oid(to_scan)))
+			return LIMIT_MS;
 		to_scan = list_delete_first(to_scan);
-	return to_scan != NIL;
+	}
+	return 0;
 }
 
 /* A background worker's slot is free: whoever waits for one need not wait for longer. */
@@ -373,6 +393,7 @@ telemetry_launcher_main(Datum arg)
 		Moment now = clock_now();
 		Moment next = 0;
 		long timeout = -1;
+		int scan;
 		bool waits = false;
 
 		/* Ended with 0 it would be for good: the postmaster restarts only what failed. */
@@ -392,8 +413,9 @@ telemetry_launcher_main(Datum arg)
 			if (all)
 				note_all();
 		}
-		if (telemetry_enabled && request_noted(now))
-			next = now + SCAN_MS * INT64CONST(1000);
+		scan = telemetry_enabled ? request_noted(now) : 0;
+		if (scan > 0)
+			next = now + scan * INT64CONST(1000);
 		for (int i = 0; i < WORKER_DATABASES && telemetry_enabled; i++)
 		{
 			Moment wanted = tend(i, now);

@@ -154,12 +154,19 @@ for my $limit ([ 0, 'launcher', 'has no worker: all of .* are taken' ], [ 3, 'wo
 }
 like(slurp_file($node->logfile), qr/could not start telemetry ingest p \d.*No slot.*Raise max_worker_processes/s, 'the log says it, too');
 query('ALTER SYSTEM RESET max_worker_processes; ALTER SYSTEM RESET telemetry.max_workers');
-# And nothing for the supervisor.
+# And nothing for the supervisor, nor for those of more databases than the launcher looks into at a time.
+query("CREATE DATABASE another_$_") for 1 .. 5;
 $node->append_conf('postgresql.conf', 'max_worker_processes = 2');
 $node->restart;
 finds('too few processes', qr/^warning\|server\|max_worker_processes is 2; 2 ingest workers.*\|ALTER SYSTEM SET max_worker_processes = \d+;/m, sub {
 	ok(poll_until(sub { findings() =~ /^error\|pipeline p\|(has no worker|failed: no slot for a background worker is free)/m }, 'a pipeline without a worker', 40),
 		'the pipeline says so too');
+	# How often it wakes up in two seconds, the kernel counts.
+	my $launcher = query(q{SELECT pid FROM pg_stat_activity WHERE backend_type = 'telemetry launcher'});
+	my $woken = sub { slurp_file("/proc/$launcher/status") =~ /^voluntary_ctxt_switches:\s*(\d+)/m; $1 };
+	my $before = $woken->();
+	query('SELECT pg_sleep(2)');
+	cmp_ok($woken->() - $before, '<', 15, 'the launcher sleeps while there is no room for it to start anybody');
 	$node->append_conf('postgresql.conf', 'max_worker_processes = 16');
 	$node->restart;
 }, 1);
