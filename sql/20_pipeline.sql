@@ -73,9 +73,18 @@ CREATE TABLE telemetry.activation (
     database_oid oid     NOT NULL
 );
 COMMENT ON TABLE telemetry.activation IS
-'Pipelines that were activated, and in which database. Not dumped: a restored pipeline starts paused.';
+'Pipelines that were activated, and in which database. Neither dumped nor replicated: a restored pipeline starts paused.';
 COMMENT ON COLUMN telemetry.activation.pipeline_id IS 'number of the pipeline';
 COMMENT ON COLUMN telemetry.activation.database_oid IS 'OID of the database in which it may run';
+
+CREATE FUNCTION telemetry._stays_here() RETURNS trigger
+AS 'MODULE_PATHNAME', 'telemetry_stays_here' LANGUAGE C;
+COMMENT ON FUNCTION telemetry._stays_here() IS
+'Leaves out what a subscription brings into a table that says what runs in this database: a publication FOR ALL TABLES has it, too.';
+
+CREATE TRIGGER stays_here BEFORE INSERT OR UPDATE OR DELETE ON telemetry.activation
+FOR EACH ROW EXECUTE FUNCTION telemetry._stays_here();
+ALTER TABLE telemetry.activation ENABLE REPLICA TRIGGER stays_here;
 
 -- What is dumped has no foreign keys: pg_restore -j loads the data of tables that an extension has made in any order.
 -- Who writes here locks the pipeline's row instead (src/catalog), so that nothing of one that is dropped stays.

@@ -21,7 +21,7 @@ CREATE TABLE telemetry.retention_state (
     error_at           timestamptz
 );
 COMMENT ON TABLE telemetry.retention_state IS
-'Retentions that were switched on, in which database, and what their runs came to. Not dumped: in a restored database none runs before set_retention() is called again.';
+'Retentions that were switched on, in which database, and what their runs came to. Neither dumped nor replicated: in a restored database none runs before set_retention() is called again.';
 COMMENT ON COLUMN telemetry.retention_state.target IS 'partitioned table';
 COMMENT ON COLUMN telemetry.retention_state.database_oid IS 'OID of the database in which it was switched on';
 COMMENT ON COLUMN telemetry.retention_state.next_run_at IS 'when it will be looked after next';
@@ -31,6 +31,10 @@ COMMENT ON COLUMN telemetry.retention_state.partitions_made IS 'since it was set
 COMMENT ON COLUMN telemetry.retention_state.partitions_ahead IS 'beyond the present one after the last run, without a gap';
 COMMENT ON COLUMN telemetry.retention_state.error IS 'first error of the last run';
 COMMENT ON COLUMN telemetry.retention_state.error_at IS 'when it happened';
+
+CREATE TRIGGER stays_here BEFORE INSERT OR UPDATE OR DELETE ON telemetry.retention_state
+FOR EACH ROW EXECUTE FUNCTION telemetry._stays_here();
+ALTER TABLE telemetry.retention_state ENABLE REPLICA TRIGGER stays_here;
 
 CREATE VIEW telemetry.retention WITH (security_barrier) AS
 SELECT r.target, c.relowner::regrole AS owner, r.keep, r.create_partitions, r.ahead,
