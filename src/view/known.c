@@ -271,6 +271,32 @@ lock_parts(const List *rows, bool lock)
 	}
 }
 
+List *
+known_hold_all(void)
+{
+	List *rows = view_all(InvalidOid, CurrentMemoryContext);
+	List *held = NIL;
+	ListCell *cell;
+
+	lock_parts(rows, true);
+	foreach (cell, rows)
+	{
+		List *row = list_make1(lfirst(cell));
+
+		if (is_there(lfirst(cell), rows))
+			held = list_concat(held, row);
+		else
+			lock_parts(row, false);
+	}
+	return held;
+}
+
+void
+known_let_go(const List *rows)
+{
+	lock_parts(rows, false);
+}
+
 /* An error leaves nothing known, to be read again, and the memory to whoever cleans up after it. */
 static void
 read_target(KnownTarget *entry)

@@ -91,4 +91,11 @@ extern KnownView *known_view_over(Oid target, Oid view);
 
 extern void known_init(void);
 
+/*
+ * Rows of all views, for those who open their queries without a lock on what they follow: no DROP
+ * takes one away before known_let_go().
+ */
+extern List *known_hold_all(void);
+extern void known_let_go(const List *rows);
+
 #endif

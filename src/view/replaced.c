@@ -15,6 +15,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 #include "view/called.h"
+#include "view/known.h"
 #include "view/renamed.h"
 
 /* ---- functions ------------------------------------------------------------------------------- */
@@ -166,11 +167,13 @@ remember(List *remembered, const ViewRow *view)
 List *
 replaced_remember(void)
 {
+	List *rows = known_hold_all();
 	List *remembered = NIL;
 	ListCell *cell;
 
-	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+	foreach (cell, rows)
 		remembered = remember(remembered, lfirst(cell));
+	known_let_go(rows);
 	return remembered;
 }
 

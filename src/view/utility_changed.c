@@ -44,6 +44,7 @@ utility_note_row_type(const AlterTableStmt *alter, Oid relation)
 	bool added = false;
 	bool dropped = false;
 	Oid type = get_rel_type_id(relation);
+	List *rows;
 	ListCell *cell;
 
 	foreach (cell, alter->cmds)
@@ -56,7 +57,8 @@ utility_note_row_type(const AlterTableStmt *alter, Oid relation)
 	if (!OidIsValid(type) || !(added || dropped))
 		return;
 	CommandCounterIncrement();
-	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+	rows = known_hold_all();
+	foreach (cell, rows)
 	{
 		const ViewRow *row = lfirst(cell);
 
@@ -66,6 +68,7 @@ utility_note_row_type(const AlterTableStmt *alter, Oid relation)
 										format_type_be(type)),
 							   true);
 	}
+	known_let_go(rows);
 }
 
 /*
@@ -76,6 +79,7 @@ void
 utility_alter_enum(Utility *utility)
 {
 	AlterEnumStmt *alter = (AlterEnumStmt *) utility->statement->utilityStmt;
+	List *rows;
 	ListCell *cell;
 	Oid type;
 
@@ -83,7 +87,8 @@ utility_alter_enum(Utility *utility)
 	if (alter->oldVal == NULL)
 		return;
 	type = typenameTypeId(NULL, makeTypeNameFromNameList(alter->typeName));
-	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+	rows = known_hold_all();
+	foreach (cell, rows)
 	{
 		const ViewRow *row = lfirst(cell);
 
@@ -92,6 +97,7 @@ utility_alter_enum(Utility *utility)
 			utility_mark_stale(row->target, row, "a value that it keeps by its name was renamed",
 							   true);
 	}
+	known_let_go(rows);
 }
 
 /* CREATE without OR REPLACE makes something that nobody called before. */
@@ -114,13 +120,15 @@ utility_change_function(Utility *utility)
 		creating_extension && CurrentExtensionObject == get_extension_oid("telemetry", true);
 	bool changes = !is_ours && replaces(utility->statement->utilityStmt);
 	List *remembered = changes ? replaced_remember() : NIL;
+	List *rows;
 	ListCell *cell;
 
 	utility_run(utility);
 	if (remembered == NIL)
 		return;
 	CommandCounterIncrement();
-	foreach (cell, view_all(InvalidOid, CurrentMemoryContext))
+	rows = known_hold_all();
+	foreach (cell, rows)
 	{
 		const ViewRow *row = lfirst(cell);
 		const char *function = replaced_function(row, remembered);
@@ -130,4 +138,5 @@ utility_change_function(Utility *utility)
 							   psprintf("function %s, which it calls, was changed", function),
 							   true);
 	}
+	known_let_go(rows);
 }

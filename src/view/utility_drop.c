@@ -150,8 +150,10 @@ utility_change_owned(Utility *utility, List *role_names)
 		const ViewRow *row = lfirst(cell);
 		Oid table = view_table(row->view, NULL);
 
-		if (row->feeds != 0 || !(list_member_oid(roles, owner_of(row->view)) ||
-								 list_member_oid(roles, owner_of(table))))
+		/* Others may have dropped it just now. */
+		if (row->feeds != 0 || get_rel_name(row->view) == NULL ||
+			!(list_member_oid(roles, owner_of(row->view)) ||
+			  list_member_oid(roles, owner_of(table))))
 			continue;
 		/* Builds take views before tables. */
 		build_exclude(row->view);
