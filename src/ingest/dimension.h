@@ -14,7 +14,8 @@
  * So no member that the cache has can go while the batch runs, and PostgreSQL's own check of that
  * foreign key, a query a row, is left out on the fast path.
  *
- * A batch that makes versions of members takes that lock exclusively itself (dimension_version.c).
+ * A batch that makes versions of members takes that lock exclusively itself
+ * (dimension_version_write.c).
  *
  * Lock order: for each dimension by OID its table, then its guard lock; then source and target.
  */
@@ -189,17 +190,20 @@ extern bool dimension_index_has_versions(const struct Ingest *ingest, Relation d
 										 Relation index);
 
 /*
- * A dimension that keeps versions is described: begin(), then its attributes, then its statements.
- * False: something is added to misfits.
+ * A dimension that keeps versions is described: begin(), then its attributes by track(), then its
+ * statements by compose(). False: something is added to misfits.
  */
 extern bool dimension_versions_begin(struct Ingest *ingest, Dimension *dimension, Relation relation,
 									 Relation target, AttrNumber column, StringInfo misfits);
 extern bool dimension_versions_track(struct Ingest *ingest, Dimension *dimension,
 									 DimensionColumn *value, Form_pg_attribute attribute,
 									 Relation target, StringInfo misfits);
+
+/* ---- dimension_version_sql.c ---- */
 extern bool dimension_versions_compose(struct Ingest *ingest, Dimension *dimension,
 									   Relation relation, StringInfo misfits);
 
+/* ---- dimension_version_write.c ---- */
 /* True if some dimension keeps versions. */
 extern bool dimensions_keep_versions(const struct Ingest *ingest);
 

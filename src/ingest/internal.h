@@ -169,15 +169,19 @@ extern void target_check_name(Oid relation, const char *name);
 /* ereports unless what target and partitions hold outlives a crash, and is not the source. */
 extern void target_check_storage(Ingest *ingest);
 
+/* The operator as a statement names it, whatever the search_path. */
+extern char *target_operator(Oid operator);
+/* A type in a statement, of any length: the mere name of char or bit means one character. */
+extern char *target_type(Oid type);
+
+/* ---- target_columns.c ---- */
 extern AttrNumber target_find_column(TupleDesc desc, const char *name);
 
 /* Adds to the list of what does not fit. */
 extern void target_misfit(StringInfo list, const char *format, ...) pg_attribute_printf(2, 3);
 
-/* The operator as a statement names it, whatever the search_path. */
-extern char *target_operator(Oid operator);
-/* A type in a statement, of any length: the mere name of char or bit means one character. */
-extern char *target_type(Oid type);
+/* Where each column of the target comes from; ereports, with all that does not fit. */
+extern void target_map_columns(Ingest *ingest, Relation target);
 
 /* ---- path.c ---- */
 extern void path_choose(Ingest *ingest, Relation target);

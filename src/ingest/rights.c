@@ -17,7 +17,7 @@ may_insert(const Ingest *ingest)
 	Oid target = ingest->options.target;
 	Oid owner = ingest->options.owner;
 
-	/* map_columns() in target.c has seen to it that at least one column is written. */
+	/* target_map_columns() has seen to it that at least one column is written. */
 	if (pg_class_aclcheck(target, owner, ACL_INSERT) == ACLCHECK_OK)
 		return true;
 	for (int i = 0; i < ingest->desc->natts; i++)
