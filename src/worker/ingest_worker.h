@@ -74,10 +74,29 @@ typedef struct IngestWorker
 	bool broker_lost; /* an error of the whole cluster since the last good news */
 } IngestWorker;
 
-/* ---- positions.c: which partitions, from where ---- */
+/* ---- discovery.c: which partitions ---- */
 
 /* Finds partitions of the topic that are new, gives them their start, takes this slice's. */
 extern void positions_discover(IngestWorker *worker);
+
+/* ---- positions.c: from where ---- */
+
+/*
+ * How long one question to the broker may hold the worker up. An answer takes a millisecond; but
+ * librdkafka learns of a new partition's leader only with its next look at the metadata, a second
+ * or two later.
+ */
+#define POSITIONS_ASK_MS 3000
+
+/*
+ * How long brokers must say that the log ends before our position until it is believed. A leader
+ * that hung or was cut off answers as if it still led, with the end that it had, until it learns of
+ * its successor; the client takes its word for who leads, too.
+ */
+#define POSITIONS_AHEAD_MS 15000
+
+/* Stops reading one partition, for a reason that is kept. */
+extern void positions_pause(IngestWorker *worker, Partition *partition, const char *reason);
 
 /* Assigns what wants to be assigned, as far as the broker answers. */
 extern void positions_assign(IngestWorker *worker);

@@ -1,6 +1,6 @@
 /*
- * Positions of an ingest worker: which partitions it reads, from where, and whether the topic still
- * is the one that it was.
+ * Positions of an ingest worker: from where it reads its partitions (discovery.c finds them), and
+ * whether the topic still is the one that it was.
  *
  * PostgreSQL's offsets are the truth. To notice a topic that was deleted and made anew (librdkafka
  * does not), reading starts one message early, at the last one that was stored: it must come again
@@ -12,26 +12,11 @@
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "port/pg_crc32c.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "worker/ingest_worker.h"
 #include "worker/process.h"
-
-/*
- * How long one question to the broker may hold the worker up. An answer takes a millisecond; but
- * librdkafka learns of a new partition's leader only with its next look at the metadata, a second
- * or two later.
- */
-#define ASK_MS 3000
-
-/*
- * How long brokers must say that the log ends before our position until it is believed. A leader
- * that hung or was cut off answers as if it still led, with the end that it had, until it learns of
- * its successor; the client takes its word for who leads, too.
- */
-#define AHEAD_MS 15000
 
 /* Errors in a row at one offset after which its partition is paused. */
 #define ERRORS_BEFORE_PAUSE 5
@@ -66,135 +51,8 @@ positions_checksum(const MessageView *message)
 	return crc;
 }
 
-static bool
-slice_wants(const IngestWorker *worker, int32 partition)
-{
-	return pipeline_reads(worker->pipeline, partition) &&
-		   partition % worker->slot->slices == worker->slot->slice;
-}
-
-/* Sets positions to their partitions' ends or beginnings. False: the broker did not answer. */
-static bool
-ask_ends(IngestWorker *worker, int n, KafkaPosition *positions, bool ends, const char **error)
-{
-	int32 *partitions = palloc(sizeof(int32) * Max(n, 1));
-	int64 *low = palloc(sizeof(int64) * Max(n, 1));
-	int64 *high = palloc(sizeof(int64) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		partitions[i] = positions[i].partition;
-	if (!kafka_consumer_query_many(worker->consumer, n, partitions, low, high, ASK_MS, error))
-		return false;
-	for (int i = 0; i < n; i++)
-		positions[i].offset = ends ? high[i] : low[i];
-	return true;
-}
-
-/* Where a pipeline's first partitions start. False: the broker did not answer. */
-static bool
-resolve_start(IngestWorker *worker, int n, KafkaPosition *positions, const char **error)
-{
-	const char *start = worker->pipeline->start_position;
-	TimestampTz at;
-
-	if (strcmp(start, "earliest") != 0 && strcmp(start, "latest") != 0)
-	{
-		at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(start),
-													 ObjectIdGetDatum(InvalidOid),
-													 Int32GetDatum(-1)));
-		return kafka_consumer_offsets_at(worker->consumer, kafka_time_ms(at), n, positions, ASK_MS,
-										 error);
-	}
-	return ask_ends(worker, n, positions, strcmp(start, "latest") == 0, error);
-}
-
-static bool
-is_known(List *known, int32 partition)
-{
-	ListCell *cell;
-
-	foreach (cell, known)
-		if (((PartitionOffset *) lfirst(cell))->partition == partition)
-			return true;
-	return false;
-}
-
-/*
- * Stores a start for every partition of the topic that has none, whichever worker's it will be, so
- * that 'latest' means the same moment for all. A partition that appears later starts at its
- * beginning: nothing in it was there before. Returns what is stored then.
- */
-static List *
-store_starts(IngestWorker *worker, int count, bool *complete)
-{
-	Pipeline *pipeline = worker->pipeline;
-	KafkaPosition *positions = palloc(sizeof(KafkaPosition) * Max(count, 1));
-	const char *error = NULL;
-	List *known;
-	bool resolved = true;
-	int n = 0;
-
-	*complete = true;
-	process_begin();
-	known = offset_all(pipeline->id, worker->batch.context);
-	process_commit();
-
-	for (int partition = 0; partition < count; partition++)
-	{
-		if (is_known(known, partition) || !pipeline_reads(pipeline, partition))
-			continue;
-		positions[n].partition = partition;
-		positions[n++].offset = 0;
-	}
-	if (n == 0)
-		return known;
-	if (known == NIL)
-		resolved = resolve_start(worker, n, positions, &error);
-	else
-		resolved = ask_ends(worker, n, positions, false, &error);
-	if (!resolved)
-	{
-		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
-								 WORKER_CONNECTING);
-		*complete = false;
-		return known;
-	}
-
-	process_begin();
-	for (int i = 0; i < n; i++)
-		offset_insert(pipeline->id, positions[i].partition, positions[i].offset);
-	CommandCounterIncrement();
-	known = offset_all(pipeline->id, worker->batch.context);
-	process_commit();
-	return known;
-}
-
-static void
-add_partition(IngestWorker *worker, const PartitionOffset *stored)
-{
-	MemoryContext old = MemoryContextSwitchTo(worker->context);
-	Partition *partition;
-
-	worker->partitions =
-		worker->partitions
-			? repalloc(worker->partitions, sizeof(Partition) * (worker->npartitions + 1))
-			: palloc(sizeof(Partition));
-	partition = &worker->partitions[worker->npartitions++];
-	memset(partition, 0, sizeof(Partition));
-	partition->stored = *stored;
-	partition->stored.cluster_id = stored->cluster_id ? pstrdup(stored->cluster_id) : NULL;
-	partition->stored.pause_reason = stored->pause_reason ? pstrdup(stored->pause_reason) : NULL;
-	partition->next = stored->next_offset;
-	partition->heard_at = clock_now();
-	partition->last_message_at = GetCurrentTimestamp();
-	partition->wants_assign = stored->pause_reason == NULL;
-	partition->error_offset = -1;
-	MemoryContextSwitchTo(old);
-}
-
-/* Stops reading one partition, for a reason that is kept. */
-static void
-pause_partition(IngestWorker *worker, Partition *partition, const char *reason)
+void
+positions_pause(IngestWorker *worker, Partition *partition, const char *reason)
 {
 	int32 id = partition->stored.partition;
 
@@ -209,88 +67,6 @@ pause_partition(IngestWorker *worker, Partition *partition, const char *reason)
 	process_begin();
 	offset_set_paused(worker->pipeline->id, id, reason);
 	process_commit();
-}
-
-/* Partitions that the topic does not have; told of like an end that lies before our position. */
-static void
-look_for_missing(IngestWorker *worker)
-{
-	Moment now = clock_now();
-	int waiting = 0;
-	int paused = 0;
-
-	for (int i = 0; i < worker->npartitions; i++)
-	{
-		Partition *partition = &worker->partitions[i];
-		int32 id = partition->stored.partition;
-		char *reason;
-
-		if (id < worker->topic_partitions || partition->stored.pause_reason != NULL)
-		{
-			partition->missing_since = 0;
-			continue;
-		}
-		if (partition->assigned)
-			kafka_consumer_remove(worker->consumer, 1, &id);
-		partition->assigned = false;
-		partition->wants_assign = true;
-		partition->idle = false;
-		reason = psprintf("the topic was recreated: it has %d partitions, numbered from 0, and not "
-						  "this one; telemetry.seek_pipeline(), to earliest, latest or a time, "
-						  "forgets it",
-						  worker->topic_partitions);
-		if (partition->missing_since == 0)
-			partition->missing_since = now;
-		if (now >= partition->missing_since + AHEAD_MS * INT64CONST(1000))
-		{
-			pause_partition(worker, partition, reason);
-			paused++;
-		}
-		else if (waiting++ == 0)
-			ingest_worker_note_error(worker, psprintf("partition %d: %s", id, reason),
-									 worker->slot->state);
-	}
-	/* What is told of partitions is told there from now on. */
-	if (paused > 0 && waiting == 0)
-		ingest_worker_clear_error(worker);
-}
-
-void
-positions_discover(IngestWorker *worker)
-{
-	MemoryContext old = MemoryContextSwitchTo(worker->batch.context);
-	const char *error = NULL;
-	bool complete;
-	ListCell *cell;
-	int count = kafka_consumer_partition_count(worker->consumer, ASK_MS, &error);
-
-	if (count < 0)
-		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
-								 WORKER_CONNECTING);
-	else if (count == 0)
-		ingest_worker_note_error(
-			worker, psprintf("topic \"%s\" does not exist", ingest_source(worker->ingest)->topic),
-			WORKER_CONNECTING);
-	if (count > 0)
-	{
-		foreach (cell, store_starts(worker, count, &complete))
-		{
-			PartitionOffset *stored = lfirst(cell);
-
-			if (slice_wants(worker, stored->partition) &&
-				positions_find(worker, stored->partition) == NULL)
-				add_partition(worker, stored);
-		}
-		if (!complete)
-			worker->next_discovery = 0;
-		else if (worker->npartitions == 0)
-			ingest_worker_clear_error(worker);
-		worker->topic_partitions = count;
-		look_for_missing(worker);
-	}
-	else
-		worker->next_discovery = 0;
-	MemoryContextSwitchTo(old);
 }
 
 /*
@@ -322,7 +98,7 @@ cluster_is_same(IngestWorker *worker, Partition *partition)
 
 	if (worker->cluster_id == NULL)
 	{
-		char *id = kafka_consumer_cluster_id(worker->consumer, ASK_MS);
+		char *id = kafka_consumer_cluster_id(worker->consumer, POSITIONS_ASK_MS);
 
 		if (id == NULL)
 			return true;
@@ -335,7 +111,7 @@ cluster_is_same(IngestWorker *worker, Partition *partition)
 	}
 	if (strcmp(stored, worker->cluster_id) == 0)
 		return true;
-	pause_partition(
+	positions_pause(
 		worker, partition,
 		psprintf("this is another Kafka cluster (%s) than the one read before (%s); see "
 				 "telemetry.seek_pipeline()",
@@ -356,7 +132,7 @@ broker_may_be_behind(IngestWorker *worker, Partition *partition, int64 high)
 	}
 	if (partition->ahead_since == 0)
 		partition->ahead_since = now;
-	if (now >= partition->ahead_since + AHEAD_MS * INT64CONST(1000))
+	if (now >= partition->ahead_since + POSITIONS_AHEAD_MS * INT64CONST(1000))
 		return false;
 	partition->wants_assign = true;
 	partition->idle = false;
@@ -365,7 +141,7 @@ broker_may_be_behind(IngestWorker *worker, Partition *partition, int64 high)
 		psprintf("partition %d ends at offset " INT64_FORMAT
 				 " as its broker says, and offset " INT64_FORMAT
 				 " is to be read next; asking again, for %d s, before the partition is paused",
-				 partition->stored.partition, high, partition->next, AHEAD_MS / 1000),
+				 partition->stored.partition, high, partition->next, POSITIONS_AHEAD_MS / 1000),
 		worker->slot->state);
 	return true;
 }
@@ -384,7 +160,7 @@ place_partition(IngestWorker *worker, Partition *partition, int64 low, int64 hig
 	fault = position_fault(partition, low, high);
 	if (fault)
 	{
-		pause_partition(worker, partition, fault);
+		positions_pause(worker, partition, fault);
 		return false;
 	}
 	partition->verify = partition->stored.last_offset >= low;
@@ -418,7 +194,7 @@ assign_listed(IngestWorker *worker, int n, const int *which)
 
 	for (int i = 0; i < n; i++)
 		ids[i] = worker->partitions[which[i]].stored.partition;
-	if (!kafka_consumer_query_many(worker->consumer, n, ids, low, high, ASK_MS, &error))
+	if (!kafka_consumer_query_many(worker->consumer, n, ids, low, high, POSITIONS_ASK_MS, &error))
 	{
 		ingest_worker_note_error(worker, error ? error : "no answer from the broker",
 								 WORKER_CONNECTING);
@@ -484,7 +260,7 @@ verify_message(IngestWorker *worker, Partition *partition, const MessageView *me
 	}
 	if (message->timestamp_ms != stored->last_timestamp ||
 		(int64) positions_checksum(message) != stored->last_checksum)
-		pause_partition(worker, partition,
+		positions_pause(worker, partition,
 						psprintf("the topic was recreated: offset " INT64_FORMAT
 								 " holds another message than the one read before; see "
 								 "telemetry.seek_pipeline()",
@@ -537,7 +313,7 @@ accept_partition_error(IngestWorker *worker, Partition *partition, const KafkaEv
 		look_again(worker, partition);
 		return;
 	}
-	pause_partition(worker, partition,
+	positions_pause(worker, partition,
 					psprintf("offset " INT64_FORMAT " cannot be read: %s; "
 							 "telemetry.skip_offset('%s', %d, " INT64_FORMAT ") steps over it",
 							 partition->next, partition->error, worker->pipeline->name,
@@ -659,7 +435,8 @@ look_for_idleness(IngestWorker *worker)
 		which[n] = i;
 		ids[n++] = partition->stored.partition;
 	}
-	if (n == 0 || !kafka_consumer_query_many(worker->consumer, n, ids, low, high, ASK_MS, &error))
+	if (n == 0 ||
+		!kafka_consumer_query_many(worker->consumer, n, ids, low, high, POSITIONS_ASK_MS, &error))
 		return;
 	for (int i = 0; i < n; i++)
 		worker->partitions[which[i]].idle = high[i] <= worker->partitions[which[i]].next;
