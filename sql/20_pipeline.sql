@@ -46,7 +46,7 @@ COMMENT ON COLUMN telemetry.pipeline.owner IS 'role as which everything of the p
 COMMENT ON COLUMN telemetry.pipeline.source IS 'foreign table that it reads';
 COMMENT ON COLUMN telemetry.pipeline.target IS 'table that it writes';
 COMMENT ON COLUMN telemetry.pipeline.start_position IS 'where it began: earliest, latest or a timestamp';
-COMMENT ON COLUMN telemetry.pipeline.event_time_column IS 'column of the target that holds an event''s time; NULL: there is no watermark';
+COMMENT ON COLUMN telemetry.pipeline.event_time_column IS 'column of the source that holds an event''s time; NULL: there is no watermark';
 COMMENT ON COLUMN telemetry.pipeline.allowed_lateness IS 'how far the watermark stays behind the greatest event time';
 COMMENT ON COLUMN telemetry.pipeline.idle_timeout IS 'silence after which a partition does not hold the watermark back';
 COMMENT ON COLUMN telemetry.pipeline.max_ahead IS 'an event that lies further ahead of the server''s clock is a dead letter; NULL: none is';
@@ -124,7 +124,7 @@ COMMENT ON COLUMN telemetry.partition_offset.stored IS 'messages that became a r
 COMMENT ON COLUMN telemetry.partition_offset.duplicates IS 'messages left out by on_conflict ignore';
 COMMENT ON COLUMN telemetry.partition_offset.suppressed IS 'messages that a BEFORE trigger or rule left out';
 COMMENT ON COLUMN telemetry.partition_offset.skipped IS 'tombstones: messages without a value';
-COMMENT ON COLUMN telemetry.partition_offset.dead IS 'messages that became dead letters';
+COMMENT ON COLUMN telemetry.partition_offset.dead IS 'messages that are dead letters, or were when they were purged';
 COMMENT ON COLUMN telemetry.partition_offset.pause_reason IS 'why this partition alone is paused; NULL: it is read';
 COMMENT ON COLUMN telemetry.partition_offset.updated_at IS 'when the row was last written';
 

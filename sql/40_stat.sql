@@ -135,10 +135,10 @@ COMMENT ON COLUMN telemetry.stat_partition.stored IS 'messages that became a row
 COMMENT ON COLUMN telemetry.stat_partition.duplicates IS 'messages left out by on_conflict ignore';
 COMMENT ON COLUMN telemetry.stat_partition.suppressed IS 'messages that a BEFORE trigger or rule left out';
 COMMENT ON COLUMN telemetry.stat_partition.skipped IS 'tombstones: messages without a value';
-COMMENT ON COLUMN telemetry.stat_partition.dead IS 'messages that became dead letters';
+COMMENT ON COLUMN telemetry.stat_partition.dead IS 'messages that are dead letters, or were when they were purged; a retry that makes a row of one moves it to stored';
 COMMENT ON COLUMN telemetry.stat_partition.late IS 'rows stored with an event time before the pipeline''s watermark';
 COMMENT ON COLUMN telemetry.stat_partition.pause_reason IS 'why this partition alone is paused, and what to call; NULL: it is read';
-COMMENT ON COLUMN telemetry.stat_partition.last_message_at IS 'when the last message came, by the server''s clock; NULL since the worker started';
+COMMENT ON COLUMN telemetry.stat_partition.last_message_at IS 'when the last message came, by the server''s clock; NULL: none since the worker started';
 COMMENT ON COLUMN telemetry.stat_partition.updated_at IS 'when the row was last written';
 COMMENT ON COLUMN telemetry.stat_pipeline.pipeline IS 'its name';
 COMMENT ON COLUMN telemetry.stat_pipeline.owner IS 'role as which everything of it runs';
@@ -159,7 +159,7 @@ COMMENT ON COLUMN telemetry.stat_pipeline.stored IS 'messages that became a row,
 COMMENT ON COLUMN telemetry.stat_pipeline.duplicates IS 'messages left out by on_conflict ignore';
 COMMENT ON COLUMN telemetry.stat_pipeline.suppressed IS 'messages that a BEFORE trigger or rule left out';
 COMMENT ON COLUMN telemetry.stat_pipeline.skipped IS 'tombstones: messages without a value';
-COMMENT ON COLUMN telemetry.stat_pipeline.dead IS 'messages that became dead letters, also those retried or purged since';
+COMMENT ON COLUMN telemetry.stat_pipeline.dead IS 'messages that are dead letters, or were when they were purged; a retry that makes a row of one moves it to stored';
 COMMENT ON COLUMN telemetry.stat_pipeline.late IS 'rows stored with an event time before the watermark';
 COMMENT ON COLUMN telemetry.stat_pipeline.dead_letters IS 'dead letters that are kept now';
 COMMENT ON COLUMN telemetry.stat_pipeline.last_dead_letter_at IS 'when the newest of them failed';

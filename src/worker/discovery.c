@@ -132,7 +132,6 @@ add_partition(IngestWorker *worker, const PartitionOffset *stored)
 	partition->stored.pause_reason = stored->pause_reason ? pstrdup(stored->pause_reason) : NULL;
 	partition->next = stored->next_offset;
 	partition->heard_at = clock_now();
-	partition->last_message_at = GetCurrentTimestamp();
 	partition->wants_assign = stored->pause_reason == NULL;
 	partition->error_offset = -1;
 	MemoryContextSwitchTo(old);

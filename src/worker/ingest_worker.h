@@ -31,7 +31,7 @@ typedef struct Partition
 	Moment ahead_since;          /* since when brokers say that the log ends before next; 0: no */
 	Moment missing_since;        /* since when the topic has fewer partitions; 0: no */
 	Moment heard_at;             /* when the last message came, or the worker started */
-	TimestampTz last_message_at; /* the same, to be shown */
+	TimestampTz last_message_at; /* by the wall clock, to be shown; 0: none came since the start */
 	int64 error_offset;          /* where a partition error was seen last */
 	int errors;                  /* how often there */
 	char *error;                 /* and what was said first */

@@ -9,7 +9,7 @@ use TelemetryTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'bad:1', 'plain:1', 'leaf:1', 'old:1', 'new:1', 'prompt:1' ]);
+my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'bad:1', 'plain:1', 'leaf:1', 'old:1', 'new:1', 'prompt:1', 'silent:2' ]);
 my $node = telemetry_node('main', extension => 1, conf => "fsync = off\nautovacuum = off\n");
 create_server($node, 'kafka', $mock);
 
@@ -54,6 +54,12 @@ for my $name (qw(ignoring suppressing ruled))
 is(query(figures('ignoring')), "0|99|0|0|1|0\n1|10|50|0|0|0", 'duplicates count in the partition that they came from, with a bad row in the batch');
 is(query(figures('suppressing')), "0|99|0|0|1|0\n1|0|0|60|0|0", 'so do rows that a trigger left out');
 is(query('SELECT stored, suppressed FROM telemetry.stat_pipeline WHERE pipeline = \'ruled\''), '60|100', 'a rule is counted as a whole');
+
+# A partition that nothing came from since its worker started has no last message.
+$node->safe_psql('postgres', "CREATE FOREIGN TABLE silent_topic (id int) SERVER kafka OPTIONS (topic 'silent'); CREATE TABLE silent (id int); SELECT telemetry.create_pipeline('silent', 'silent_topic', 'silent')");
+$mock->produce('silent', [ 0, '', '{"id": 1}' ]);
+wait_for("SELECT string_agg(coalesce(lag, -1) || ' ' || (last_message_at IS NOT NULL), ', ' ORDER BY partition) FROM telemetry.stat_partition WHERE pipeline = 'silent' AND committed_offset + partition = 1", qr/^0 true, 0 false$/, 'the last message of each partition');
+$node->safe_psql('postgres', "SELECT telemetry.drop_pipeline('silent')");
 
 # A duplicate is not late, and stays known: the same after a fix.
 wait_for("SELECT watermark IS NOT NULL FROM telemetry.stat_pipeline WHERE pipeline = 'ignoring'", qr/^t$/, 'there is a watermark');
