@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "base/floor_div.h"
 #include "utils/builtins.h"
 #include "utils/date.h"
 #include "utils/errcodes.h"
@@ -233,9 +234,7 @@ time_from_epoch(const Converter *converter, const char *bytes, size_t length, Da
 
 	if (converter->zone != NULL)
 		return time_in_zone(converter, timestamp, value);
-	days = timestamp / USECS_PER_DAY;
-	if (timestamp % USECS_PER_DAY < 0)
-		days--;
+	days = floor_div(timestamp, USECS_PER_DAY);
 	if (converter->kind == CONVERT_DATE)
 		*value = DateADTGetDatum((DateADT) days);
 	else

@@ -4,20 +4,12 @@
 #include "decode/zone.h"
 
 #include "base/epoch.h"
+#include "base/floor_div.h"
 #include "base/zone_name.h"
 #include "utils/timestamp.h"
 
 /* Behind all instants that there are. */
 #define NEVER PG_INT64_MAX
-
-/* Rounded down, also before 2000. */
-static inline int64
-floor_div(int64 value, int64 unit)
-{
-	int64 quotient = value / unit;
-
-	return value % unit < 0 ? quotient - 1 : quotient;
-}
 
 bool
 zone_clock_init(ZoneClock *clock, const char *name)

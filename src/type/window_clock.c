@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/floor_div.h"
 #include "type/window.h"
 
 /* Looked up beyond what is asked for, so that one table serves the events of most queries. */
@@ -39,7 +40,7 @@ window_since_epoch(int64 time, int64 width)
 
 	if (pg_sub_s64_overflow(time, UNIX_EPOCH, &since))
 		window_out_of_range();
-	time -= (since % width < 0 ? since % width + width : since % width);
+	time -= since - floor_div(since, width) * width;
 	if (!IS_VALID_TIMESTAMP(time))
 		window_out_of_range();
 	return time;
@@ -49,11 +50,7 @@ window_since_epoch(int64 time, int64 width)
 static pg_time_t
 unix_time(int64 instant)
 {
-	int64 seconds = instant / USECS_PER_SEC;
-
-	if (instant % USECS_PER_SEC < 0)
-		seconds--;
-	return (pg_time_t) (seconds - UNIX_EPOCH_SECONDS);
+	return (pg_time_t) (floor_div(instant, USECS_PER_SEC) - UNIX_EPOCH_SECONDS);
 }
 
 static int64

@@ -9,6 +9,7 @@
 #include "utils/timestamp.h"
 
 #include "base/compat.h"
+#include "base/floor_div.h"
 #include "type/window.h"
 
 /* Further from the origin than any timestamp is. */
@@ -16,12 +17,6 @@
 
 /* A clock is at most about a day ahead of UTC or behind; within this, offsets never overflow. */
 #define CLOCK_LIMIT (2 * USECS_PER_DAY)
-
-static int64
-floor_div(int64 a, int64 b)
-{
-	return a / b - (a % b < 0 ? 1 : 0);
-}
 
 /* ---- readings -------------------------------------------------------------------------------- */
 

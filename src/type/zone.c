@@ -13,6 +13,7 @@
 
 #include "base/compat.h"
 #include "base/epoch.h"
+#include "base/floor_div.h"
 #include "fmgr.h"
 #include "pgtime.h"
 #include "utils/builtins.h"
@@ -108,15 +109,6 @@ call_of(FunctionCallInfo fcinfo, int zone_argument, int unit_argument)
 	call->unit = truncates ? unit_of(PG_GETARG_TEXT_PP(unit_argument)) : NULL;
 	fcinfo->flinfo->fn_extra = call;
 	return call;
-}
-
-/* Rounded down, also before 2000. */
-static inline int64
-floor_div(int64 value, int64 unit)
-{
-	int64 quotient = value / unit;
-
-	return value % unit < 0 ? quotient - 1 : quotient;
 }
 
 static inline bool
