@@ -12,6 +12,7 @@
  */
 #include "view/rows.h"
 
+#include "access/xact.h"
 #include "base/spi.h"
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
@@ -19,7 +20,6 @@
 #include "utils/array.h"
 #include "utils/wait_event.h"
 #include "view/generate.h"
-#include "view/handover.h"
 
 /* So often rows are looked for that others have, before one is waited for. */
 #define LOOKS 20
@@ -31,7 +31,10 @@ typedef struct Removed
 	int64 missing; /* so many are yet to go */
 } Removed;
 
-/* A row that was committed since is there to be taken as any, and so a snapshot is of now. */
+/*
+ * With the transaction's snapshot: above READ COMMITTED, views over this one that compute groups
+ * anew have no other, and must see that just these rows are gone.
+ */
 static uint64
 remove_rows(const char *sql, Removed *removed)
 {
@@ -39,7 +42,7 @@ remove_rows(const char *sql, Removed *removed)
 	Oid types[] = {UUIDARRAYOID};
 	uint64 n;
 
-	execute_latest_with(sql, 1, types, values);
+	spi_run_with(sql, 1, types, values, NULL);
 	n = SPI_processed;
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -60,7 +63,7 @@ others_have_some(const KnownView *view, const Removed *removed)
 	Datum values[] = {makeArrayResult(removed->hashes, CurrentMemoryContext)};
 	Oid types[] = {UUIDARRAYOID};
 
-	execute_latest_with(generate_left(view), 1, types, values);
+	spi_run_with(generate_left(view), 1, types, values, NULL);
 	return SPI_processed > 0;
 }
 
@@ -85,12 +88,18 @@ remove_all(const KnownView *view, int64 n)
 
 		if (remove_rows(generate_remove(view, wait), &removed) > 0)
 			continue;
-		/* It never was there. */
 		if (!others_have_some(view, &removed))
-			return;
+			break;
 		if (!wait)
 			look_again_later();
 	}
+	/* Others took equal rows that it saw, or it was all built anew. Else it never was there. */
+	if (removed.missing > 0 && IsolationUsesXactSnapshot())
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("could not serialize access to continuous view %s", view->name),
+						errdetail("Rows of it that this transaction deletes were made anew "
+								  "after its snapshot."),
+						errhint("The transaction might succeed if retried.")));
 }
 
 void
