@@ -30,6 +30,7 @@
 #include "view/collect.h"
 #include "view/fold.h"
 #include "view/generate.h"
+#include "view/handover.h"
 #include "view/journal.h"
 #include "view/pending.h"
 #include "view/session_index.h"
@@ -445,11 +446,12 @@ empty(const ViewRow *row)
 	/* What this transaction has changed is in the table, and comes with its rows. */
 	pending_supersede(pending_view(row->view, row->target, known_view(row->view)->desc), false);
 	own_spi_begin(&scope);
-	spi_run(psprintf("DELETE FROM %s",
-					 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->state))));
+	/* Writers are held off, but may have come since this transaction's snapshot. */
+	execute_latest(psprintf("DELETE FROM %s",
+							quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->state))));
 	if (OidIsValid(row->earlier))
-		spi_run(psprintf("DELETE FROM %s",
-						 quote_qualified_identifier(STATE_SCHEMA, get_rel_name(row->earlier))));
+		execute_latest(psprintf("DELETE FROM %s", quote_qualified_identifier(
+													  STATE_SCHEMA, get_rel_name(row->earlier))));
 	own_spi_end(&scope);
 }
 

@@ -596,7 +596,8 @@ all_rows(KnownView *view)
 
 	owner_begin(&scope, view->owner);
 	spi_connect();
-	spi_run(generate_columns(view, view->source));
+	/* The transaction's snapshot may have rows that others took away before it was emptied. */
+	execute_latest(generate_columns(view, view->source));
 	slot = MakeSingleTupleTableSlot(SPI_tuptable->tupdesc, &TTSOpsHeapTuple);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{

@@ -352,9 +352,11 @@ take_back(KnownView *view, Oid partition)
 
 	owner_begin(&scope, view->owner);
 	spi_connect();
-	spi_run_with(psprintf("DELETE FROM %s WHERE _partition = $1 AND _partition <> 0 RETURNING %s",
-						  view->expired, statement_columns(view, "")),
-				 1, types, values, NULL);
+	/* Others may have taken it out since this transaction's snapshot. */
+	execute_latest_with(
+		psprintf("DELETE FROM %s WHERE _partition = $1 AND _partition <> 0 RETURNING %s",
+				 view->expired, statement_columns(view, "")),
+		1, types, values);
 	/* Else it is computed anew, without them. */
 	if (!frozen && build_follows(view) && SPI_processed > 0)
 		went = pending_store(pending_view(view->row.view, view->row.target, view->desc), true);
