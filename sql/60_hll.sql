@@ -85,7 +85,7 @@ CREATE FUNCTION telemetry.hll_error(sketch telemetry.hll) RETURNS double precisi
 	AS 'MODULE_PATHNAME', 'telemetry_hll_error' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION telemetry.hll_error(sketch telemetry.hll) IS
 	'Relative standard error of hll_cardinality() for this sketch: 0 where hashes are kept, 0.0001 for tokens (small sets), '
-	'1.04 / sqrt(2^precision) at most for registers. Example: SELECT telemetry.hll_error(players) FROM dau;';
+	'1.04 / sqrt(2^precision) for registers (1.07 at precision 4, 1.05 at 6). Example: SELECT telemetry.hll_error(players) FROM dau;';
 CREATE FUNCTION telemetry.hll_info(sketch telemetry.hll, OUT version integer, OUT "precision" integer,
 	OUT registers integer, OUT register_bits integer, OUT parameters text, OUT form text, OUT stored integer,
 	OUT bytes integer, OUT cardinality double precision, OUT relative_error double precision) RETURNS record

@@ -19,8 +19,10 @@ def read(path):
 
 def main():
     out, *inputs = sys.argv[1:]
-    figure, axes = plt.subplots(1, len(inputs), figsize=(6 * len(inputs), 4.2), squeeze=False)
-    for axis, item in zip(axes[0], inputs):
+    across = min(3, len(inputs))
+    down = math.ceil(len(inputs) / across)
+    figure, axes = plt.subplots(down, across, figsize=(4.6 * across, 3.6 * down), squeeze=False)
+    for axis, item in zip(axes.flat, inputs):
         precision, path = item.split("=", 1)
         root = math.sqrt(2 ** int(precision))
         data = read(path)
@@ -37,7 +39,7 @@ def main():
         axis.set_xlabel("distinct values")
         axis.set_ylabel("relative RMSE, %")
         axis.grid(True, alpha=0.3)
-    axes[0][0].legend(loc="upper left", fontsize=8)
+    axes[0][0].legend(loc="lower right", fontsize=7)
     figure.tight_layout()
     figure.savefig(out, dpi=110)
 

@@ -1,14 +1,21 @@
 /*
  * From registers to a number.
  *
- * Registers: the improved raw estimator of O. Ertl, "New cardinality estimation algorithms for
- * HyperLogLog sketches" (arXiv:1702.01284, 2017), section 4, algorithm 6: the raw estimator, with
- * the registers at zero and at saturation accounted for by the series sigma and tau. It needs no
- * bias tables, no empirical thresholds, and no switch to linear counting.
+ * Registers: maximum likelihood under the Poisson model (O. Ertl, "New cardinality estimation
+ * algorithms for HyperLogLog sketches", arXiv:1702.01284, 2017, section 5), weighted. The estimate
+ * is the n for which
  *
- * Its one remaining bias is that of any reciprocal: E[1/Z] exceeds 1/E[Z] by the relative variance
- * of Z, which is (3 ln 2 - 1) / m (the 1.079 / m in Flajolet's alpha_m): nothing at m = 2,048, but
- * 7 % at m = 16. It is divided out.
+ *     likelihood(registers | n) / (1 + n / 4m)^2
+ *
+ * is largest. It needs no bias tables, no thresholds, and no switch to linear counting, and never
+ * falls when a register rises. The weight's two numbers:
+ *   - Where n is much larger than m only the scale is unknown, and the estimate of the least
+ *     relative squared error is Pitman's, E[1/n] / E[1/n^2] with the prior dn/n. Of a likelihood of
+ *     the shape of a gamma density, which this one is close to, that is exactly where
+ *     likelihood / n^2 is largest. It is less by about 1.2/m than what is right on average, the
+ *     price of the least error: 0.007 % at m = 16,384 and 7 % at m = 16.
+ *   - Where n is much smaller than m, the likelihood itself is largest at n (1 + 1/2m) on average,
+ *     as linear counting is. A weight that falls by n/2m takes that off.
  *
  * Tokens are a sketch of 2^26 registers of which next to none is hit twice: counting those that
  * were hit, with the expected number of double hits put back, is then the maximum likelihood.
@@ -17,62 +24,125 @@
 
 #include <math.h>
 
-/* Of the estimate, times m, for many values. */
-#define RELATIVE_VARIANCE (3 * M_LN2 - 1)
+/*
+ * What one register of many values tells about the logarithm of their number (Fisher's
+ * information): (pi^2 / 6 - 1) / ln 2.
+ */
+#define INFORMATION ((M_PI * M_PI / 6 - 1) / M_LN2)
 
-/* Both series stop where they no longer move; what is not a number stops them, too. */
-
-/* x + sum over k >= 1 of x^(2^k) 2^(k-1). */
-static double
-sigma(double x)
+/* A value k is as likely as e^-t (1 - e^-t), t = n/m 2^-k; the saturated one as 1 - e^-t. */
+typedef struct Fill
 {
-	double y = 1;
-	double z = x;
-	double before;
+	double set;  /* registers that are not zero */
+	double rate; /* sum of 2^-k where there is a e^-t */
+	double half; /* half the sum of 2^-k where there is a 1 - e^-t */
+	int first;   /* the least and the greatest k of those, and how many have which */
+	int last;
+	double counts[65];
+} Fill;
 
-	if (x == 1)
-		return INFINITY;
-	do
+static Fill
+fill_of(const uint32_t *histogram, int top)
+{
+	Fill fill = {.rate = histogram[0], .first = top, .last = 0};
+
+	for (int value = 1; value <= top; value++)
 	{
-		x *= x;
-		before = z;
-		z += x * y;
-		y += y;
-	} while (z > before);
-	return z;
+		int k = value < top ? value : top - 1;
+		double rate;
+
+		if (histogram[value] == 0)
+			continue;
+		rate = ldexp(histogram[value], -k);
+		fill.set += histogram[value];
+		fill.counts[k] += histogram[value];
+		fill.half += 0.5 * rate;
+		if (value < top)
+			fill.rate += rate;
+		fill.first = k < fill.first ? k : fill.first;
+		fill.last = k;
+	}
+	return fill;
 }
 
-/* (1 - x - sum over k >= 1 of (1 - x^(2^-k))^2 2^-k) / 3. */
-static double
-tau(double x)
+/* Derivatives of the weighted likelihood's logarithm by that of x = n/m. */
+typedef struct Score
 {
-	double y = 1;
-	double z = 1 - x;
-	double before;
+	double first;
+	double second;
+	double third;
+} Score;
 
-	if (x == 0 || x == 1)
-		return 0;
-	do
+/*
+ * Only sums, products and quotients: the same on every platform. e^t - 1 comes from a few terms of
+ * its series where t is less than 1/64, and for every 2t from that for t.
+ */
+static Score
+score_at(const Fill *fill, double x)
+{
+	double r = 1 / (x + 4);
+	double weight = 2 * x * r;
+	Score score;
+	int k;
+	double t;
+	double e;
+
+	score.first = -x * fill->rate - weight;
+	score.second = -x * fill->rate - 4 * weight * r;
+	score.third = -x * fill->rate - 4 * weight * r * r * (4 - x);
+	(void) frexp(x, &k);
+	k = k + 6 > fill->last ? k + 6 : fill->last;
+	t = ldexp(x, -k);
+	e = t * (1 + t / 2 * (1 + t / 3 * (1 + t / 4 * (1 + t / 5 * (1 + t / 6 * (1 + t / 7))))));
+	for (; k >= fill->first; k--)
 	{
-		x = sqrt(x);
-		before = z;
-		y *= 0.5;
-		z -= (1 - x) * (1 - x) * y;
-	} while (z < before);
-	return z / 3;
+		if (k <= fill->last)
+		{
+			double b = t / e;
+			double q = 1 - t - b;
+
+			score.first += fill->counts[k] * b;
+			score.second += fill->counts[k] * b * q;
+			score.third += fill->counts[k] * b * (q * q - t - b * q);
+		}
+		e *= e + 2;
+		t += t;
+	}
+	return score;
 }
 
 double
 hll_estimate_histogram(const uint32_t *histogram, int precision, int width)
 {
-	int top = (int) hll_max_value(precision, width);
-	double m = (double) hll_register_count(precision);
-	double z = m * tau(1 - histogram[top] / m);
+	Fill fill = fill_of(histogram, (int) hll_max_value(precision, width));
+	double x;
 
-	for (int value = top - 1; value >= 1; value--)
-		z = 0.5 * (z + histogram[value]);
-	z += m * sigma(histogram[0] / m);
-	return m * m / (2 * M_LN2) / z / (1 + RELATIVE_VARIANCE / m);
+	if (fill.set == 0)
+		return 0;
+	/* All are saturated: nothing bounds the set. */
+	if (fill.rate == 0)
+		return INFINITY;
+
+	/*
+	 * The score falls as x rises, and is at least set - x (rate + half) less what the weight takes,
+	 * which is less than 2 and than x/2: two lower bounds. From there by Halley's steps; two or
+	 * three do. (Where all but a few of few registers are saturated, the score is nearly flat:
+	 * twenty, of a bounded length.)
+	 */
+	x = fill.set / (fill.rate + fill.half + 0.5);
+	x = fmax(x, (fill.set - 2) / (fill.rate + fill.half));
+	for (int round = 0; round < 100; round++)
+	{
+		Score score = score_at(&fill, x);
+		double step = score.first / score.second;
+		double bend = 1 - step * (score.third - score.second) / (2 * score.second);
+
+		step = fmin(step / fmax(bend, 0.5), 0.5);
+		x -= x * step;
+		if (fabs(step) < 1e-5)
+			break;
+	}
+	return x * (double) hll_register_count(precision);
 }
 
 static double
@@ -142,8 +212,9 @@ hll_standard_error(int precision, bool tokens, bool exact)
 {
 	if (exact)
 		return 0;
-	/* Linear counting while nearly all registers are zero; Ertl's asymptotic value else. */
+	/* Linear counting while nearly all registers are zero. */
 	if (tokens)
 		return sqrt(0.5 / (double) (UINT32_C(1) << HLL_INDEX_BITS));
-	return sqrt(RELATIVE_VARIANCE / (double) hll_register_count(precision));
+	/* The least that there is for many values and a likelihood of a gamma density's shape. */
+	return sqrt(1 / fmax(INFORMATION * (double) hll_register_count(precision) - 1, 1));
 }

@@ -6,14 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common.h"
-#include "sketch/hll_internal.h"
-
-static uint32_t
-below(uint32_t n)
-{
-	return (uint32_t) (random64() % n);
-}
+#include "hll_test.h"
 
 typedef struct Bytes
 {
@@ -786,62 +779,6 @@ test_sizes(void)
 	}
 }
 
-/* Relative RMSE times sqrt(m) over trials; from tokens on. */
-static double
-rmse(int precision, uint32_t n, int trials)
-{
-	double sum = 0;
-
-	for (int trial = 0; trial < trials; trial++)
-	{
-		HllState *state = hll_create(precision, HLL_NATIVE_WIDTH, HLL_NATIVE, &heap);
-		double error;
-
-		for (uint32_t i = 0; i < n; i++)
-			state = hll_add(state, random64(), &heap);
-		error = hll_estimate(state) / n - 1;
-		sum += error * error;
-		free(state);
-	}
-	return sqrt(sum / trials * hll_register_count(precision));
-}
-
-static void
-test_estimate(void)
-{
-	uint32_t histogram[HLL_VALUES] = {0};
-	HllState *state = hll_create(14, HLL_NATIVE_WIDTH, HLL_NATIVE, &heap);
-	uint32_t n = 0;
-	int inexact = 0;
-	double error;
-
-	CHECK(hll_estimate(state) == 0, "an empty set has %g values", hll_estimate(state));
-	for (; n < 1000; n++)
-	{
-		inexact += llround(hll_estimate(state)) != n;
-		state = hll_add(state, random64(), &heap);
-	}
-	CHECK(inexact == 0, "%d of 1,000 small sets are not exact", inexact);
-	free(state);
-
-	/*
-	 * Four standard deviations of the RMSE of 2,000 trials are 6 %; bench/hll measures it closely.
-	 */
-	error = rmse(8, 2000, 2000);
-	CHECK(error < 1.05 * 1.06, "RMSE at precision 8 is %g / sqrt(m)", error);
-	error = rmse(11, 5120, 500);
-	CHECK(error / sqrt(2048) < 0.020 * 1.1, "RMSE at 2.5 m, precision 11, is %g", error);
-	error = rmse(14, 40960, 100);
-	CHECK(error / sqrt(16384) < 0.0070 * 1.2, "RMSE at 2.5 m, precision 14, is %g", error);
-
-	/* All registers saturated: nothing bounds the set. */
-	histogram[1] = 16;
-	CHECK(isinf(hll_estimate_histogram(histogram, 4, 1)), "saturated registers have an estimate");
-	histogram[1] = 0;
-	histogram[0] = 16;
-	CHECK(hll_estimate_histogram(histogram, 4, 6) == 0, "registers at zero have an estimate");
-}
-
 int
 main(void)
 {
@@ -860,7 +797,7 @@ main(void)
 	test_damage();
 	test_simd();
 	test_sizes();
-	test_estimate();
+	test_estimates();
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed == 0 ? 0 : 1;
 }
