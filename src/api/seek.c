@@ -119,12 +119,31 @@ moves_to_position(Seek *seek, const char *position)
 		seek->moves[i].to = at[i].offset;
 }
 
+static bool
+is_whole(const JsonbValue *value)
+{
+	Datum numeric;
+
+	if (value->type != jbvNumeric)
+		return false;
+	numeric = NumericGetDatum(value->val.numeric);
+	return DatumGetBool(
+		DirectFunctionCall2(numeric_eq, numeric, DirectFunctionCall1(numeric_floor, numeric)));
+}
+
+static char *
+json_text(JsonbValue *value)
+{
+	Jsonb *json = JsonbValueToJsonb(value);
+
+	return JsonbToCString(NULL, &json->root, VARSIZE(json));
+}
+
 /* One entry of {"partition": offset, ...}. */
 static void
-add_move(Seek *seek, const char *key, const JsonbValue *value)
+add_move(Seek *seek, const char *key, JsonbValue *value)
 {
 	long partition = strtol(key, NULL, 10);
-	Datum numeric;
 	int64 low;
 	int64 high;
 	int64 to;
@@ -138,16 +157,12 @@ add_move(Seek *seek, const char *key, const JsonbValue *value)
 							   seek->pipeline->name),
 						errdetail("Topic \"%s\" has %d partitions, numbered from 0.",
 								  seek->source->topic, seek->partitions)));
-	if (value->type != jbvNumeric)
+	if (!is_whole(value))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the offset of partition %ld must be a whole number", partition),
+						errmsg("the offset of partition %ld must be a whole number, and is %s",
+							   partition, json_text(value)),
 						errhint("For example '{\"0\": 1200, \"1\": 0}'.")));
-	numeric = NumericGetDatum(value->val.numeric);
-	if (!DatumGetBool(
-			DirectFunctionCall2(numeric_eq, numeric, DirectFunctionCall1(numeric_floor, numeric))))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the offset of partition %ld must be a whole number", partition)));
-	to = DatumGetInt64(DirectFunctionCall1(numeric_int8, numeric));
+	to = DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(value->val.numeric)));
 	query_bounds(seek, (int32) partition, &low, &high);
 	if (to < low || to > high)
 		ereport(
