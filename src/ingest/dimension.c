@@ -15,6 +15,7 @@
 #include "ingest/internal.h"
 #include "parser/parse_coerce.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -321,6 +322,16 @@ dimension_parameters(int n, const char *before)
 	for (int i = 0; i < n; i++)
 		appendStringInfo(&sql, "%s%sc%d", i > 0 ? ", " : "", before, i);
 	return sql.data;
+}
+
+Datum
+dimension_array(Datum *values, bool *nulls, int n, Oid type, int16 length, bool byval, char align)
+{
+	int dims[1] = {n};
+	int lower[1] = {1};
+
+	return PointerGetDatum(
+		construct_md_array(values, nulls, 1, dims, lower, type, length, byval, align));
 }
 
 static void

@@ -143,6 +143,17 @@ extern bool dimensions_read(const struct Ingest *ingest, AttrNumber column);
 /* What stat_pipeline shows: target column = dimension (natural key), ... */
 extern void dimensions_describe(const struct Ingest *ingest, StringInfo text);
 
+/*
+ * For statements: unnest() of n parameters from the first one on; and c0, c1, ..., names of n
+ * columns of what comes out of it, each behind what stands before it.
+ */
+extern char *dimension_unnest(int first, int n);
+extern char *dimension_parameters(int n, const char *before);
+
+/* And the values of such a parameter. nulls may be NULL: there are none. */
+extern Datum dimension_array(Datum *values, bool *nulls, int n, Oid type, int16 length, bool byval,
+							 char align);
+
 /* ---- dimension_guard.c ---- */
 /* Puts the guards in place that are missing; true if there were any. */
 extern bool dimensions_guard(struct Ingest *ingest);
@@ -176,13 +187,6 @@ extern Member *dimension_cache_member(Dimension *dimension, Datum *natural);
  */
 extern bool dimensions_resolve(struct Ingest *ingest, IngestMessage *messages,
 							   struct IngestRow *rows, int *n, bool own_transaction);
-
-/*
- * For statements: unnest() of n parameters from the first one on; and c0, c1, ..., names of n
- * columns of what comes out of it, each behind what stands before it.
- */
-extern char *dimension_unnest(int first, int n);
-extern char *dimension_parameters(int n, const char *before);
 
 /* ---- dimension_version.c ---- */
 /* Whether this unique index ends with the time from which a version is valid. */

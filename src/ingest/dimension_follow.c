@@ -19,7 +19,6 @@
 #include "executor/spi.h"
 #include "ingest/dimension_follow.h"
 #include "ingest/internal.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
@@ -89,16 +88,6 @@ dimension_follow_compose(Dimension *dimension)
 				 dimension->name, set.data, from, key, dimension->key_operator, any.data);
 }
 
-static Datum
-make_array(Datum *values, bool *nulls, int n, Oid type, int16 length, bool byval, char align)
-{
-	int dims[1] = {n};
-	int lower[1] = {1};
-
-	return PointerGetDatum(
-		construct_md_array(values, nulls, 1, dims, lower, type, length, byval, align));
-}
-
 /* The keys, and each attribute's values and times. */
 static void
 make_arguments(const Following *following, Oid *types, Datum *arrays)
@@ -113,7 +102,8 @@ make_arguments(const Following *following, Oid *types, Datum *arrays)
 
 	get_typlenbyvalalign(dimension->key_type, &length, &byval, &align);
 	types[0] = get_array_type(dimension->key_type);
-	arrays[0] = make_array(following->keys, nulls, n, dimension->key_type, length, byval, align);
+	arrays[0] =
+		dimension_array(following->keys, nulls, n, dimension->key_type, length, byval, align);
 	for (int c = 0; c < dimension->nfollowed; c++)
 	{
 		const DimensionColumn *column = &dimension->followed[c].value;
@@ -126,8 +116,8 @@ make_arguments(const Following *following, Oid *types, Datum *arrays)
 			values[m] = row < 0 ? (Datum) 0 : following->rows[row].values[column->source - 1];
 		}
 		types[2 * c + 1] = column->array;
-		arrays[2 * c + 1] = make_array(values, nulls, n, column->type, column->length,
-									   column->byval, column->align);
+		arrays[2 * c + 1] = dimension_array(values, nulls, n, column->type, column->length,
+											column->byval, column->align);
 		for (int m = 0; m < n; m++)
 		{
 			int row = following->newest[(Size) m * dimension->nfollowed + c];
@@ -136,7 +126,7 @@ make_arguments(const Following *following, Oid *types, Datum *arrays)
 		}
 		types[2 * c + 2] = TIMESTAMPTZARRAYOID;
 		arrays[2 * c + 2] =
-			make_array(values, nulls, n, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+			dimension_array(values, nulls, n, TIMESTAMPTZOID, 8, FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 	}
 }
 

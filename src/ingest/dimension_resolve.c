@@ -16,7 +16,6 @@
 #include "executor/spi.h"
 #include "ingest/dimension.h"
 #include "ingest/internal.h"
-#include "utils/array.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -48,8 +47,6 @@ column_array(const Lookup *lookup, int column, Member **members, int n)
 	const DimensionColumn *spec = &lookup->dimension->columns[column];
 	Datum *values = palloc(sizeof(Datum) * n);
 	bool *nulls = palloc0(sizeof(bool) * n);
-	int dims[1] = {n};
-	int lower[1] = {1};
 
 	for (int i = 0; i < n; i++)
 	{
@@ -58,8 +55,7 @@ column_array(const Lookup *lookup, int column, Member **members, int n)
 		nulls[i] = row->isnull[spec->source - 1];
 		values[i] = row->values[spec->source - 1];
 	}
-	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lower, spec->type,
-											  spec->length, spec->byval, spec->align));
+	return dimension_array(values, nulls, n, spec->type, spec->length, spec->byval, spec->align);
 }
 
 /* SPI of the owner's, over the first `columns` columns of the members. Planned for these arrays. */

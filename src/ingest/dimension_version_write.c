@@ -19,7 +19,6 @@
 #include "executor/spi.h"
 #include "ingest/dimension.h"
 #include "ingest/internal.h"
-#include "utils/array.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
@@ -48,12 +47,9 @@ static void
 add_array(Arguments *arguments, Datum *values, bool *nulls, int n, Oid type, Oid array,
 		  int16 length, bool byval, char align)
 {
-	int dims[1] = {n};
-	int lower[1] = {1};
-
 	arguments->types[arguments->n] = array;
-	arguments->values[arguments->n++] = PointerGetDatum(
-		construct_md_array(values, nulls, 1, dims, lower, type, length, byval, align));
+	arguments->values[arguments->n++] =
+		dimension_array(values, nulls, n, type, length, byval, align);
 }
 
 static void
