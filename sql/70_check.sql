@@ -51,6 +51,12 @@ WITH RECURSIVE pipelines AS (
     FROM needed
     WHERE current_setting('telemetry.max_workers', true)::integer < workers
     UNION ALL
+    SELECT 2, 'server', format('telemetry.max_partitions is %s; pipelines read %s partitions: those past it have no lag, and a silent one of them holds the watermark',
+                               current_setting('telemetry.max_partitions', true), n),
+           format('ALTER SYSTEM SET telemetry.max_partitions = %s; -- then restart the server', 2 * n)
+    FROM (SELECT count(*) AS n FROM pipelines JOIN telemetry.stat_partition USING (pipeline) WHERE state = 'running') r
+    WHERE current_setting('telemetry.max_partitions', true)::integer < n
+    UNION ALL
     SELECT 1, 'pipeline ' || quote_ident(pipeline), format('its %s was dropped', dropped),
            format('SELECT telemetry.drop_pipeline(%L); -- and create it anew, from telemetry.stat_partition.committed_offset on if its rows are still there', pipeline)
     FROM pipelines WHERE dropped IS NOT NULL
@@ -74,7 +80,7 @@ WITH RECURSIVE pipelines AS (
                     ELSE format('SELECT * FROM telemetry.stat_worker WHERE pipeline = %L; -- remove the cause: it is started again', pipeline) END
                 ELSE format('SELECT telemetry.resume_pipeline(%L);', pipeline) END
     FROM pipelines
-    WHERE dropped IS NULL AND state IN ('paused', 'not activated', 'waiting for a worker') OR (state IN ('connecting', 'retrying', 'failed') AND error IS NOT NULL)
+    WHERE dropped IS NULL AND (state IN ('paused', 'not activated', 'waiting for a worker') OR (state IN ('connecting', 'retrying', 'failed') AND error IS NOT NULL))
     UNION ALL
     SELECT 1, format('pipeline %I, partition %s', pipeline, partition), format('not read: %s', pause_reason),
            format('SELECT telemetry.resume_pipeline(%L); -- after what the reason asks for', pipeline)

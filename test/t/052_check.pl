@@ -8,7 +8,7 @@ use TelemetryTest;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'other:1' ]);
+my $mock = TelemetryTest::Mock->new(topics => [ 'events:2', 'other:1', 'wide:20' ]);
 my $node = telemetry_node('main', extension => 1, conf => "fsync = off\nautovacuum = off\ntelemetry.max_workers = 3\n");
 
 create_server($node, 'kafka', $mock);
@@ -133,6 +133,18 @@ query('DROP MATERIALIZED VIEW total CASCADE; CREATE MATERIALIZED VIEW total WITH
 query(q{SELECT telemetry.alter_pipeline('p', workers => 2); SELECT telemetry.alter_pipeline('q', workers => 2)});
 finds('too few workers', qr/^warning\|server\|telemetry.max_workers is 3; pipelines ask for 4 workers\|ALTER SYSTEM SET telemetry.max_workers = 4/m,
 	q{SELECT telemetry.drop_pipeline('q')}, 1);
+query('ALTER SYSTEM SET telemetry.max_partitions = 16');
+$node->restart;
+query(<<'SQL');
+CREATE FOREIGN TABLE wide_topic (id bigint) SERVER kafka OPTIONS (topic 'wide');
+CREATE TABLE wide (id bigint);
+SELECT telemetry.create_pipeline('wide', 'wide_topic', 'wide');
+SQL
+finds('too many partitions', qr/^warning\|server\|telemetry.max_partitions is 16; pipelines read 22 partitions: .*\|ALTER SYSTEM SET telemetry.max_partitions = 44; -- then restart the server$/, sub {
+	query($_) for split /;/, query(q{SELECT split_part(command, ' --', 1) FROM telemetry.check()});
+	$node->restart;
+});
+query(q{SELECT telemetry.drop_pipeline('wide'); ALTER SYSTEM RESET telemetry.max_partitions});
 $node->append_conf('postgresql.conf', 'telemetry.enabled = off');
 $node->reload;
 finds('disabled workers', qr/^error\|server\|telemetry.enabled is off.*\|ALTER SYSTEM SET telemetry.enabled = on; SELECT pg_reload_conf\(\);$/m, sub {
