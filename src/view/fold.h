@@ -27,11 +27,6 @@ extern int fold_order(const ListCell *one, const ListCell *other);
 extern void fold_journal(List *pendings);
 
 /*
- * The state holds what expired partitions contributed, and nothing else; within SPI, as the owner.
- */
-extern void fold_empty(const KnownView *view);
-
-/*
  * Fills the state from the target and the expired partitions; it must be empty. Gives how many
  * groups it has then.
  */

@@ -9,9 +9,9 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "view/fold.h"
 #include "view/generate.h"
 #include "view/handover.h"
+#include "view/merge.h"
 
 static char *
 journal_name(int view_id)
@@ -102,7 +102,7 @@ journal_add(const KnownView *view, PendingView *pending)
 	if (pending->emptied)
 	{
 		execute_latest(psprintf("DELETE FROM %s", journal_name(view->row.id)));
-		fold_empty(view);
+		merge_empty(view);
 	}
 	add_rows(view, pending->plus, false);
 	add_rows(view, pending->minus, true);
