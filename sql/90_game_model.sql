@@ -403,8 +403,9 @@ COMMENT ON COLUMN {schema}.kpi_sessions.p95_seconds IS 'Length that 95 % do not 
 
 CREATE VIEW {schema}.kpi_concurrent_players AS
 SELECT c.at, c.game_key, g.game_id, c.players
-FROM (SELECT w.window_start + n.after AS at, w.game_key, telemetry.concurrency_at(w.players, w.window_start + n.after) AS players
-      FROM {internal}.concurrent AS w CROSS JOIN (VALUES (interval '0'), ('5 minutes'), ('10 minutes')) AS n (after)) AS c
+FROM (SELECT w.window_start + n.after AS at, w.game_key, s.players
+      FROM {internal}.concurrent AS w CROSS JOIN (VALUES (interval '0'), ('5 minutes'), ('10 minutes')) AS n (after)
+           CROSS JOIN LATERAL (SELECT telemetry.concurrency_at(w.players, w.window_start + n.after) AS players OFFSET 0) AS s) AS c -- once a row
 JOIN {schema}.dim_game AS g USING (game_key) WHERE c.players > 0;
 COMMENT ON VIEW {schema}.kpi_concurrent_players IS 'Players in a session of a game at each full five minutes, first and last event included; no row: none.';
 COMMENT ON COLUMN {schema}.kpi_concurrent_players.at IS 'The moment.';

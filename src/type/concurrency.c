@@ -91,15 +91,6 @@ telemetry_concurrency_negate(PG_FUNCTION_ARGS)
 	return concurrency_datum(&concurrency);
 }
 
-static int64
-after(int64 active, const ConcurrencyStep *step)
-{
-	if (pg_add_s64_overflow(active, step->change, &active))
-		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-						errmsg("more intervals go on at once than bigint counts")));
-	return active;
-}
-
 Datum
 telemetry_concurrency_peak(PG_FUNCTION_ARGS)
 {
@@ -109,7 +100,7 @@ telemetry_concurrency_peak(PG_FUNCTION_ARGS)
 	concurrency_from_datum(PG_GETARG_DATUM(0), &concurrency);
 	for (size_t i = 0; i < concurrency.count; i++)
 	{
-		active = after(active, &concurrency.steps[i]);
+		active = concurrency_after(active, &concurrency.steps[i]);
 		peak = Max(peak, active);
 	}
 	PG_RETURN_INT64(peak);
@@ -118,13 +109,7 @@ telemetry_concurrency_peak(PG_FUNCTION_ARGS)
 Datum
 telemetry_concurrency_at(PG_FUNCTION_ARGS)
 {
-	Concurrency concurrency;
-	int64 moment = PG_GETARG_TIMESTAMPTZ(1), active = 0;
-
-	concurrency_from_datum(PG_GETARG_DATUM(0), &concurrency);
-	for (size_t i = 0; i < concurrency.count && concurrency.steps[i].time <= moment; i++)
-		active = after(active, &concurrency.steps[i]);
-	PG_RETURN_INT64(active);
+	PG_RETURN_INT64(concurrency_active(PG_GETARG_DATUM(0), PG_GETARG_TIMESTAMPTZ(1)));
 }
 
 typedef struct Unnesting
@@ -161,7 +146,7 @@ telemetry_concurrency_unnest(PG_FUNCTION_ARGS)
 		bool nulls[2] = {false, false};
 		Datum values[2];
 
-		state->active = after(state->active, step);
+		state->active = concurrency_after(state->active, step);
 		values[0] = TimestampTzGetDatum(step->time);
 		values[1] = Int64GetDatum(state->active);
 		SRF_RETURN_NEXT(call, HeapTupleGetDatum(heap_form_tuple(call->tuple_desc, values, nulls)));

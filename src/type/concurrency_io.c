@@ -141,39 +141,79 @@ concurrency_datum(const Concurrency *concurrency)
 	return PointerGetDatum(value);
 }
 
+int64
+concurrency_after(int64 active, const ConcurrencyStep *step)
+{
+	if (pg_add_s64_overflow(active, step->change, &active))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+						errmsg("more intervals go on at once than bigint counts")));
+	return active;
+}
+
+/* The steps of a value, one after the other. */
+typedef struct Reader
+{
+	const uint8 *at;
+	const uint8 *end;
+	ConcurrencyStep step; /* the last that was read */
+	bool any;
+} Reader;
+
+/* False if there are no steps, for format or version is not known. */
+static bool
+reader_begin(Reader *reader, const uint8 *bytes, size_t size)
+{
+	if (size < HEADER || bytes[0] != FORMAT || bytes[1] != VERSION)
+		return false;
+	*reader = (Reader){.at = bytes + HEADER, .end = bytes + size};
+	return true;
+}
+
+/* The next step, which must be there. NULL, or what is wrong with the bytes. */
+static const char *
+reader_next(Reader *reader)
+{
+	uint64 time, change;
+
+	reader->at = varint_read(reader->at, reader->end, &time);
+	if (reader->at != NULL)
+		reader->at = varint_read(reader->at, reader->end, &change);
+	if (reader->at == NULL)
+		return "a number does not end, or is longer than need be";
+	if (!reader->any)
+		reader->step.time = varint_unzigzag(time);
+	else if (time == 0 || time > (uint64) PG_INT64_MAX - (uint64) reader->step.time)
+		return "steps are not in order";
+	else
+		reader->step.time = (int64) ((uint64) reader->step.time + time);
+	reader->any = true;
+	reader->step.change = varint_unzigzag(change);
+	if (reader->step.change == 0)
+		return "a step changes nothing";
+	if (!IS_VALID_TIMESTAMP(reader->step.time) && !TIMESTAMP_IS_NOBEGIN(reader->step.time))
+		return "a moment is out of range";
+	return NULL;
+}
+
+static const char unknown_format[] = "format or version is not known";
+
 /* Made here, in the current context. NULL, or what is wrong with the bytes. */
 static const char *
 unpack(const uint8 *bytes, size_t size, Concurrency *concurrency)
 {
-	const uint8 *at = bytes + HEADER;
-	const uint8 *end = bytes + size;
+	Reader reader;
 
-	if (size < HEADER || bytes[0] != FORMAT || bytes[1] != VERSION)
-		return "format or version is not known";
+	if (!reader_begin(&reader, bytes, size))
+		return unknown_format;
 	/* Each takes two bytes or more. */
 	concurrency_init(concurrency, CurrentMemoryContext, (size - HEADER) / 2);
-	while (at < end)
+	while (reader.at < reader.end)
 	{
-		ConcurrencyStep *step = &concurrency->steps[concurrency->count];
-		uint64 time, change;
+		const char *error = reader_next(&reader);
 
-		at = varint_read(at, end, &time);
-		if (at != NULL)
-			at = varint_read(at, end, &change);
-		if (at == NULL)
-			return "a number does not end, or is longer than need be";
-		if (concurrency->count == 0)
-			step->time = varint_unzigzag(time);
-		else if (time == 0 || time > (uint64) PG_INT64_MAX - (uint64) step[-1].time)
-			return "steps are not in order";
-		else
-			step->time = (int64) ((uint64) step[-1].time + time);
-		step->change = varint_unzigzag(change);
-		if (step->change == 0)
-			return "a step changes nothing";
-		if (!IS_VALID_TIMESTAMP(step->time) && !TIMESTAMP_IS_NOBEGIN(step->time))
-			return "a moment is out of range";
-		concurrency->count++;
+		if (error != NULL)
+			return error;
+		concurrency->steps[concurrency->count++] = reader.step;
 	}
 	concurrency->sorted = concurrency->count;
 	return NULL;
@@ -190,6 +230,30 @@ concurrency_from_datum(Datum datum, Concurrency *concurrency)
 		packed_damaged(TYPE_NAME, error);
 	if ((Pointer) value != DatumGetPointer(datum))
 		pfree(value);
+}
+
+int64
+concurrency_active(Datum datum, int64 moment)
+{
+	struct varlena *value = PG_DETOAST_DATUM_PACKED(datum);
+	int64 active = 0;
+	Reader reader;
+
+	if (!reader_begin(&reader, (const uint8 *) VARDATA_ANY(value), VARSIZE_ANY_EXHDR(value)))
+		packed_damaged(TYPE_NAME, unknown_format);
+	while (reader.at < reader.end)
+	{
+		const char *error = reader_next(&reader);
+
+		if (error != NULL)
+			packed_damaged(TYPE_NAME, error);
+		if (reader.step.time > moment)
+			break;
+		active = concurrency_after(active, &reader.step);
+	}
+	if ((Pointer) value != DatumGetPointer(datum))
+		pfree(value);
+	return active;
 }
 
 /* ---- text ------------------------------------------------------------------------------------ */

@@ -38,6 +38,12 @@ extern void concurrency_settle(Concurrency *concurrency);
 /* As a value; must be settled. */
 extern Datum concurrency_datum(const Concurrency *concurrency);
 
+/* How many go on after a step, of so many before it. */
+extern int64 concurrency_after(int64 active, const ConcurrencyStep *step);
+
+/* How many of a value go on at that moment; what is later is not looked at. */
+extern int64 concurrency_active(Datum datum, int64 moment);
+
 /* Made here, in the current context. */
 extern void concurrency_from_datum(Datum datum, Concurrency *concurrency);
 
