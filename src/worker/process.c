@@ -132,6 +132,15 @@ process_commit(void)
 	MemoryContextSwitchTo(context_before);
 }
 
+void
+process_commit_unflushed(void)
+{
+	/* Until the transaction's end. */
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+	process_commit();
+}
+
 Moment
 process_backoff(int failures)
 {

@@ -41,6 +41,9 @@ extern bool process_reload_if_asked(void);
 extern void process_begin(void);
 extern void process_commit(void);
 
+/* The same, but nobody waits for the disk: what counts on it commits later and flushes both. */
+extern void process_commit_unflushed(void);
+
 /* When to try again after so many failures in a row: 0.2 s doubling to 30 s, half of it jitter. */
 extern Moment process_backoff(int failures);
 
