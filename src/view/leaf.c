@@ -3,8 +3,8 @@
  * then its rows are collected, in the layout of the table, which is locked for it. Who alters the
  * table has it, and waits for the partition: the two would wait for each other, and mostly the
  * writer would be told of a deadlock. So the table is locked as the statement begins; before COPY
- * that is before the partition, otherwise right behind it, as PostgreSQL itself does where it has
- * to look up what may be in the partition.
+ * and TRUNCATE that is before the partition, otherwise right behind it, as PostgreSQL itself does
+ * where it has to look up what may be in the partition.
  */
 #include "postgres.h"
 
@@ -32,16 +32,29 @@ lock_table_of(Oid partition)
 		LockRelationOid(root, AccessShareLock);
 }
 
+static void
+lock_table_of_named(const RangeVar *name)
+{
+	Oid relation = RangeVarGetRelid(name, NoLock, true);
+
+	if (OidIsValid(relation))
+		lock_table_of(relation);
+}
+
 void
 leaf_copy(const CopyStmt *copy)
 {
-	Oid relation;
+	if (copy->is_from && copy->relation)
+		lock_table_of_named(copy->relation);
+}
 
-	if (!copy->is_from || copy->relation == NULL)
-		return;
-	relation = RangeVarGetRelid(copy->relation, NoLock, true);
-	if (OidIsValid(relation))
-		lock_table_of(relation);
+void
+leaf_truncate(const TruncateStmt *truncate)
+{
+	ListCell *cell;
+
+	foreach (cell, truncate->relations)
+		lock_table_of_named(lfirst(cell));
 }
 
 /* The relation that is named: of a partitioned one, all that are written into are below it. */

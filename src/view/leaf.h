@@ -8,8 +8,9 @@
 
 #include "nodes/parsenodes.h"
 
-/* Before COPY opens what it writes into. */
+/* Before they lock what they write into. */
 extern void leaf_copy(const CopyStmt *copy);
+extern void leaf_truncate(const TruncateStmt *truncate);
 
 extern void leaf_init(void);
 

@@ -222,6 +222,10 @@ dispatch(Utility *utility)
 			leaf_copy((const CopyStmt *) node);
 			utility_run(utility);
 			break;
+		case T_TruncateStmt:
+			leaf_truncate((const TruncateStmt *) node);
+			utility_run(utility);
+			break;
 		case T_CreateTableAsStmt:
 			if (((CreateTableAsStmt *) node)->into->options != NIL)
 			{
