@@ -9,6 +9,10 @@
  *
  * Only where the number is not right is a row waited for that somebody else has: when a lookup gave
  * something else as a row came than as it goes, or when the state was locked by hand.
+ *
+ * Above READ COMMITTED the number may be not right otherwise, since of rows that are equal only
+ * those are seen that are older than the snapshot, and somebody may have them for rows that he took
+ * from the table and that are newer. So there none is ever waited for: it is an error.
  */
 #include "view/rows.h"
 
@@ -21,7 +25,7 @@
 #include "utils/wait_event.h"
 #include "view/generate.h"
 
-/* So often rows are looked for that others have, before one is waited for. */
+/* So often rows are looked for that others have, and none is free, before one is waited for. */
 #define LOOKS 20
 
 /* Hashes of the rows that are gone already. */
@@ -81,24 +85,28 @@ remove_all(const KnownView *view, int64 n)
 {
 	Removed removed = {.hashes = initArrayResult(UUIDOID, CurrentMemoryContext, false),
 					   .missing = n};
+	int looks = 0;
 
-	for (int looks = 0; removed.missing > 0; looks++)
+	while (removed.missing > 0)
 	{
 		bool wait = looks >= LOOKS;
 
+		if (wait && IsolationUsesXactSnapshot())
+			break;
 		if (remove_rows(generate_remove(view, wait), &removed) > 0)
 			continue;
 		if (!others_have_some(view, &removed))
 			break;
 		if (!wait)
 			look_again_later();
+		looks++;
 	}
-	/* Others took equal rows that it saw, or it was all built anew. Else it never was there. */
+	/* Others have equal rows that it saw, or it was all built anew. Else it never was there. */
 	if (removed.missing > 0 && IsolationUsesXactSnapshot())
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("could not serialize access to continuous view %s", view->name),
 						errdetail("Rows of it that this transaction deletes were made anew "
-								  "after its snapshot."),
+								  "after its snapshot, or are being taken by others."),
 						errhint("The transaction might succeed if retried.")));
 }
 
