@@ -4,11 +4,16 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "base/name.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/view.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/acl.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "view/utility_internal.h"
 
 static bool
@@ -60,6 +65,30 @@ refuse(const RangeVar *name, const char *what, const char *hint)
 						errhint(hint, qualified_name(view))));
 }
 
+/*
+ * One that has no rows yet may be emptied: pg_restore -j truncates what it has made before it fills
+ * it. Who may not is told so by PostgreSQL.
+ */
+static void
+refuse_truncate(const RangeVar *name)
+{
+	Oid relation = RangeVarGetRelid(name, NoLock, true);
+	Relation opened;
+	bool empty;
+
+	if (!OidIsValid(view_of_part(relation)) || get_rel_relkind(relation) != RELKIND_RELATION ||
+		pg_class_aclcheck(relation, GetUserId(), ACL_TRUNCATE) != ACLCHECK_OK)
+		return;
+	opened = try_relation_open(relation, AccessExclusiveLock);
+	if (opened == NULL)
+		return;
+	empty = RelationGetNumberOfBlocks(opened) == 0;
+	relation_close(opened, NoLock);
+	if (!empty)
+		refuse(name, "truncate",
+			   "TRUNCATE what the view follows, or drop it: DROP MATERIALIZED VIEW %s.");
+}
+
 static void
 refuse_alter(const AlterTableStmt *alter)
 {
@@ -89,8 +118,7 @@ utility_refuse_parts(const Node *statement)
 	{
 		case T_TruncateStmt:
 			foreach (cell, ((const TruncateStmt *) statement)->relations)
-				refuse(lfirst(cell), "truncate",
-					   "TRUNCATE what the view follows, or drop it: DROP MATERIALIZED VIEW %s.");
+				refuse_truncate(lfirst(cell));
 			break;
 		case T_RenameStmt:
 			refuse(((const RenameStmt *) statement)->relation, "rename",
