@@ -114,6 +114,8 @@ sub cpu
 $node->safe_psql('postgres', q(SELECT telemetry.set_retention('old', '1 day')));
 goes_on('no fault');
 wait_for('SELECT last_run_at IS NOT NULL FROM telemetry.retention', qr/^t$/, 'retention was looked after');
+# There is one once each partition has had its say, or is idle.
+wait_for('SELECT watermark IS NOT NULL FROM telemetry.stat_pipeline', qr/^t$/, 'there is a watermark');
 my $watermark = query('SELECT watermark FROM telemetry.stat_pipeline');
 for my $jump ([ -1800, 'back' ], [ 1800, 'forward' ])
 {
