@@ -5,6 +5,7 @@
 #include "base/owner.h"
 #include "base/spi.h"
 #include "base/sqlstate.h"
+#include "catalog/pg_inherits.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -383,6 +384,33 @@ fold_view(List **folds, const Fold *fold, bool or_break)
 	crash_point("fold_ended");
 }
 
+/* Groups may be computed anew: from all of the table, and not only from what statements read. */
+static bool
+reads_table(const Fold *fold)
+{
+	const KnownView *view = fold->view;
+
+	return view->depth == 0 && !view->rows && !view->main && fold->pending->minus &&
+		   (view->earlier || !view->invertible) && has_subclass(view->row.target);
+}
+
+/*
+ * Who has a partition for himself (TRUNCATE) will fold, too: he is waited for as long as nothing of
+ * the state is locked, and not behind that, where he would wait in turn.
+ */
+static void
+lock_partitions(const List *folds)
+{
+	List *tables = NIL;
+	ListCell *cell;
+
+	foreach (cell, folds)
+		if (reads_table(lfirst(cell)))
+			tables = list_append_unique_oid(tables, ((Fold *) lfirst(cell))->view->row.target);
+	foreach (cell, tables)
+		(void) find_all_inheritors(lfirst_oid(cell), AccessShareLock, NULL);
+}
+
 static void
 fold_all(List *pendings, bool or_break)
 {
@@ -398,6 +426,7 @@ fold_all(List *pendings, bool or_break)
 		if (view && build_follows(view))
 			(void) fold_of(&folds, view, pending);
 	}
+	lock_partitions(folds);
 	/* Grows while it is gone through, behind where we are: views over views. */
 	for (int i = 0; i < list_length(folds); i++)
 	{

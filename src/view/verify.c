@@ -9,12 +9,14 @@
 #include "base/name.h"
 #include "base/owner.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "base/spi.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -253,13 +255,19 @@ compare(const KnownView *view, Range *range, ReturnSetInfo *result)
 	MemoryContextSwitchTo(outer);
 }
 
-/* With what this transaction has not folded yet; and then as if it had not been. */
+/*
+ * With what this transaction has not folded yet; and then as if it had not been. Who has a
+ * partition for himself is waited for before groups are locked, which he may wait for.
+ */
 static void
 compare_with_pending(const KnownView *view, Range *range, ReturnSetInfo *result)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
+	Oid table = view_table(view->row.view, NULL);
 
+	LockRelationOid(table, AccessShareLock);
+	(void) find_all_inheritors(table, AccessShareLock, NULL);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	fold_for_now();
