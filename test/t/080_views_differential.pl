@@ -447,7 +447,7 @@ sub run_seed
 	return 1;
 }
 
-my @seeds = defined $ENV{SEED} ? ($ENV{SEED}) : (1 .. ($ENV{SEEDS} || 100));
+my @seeds = defined $ENV{SEED} ? ($ENV{SEED}) : (1 .. ($ENV{SEEDS} || 200));
 my $good = grep { run_seed($_) } @seeds;
 
 is($good, scalar @seeds, 'every seed: views equal their queries after each step');
